@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.accounts.services import staff
 from apps.core import clock
 from apps.core.errors import BahiError
 from apps.core.management.operating import OperatorCommand
@@ -19,6 +18,7 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
         from apps.accounts import selectors
+        from apps.accounts.services import staff
         from apps.core.events import Actor
 
         user = selectors.find_user_by_contact(email)

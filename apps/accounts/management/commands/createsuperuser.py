@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.accounts.services import staff
 from apps.core import clock
 from apps.core.errors import BahiError
 from apps.core.management.operating import OperatorCommand
@@ -28,6 +27,7 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, email: str, name: str, no_input: bool, **options: Any) -> None:
         from apps.accounts import selectors
+        from apps.accounts.services import staff
         from apps.accounts.states import Role
         from apps.core.events import Actor
 

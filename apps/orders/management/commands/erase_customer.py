@@ -10,7 +10,6 @@ from apps.core.dates import format_day
 from apps.core.errors import BahiError
 from apps.core.management.operating import OperatorCommand
 from apps.core.management.teaching import add_examples
-from apps.orders.services import erasure
 
 _PREVIEW = """\
 Customer {id} can be erased for good:
@@ -61,6 +60,7 @@ class Command(OperatorCommand):
             self.stdout.write(_PREVIEW.format(id=user.public_id))
 
     def _check(self, user: Any) -> Any:
+        from apps.orders.services import erasure
 
         try:
             erasure.check_erasable(customer_id=user.pk, now=clock.now())
@@ -70,6 +70,7 @@ class Command(OperatorCommand):
 
     def _erase(self, user: Any, *, reason: str) -> Any:
         from apps.core.events import Actor
+        from apps.orders.services import erasure
 
         operator = Actor(kind="operator", id="erase_customer")
         try:
