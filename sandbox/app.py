@@ -10,7 +10,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from sandbox.control import routes as control
-from sandbox.faults import spoil
+from sandbox.faults import spoil_answer
 from sandbox.http_log import HttpExchange
 from sandbox.msg91 import routes as msg91_routes
 from sandbox.razorpay import routes as razorpay_routes
@@ -66,7 +66,7 @@ class SandboxApp:
             if fault is None:
                 answer = handle(world, request, path)
             else:
-                answer = spoil(fault, answer=lambda: handle(world, request, path), error=build_error)
+                answer = spoil_answer(fault, answer=lambda: handle(world, request, path), error=build_error)
             return answer
         finally:
             exchange = HttpExchange(

@@ -108,7 +108,7 @@ class Faults:
         return [asdict(fault) for fault in self._plan]
 
 
-def spoil(fault: Fault, *, answer: Callable[[], Response], error: Callable[[int], Response]) -> Response:
+def spoil_answer(fault: Fault, *, answer: Callable[[], Response], error: Callable[[int], Response]) -> Response:
     """
     Answer a request as the fault requires.
 

@@ -43,7 +43,7 @@ class _MessageHandler:
         with world.lock:
             now = world.clock.now()
             world.mailbox.add(at=now, sender=envelope.mail_from or "", to=list(envelope.rcpt_tos), content=content)
-            world.changed()
+            world.notify_change()
 
 
 def _spoil_answer(fault: Fault, server: SMTP) -> str:

@@ -28,7 +28,7 @@ class World:
     """
     One sandbox's memory, under one lock.
 
-    Callers hold `lock` while they read or write, and call `changed()` after a write, which wakes those that wait for a
+    Callers hold `lock` while they read or write, and call `notify_change()` after a write, which wakes those that wait for a
     change (`wait_for`).
     """
 
@@ -48,7 +48,7 @@ class World:
         self.msg91 = Msg91()
         self.mailbox = Mailbox()
 
-    def changed(self) -> None:
+    def notify_change(self) -> None:
         self.revision += 1
         self.lock.notify_all()
 
@@ -60,7 +60,7 @@ class World:
         """
         self.scheduler.clear()
         self._begin(self.ids if keep_ids else Ids(self.settings.seed))
-        self.changed()
+        self.notify_change()
 
     def dump(self, *, clean: bool) -> JsonObject:
         return {

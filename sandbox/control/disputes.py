@@ -36,7 +36,7 @@ def raise_dispute(world: World, request: Request) -> JsonObject:
             respond_by=body.integer("respond_by", world.clock.unix() + within, lowest=1),
             deduct=body.flag("deduct_at_onset", default=False),
         )
-        return dispute.wire()
+        return dispute.to_wire()
 
 
 def decide_dispute(world: World, request: Request, dispute_id: str) -> JsonObject:
@@ -49,4 +49,4 @@ def decide_dispute(world: World, request: Request, dispute_id: str) -> JsonObjec
             disputes.decide_dispute(world, dispute, outcome=outcome, respond_by=respond_by)
         except disputes.DisputeDecided as refusal:
             raise CallRefused(str(refusal), 409) from refusal
-        return dispute.wire()
+        return dispute.to_wire()

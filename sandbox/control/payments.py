@@ -28,8 +28,8 @@ def approve_payment(world: World, request: Request, payment_id: str) -> JsonObje
     with world.lock:
         payment = find(world.razorpay.payments, payment_id, "payment")
         world.razorpay.timers.set(world.clock.unix() + after, "approve", payment_id)
-        world.changed()
-        return payment.wire()
+        world.notify_change()
+        return payment.to_wire()
 
 
 def decline_payment(world: World, request: Request, payment_id: str) -> JsonObject:
@@ -43,7 +43,7 @@ def _answer_payment(world: World, payment_id: str, *, approve: bool, reason: str
         payment = find(world.razorpay.payments, payment_id, "payment")
         with _refuse_unpayable():
             payments.answer_payment(world, payment, approve=approve, reason=reason)
-        return payment.wire()
+        return payment.to_wire()
 
 
 def pay_order(world: World, request: Request, order_id: str) -> JsonObject:
@@ -83,7 +83,7 @@ def pay_qr_code(world: World, request: Request, qr_id: str) -> JsonObject:
         due_actions.run_due(world)
         qr = find(world.razorpay.qr_codes, qr_id, "QR code")
         with _refuse_unpayable():
-            return qr_codes.pay_qr_code(world, qr, amount=amount, outcome=outcome, reason=reason).wire()
+            return qr_codes.pay_qr_code(world, qr, amount=amount, outcome=outcome, reason=reason).to_wire()
 
 
 def refund_uncaptured(world: World, request: Request, payment_id: str) -> JsonObject:
@@ -93,7 +93,7 @@ def refund_uncaptured(world: World, request: Request, payment_id: str) -> JsonOb
         if payment.status != "authorized":
             raise CallRefused(f"The payment {payment_id} is {payment.status}.", 409)
         refunds.auto_refund_uncaptured(world, payment_id)
-        return payment.wire()
+        return payment.to_wire()
 
 
 def _read_payer(body: RequestBody) -> Payer:

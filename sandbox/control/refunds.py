@@ -24,4 +24,4 @@ def conclude_refund(world: World, request: Request, refund_id: str) -> JsonObjec
             refunds.conclude_refund(world, refund, outcome=outcome)
         except refunds.NotPending as refusal:
             raise CallRefused(str(refusal), 409) from refusal
-        return refund.wire()
+        return refund.to_wire()

@@ -28,7 +28,7 @@ def run_settlement(world: World, request: Request) -> JsonObject:
         settlement = settlements.settle_payments(world, due_only=due_only, errors=counts, targets=targets)
         if settlement is None:
             return {"settlement": None, "lines": 0, "planted": []}
-        return {"settlement": settlement.wire(), "lines": settlement.lines, "planted": settlement.planted}
+        return {"settlement": settlement.to_wire(), "lines": settlement.lines, "planted": settlement.planted}
 
 
 def read_error_counts(body: RequestBody, name: str, default: dict[str, int]) -> dict[str, int]:
@@ -109,7 +109,7 @@ def add_adjustment(world: World, request: Request) -> JsonObject:
             dispute_id=body.text("dispute_id", None),
             credit_type=body.text("credit_type", "default"),
         )
-        world.changed()
+        world.notify_change()
         return asdict(row)
 
 
@@ -131,5 +131,5 @@ def add_transfer(world: World, request: Request) -> JsonObject:
             fee=fee,
             tax=tax,
         )
-        world.changed()
+        world.notify_change()
         return asdict(row)

@@ -41,7 +41,7 @@ def synthesise_report(world: World, request: Request) -> Response:
     if body.flag("register", default=True):
         with world.lock:
             world.razorpay.settlements.update({settlement.id: settlement for settlement in made})
-            world.changed()
+            world.notify_change()
     return _answer_part(part, recipe, made)
 
 
@@ -62,7 +62,7 @@ def _make_settlements(recipe: Recipe) -> list[Settlement]:
 
 def _answer_part(part: str, recipe: Recipe, made: list[Settlement]) -> Response:
     if part == "settlements":
-        return answer_csv(({**row.wire(), "lines": row.lines} for row in made), _SETTLEMENT_COLUMNS)
+        return answer_csv(({**row.to_wire(), "lines": row.lines} for row in made), _SETTLEMENT_COLUMNS)
     if part == "planted":
         return answer_csv((dict(note) for row in made for note in row.planted), _PLANTED_COLUMNS)
     if part == "truth":

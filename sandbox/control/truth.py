@@ -27,30 +27,30 @@ def show_truth(world: World, _request: Request) -> JsonObject:
         gateway = world.razorpay
         return {
             "orders": [
-                {**order.wire(), "payments": [payment.id for payment in gateway.payments_of(order.id)]}
+                {**order.to_wire(), "payments": [payment.id for payment in gateway.list_payments_of(order.id)]}
                 for order in gateway.orders.values()
             ],
             "payments": [_describe_payment(payment) for payment in gateway.payments.values()],
             "refunds": [
-                {**refund.wire(), "automatic": refund.automatic, "settlement_id": refund.settlement_id}
+                {**refund.to_wire(), "automatic": refund.automatic, "settlement_id": refund.settlement_id}
                 for refund in gateway.refunds.values()
             ],
             "adjustments": [asdict(row) for row in gateway.adjustments.values()],
             "settlements": [_describe_settlement(settlement) for settlement in gateway.settlements.values()],
-            "disputes": [dispute.wire() for dispute in gateway.disputes.values()],
-            "payment_links": [{**link.wire(), "notified": link.notified} for link in gateway.payment_links.values()],
-            "qr_codes": [{**qr.wire(), "payments": qr.payment_ids} for qr in gateway.qr_codes.values()],
+            "disputes": [dispute.to_wire() for dispute in gateway.disputes.values()],
+            "payment_links": [{**link.to_wire(), "notified": link.notified} for link in gateway.payment_links.values()],
+            "qr_codes": [{**qr.to_wire(), "payments": qr.payment_ids} for qr in gateway.qr_codes.values()],
             "totals": {**count_statuses(gateway), **sum_amounts(gateway), "balance": compute_balance(gateway)},
         }
 
 
 def _describe_payment(payment: Payment) -> JsonObject:
-    return {**payment.wire(), "captured_at": payment.captured_at, "settlement_id": payment.settlement_id}
+    return {**payment.to_wire(), "captured_at": payment.captured_at, "settlement_id": payment.settlement_id}
 
 
 def _describe_settlement(settlement: Settlement) -> JsonObject:
     return {
-        **settlement.wire(),
+        **settlement.to_wire(),
         "lines": settlement.lines,
         "planted": settlement.planted,
         "synthetic": settlement.recipe is not None,

@@ -38,7 +38,7 @@ def set_policy(world: World, request: Request) -> JsonObject:
         policy = world.razorpay.policy
         for name, value in changes.items():
             setattr(policy, name, value)
-        world.changed()
+        world.notify_change()
         return asdict(policy)
 
 

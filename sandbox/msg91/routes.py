@@ -38,7 +38,7 @@ def handle(world: World, request: Request, path: str) -> Response:
         params = _read_params(request)
         with world.lock:
             body = endpoint(world, params)
-            world.changed()
+            world.notify_change()
             return _json(body)
     except Refused as refusal:
         return _json(refusal.body)

@@ -11,7 +11,7 @@ _PAYOUT_TIME = time(10, 30)
 _SATURDAY = 5
 
 
-def settlement_due(captured_at: int, *, working_days: int, holidays: Collection[str]) -> int:
+def compute_settlement_time(captured_at: int, *, working_days: int, holidays: Collection[str]) -> int:
     """
     Return when a payment that was captured at a given time is settled: `working_days` later, at 10:30 IST.
 
@@ -27,7 +27,7 @@ def settlement_due(captured_at: int, *, working_days: int, holidays: Collection[
     return max(due, captured_at)
 
 
-def months_after(at: int, months: int) -> int:
+def add_months(at: int, months: int) -> int:
     """Return the same time of day `months` later, on the last day of the month if that month is shorter."""
     moment = datetime.fromtimestamp(at, tz=UTC)
     years, month = divmod(moment.month - 1 + months, 12)
@@ -36,5 +36,5 @@ def months_after(at: int, months: int) -> int:
     return int(moment.replace(year=year, month=month, day=day).timestamp())
 
 
-def day_in_india(at: int) -> date:
+def find_indian_day(at: int) -> date:
     return datetime.fromtimestamp(at, tz=IST).date()

@@ -9,7 +9,7 @@ from sandbox.json_types import JsonObject
 from sandbox.razorpay import payments
 from sandbox.razorpay.entities import Order, Payment
 from sandbox.razorpay.errors import FAILURES
-from sandbox.razorpay.fees import fee_and_tax
+from sandbox.razorpay.fees import compute_fee_and_tax
 from sandbox.razorpay.payments import PaymentDetails
 from sandbox.razorpay.signatures import sign_checkout
 from sandbox.razorpay.webhooks import PendingEvent
@@ -111,7 +111,7 @@ def _open_payment(world: World, order: Order, payer: Payer, charge: Charge) -> P
 
 def compute_fee(amount: int) -> int:
     """Return what a customer who bears the fee pays for an amount (paise) beyond it: the fee with its tax."""
-    fee, _ = fee_and_tax(amount)
+    fee, _ = compute_fee_and_tax(amount)
     return fee
 
 

@@ -95,22 +95,22 @@ def _return_deducted(world: World, dispute: Dispute) -> None:
 
 def _emit_event(world: World, dispute: Dispute, what: str) -> None:
     payment = world.razorpay.payments[dispute.payment_id]
-    webhooks.emit_events(world, [webhooks.payment_event(f"payment.dispute.{what}", payment, dispute=dispute.wire())])
+    webhooks.emit_events(world, [webhooks.payment_event(f"payment.dispute.{what}", payment, dispute=dispute.to_wire())])
 
 
 def fetch_dispute(world: World, _request: Request, dispute_id: str) -> JsonObject:
-    return validation.find_entity(world.razorpay.disputes, dispute_id, "disp").wire()
+    return validation.find_entity(world.razorpay.disputes, dispute_id, "disp").to_wire()
 
 
 def list_disputes(world: World, request: Request) -> JsonObject:
     found = validation.cut_page(request, reversed(world.razorpay.disputes.values()), extra={"expand[]"})
-    return validation.as_collection([dispute.wire() for dispute in found])
+    return validation.as_collection([dispute.to_wire() for dispute in found])
 
 
 def accept_dispute(world: World, _request: Request, dispute_id: str) -> JsonObject:
     dispute = _find_open(world, dispute_id)
     decide_dispute(world, dispute, outcome="lost")
-    return dispute.wire()
+    return dispute.to_wire()
 
 
 def contest_dispute(world: World, request: Request, dispute_id: str) -> JsonObject:
@@ -125,11 +125,11 @@ def contest_dispute(world: World, request: Request, dispute_id: str) -> JsonObje
         _require_evidence(evidence)
 
     dispute.evidence = evidence
-    world.changed()
+    world.notify_change()
     if action == "submit":
         dispute.evidence["submitted_at"] = world.clock.unix()
         decide_dispute(world, dispute, outcome="under_review")
-    return dispute.wire()
+    return dispute.to_wire()
 
 
 def _find_open(world: World, dispute_id: str) -> Dispute:
@@ -189,8 +189,8 @@ def upload_document(world: World, request: Request) -> JsonObject:
     finally:
         request.close()
     world.razorpay.documents[document.id] = document
-    world.changed()
-    return document.wire()
+    world.notify_change()
+    return document.to_wire()
 
 
 def _read_document(world: World, request: Request) -> Document:
@@ -212,4 +212,4 @@ def _read_document(world: World, request: Request) -> Document:
 
 
 def fetch_document(world: World, _request: Request, document_id: str) -> JsonObject:
-    return validation.find_entity(world.razorpay.documents, document_id, "doc").wire()
+    return validation.find_entity(world.razorpay.documents, document_id, "doc").to_wire()

@@ -52,7 +52,7 @@ def advance_clock(world: World, seconds: float) -> None:
             left -= step
             run_due(world)
             if left <= 0:
-                world.changed()
+                world.notify_change()
                 break
     _wait_for_webhooks(world)
 

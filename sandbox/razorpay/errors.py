@@ -70,7 +70,7 @@ _STATUS_BODIES = {
 }
 
 
-def body_for_status(status: int) -> JsonObject:
+def build_error_body(status: int) -> JsonObject:
     """Return the error body that goes with an HTTP status that a fault asks for."""
     if status == Unauthenticated().http_status:
         return {"error": Unauthenticated().body}

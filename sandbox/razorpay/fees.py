@@ -6,7 +6,7 @@ FEE_BASIS_POINTS = 200
 GST_BASIS_POINTS = 1_800
 
 
-def fee_and_tax(amount: int) -> tuple[int, int]:
+def compute_fee_and_tax(amount: int) -> tuple[int, int]:
     """
     Return fee and tax in paise for a captured amount in paise; the fee includes the tax.
 

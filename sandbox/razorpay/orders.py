@@ -41,7 +41,7 @@ def create_order(world: World, request: Request) -> JsonObject:
     if validation.read_flag(body, "unique_receipt") and receipt is not None:
         earlier = _find_same_receipt(world, receipt=receipt, amount=amount, currency=currency)
         if earlier is not None:
-            return earlier.wire()
+            return earlier.to_wire()
 
     order = Order(
         id=world.ids.razorpay("order"),
@@ -57,8 +57,8 @@ def create_order(world: World, request: Request) -> JsonObject:
         first_payment_min_amount=first_payment,
     )
     world.razorpay.add_order(order)
-    world.changed()
-    return order.wire()
+    world.notify_change()
+    return order.to_wire()
 
 
 def _read_first_payment(body: JsonObject, amount: int) -> int | None:
@@ -139,18 +139,18 @@ def list_orders(world: World, request: Request) -> JsonObject:
 
 
 def _has_authorized(world: World, order: Order) -> bool:
-    return any(payment.status in {"authorized", "captured"} for payment in world.razorpay.payments_of(order.id))
+    return any(payment.status in {"authorized", "captured"} for payment in world.razorpay.list_payments_of(order.id))
 
 
 def _expanded(world: World, request: Request, order: Order) -> JsonObject:
-    body = order.wire()
+    body = order.to_wire()
     if {"payments", "payments.card"} & set(request.args.getlist("expand[]")):
         body["payments"] = _payments(world, order)
     return body
 
 
 def _payments(world: World, order: Order) -> JsonObject:
-    return validation.as_collection([payment.wire() for payment in world.razorpay.payments_of(order.id)])
+    return validation.as_collection([payment.to_wire() for payment in world.razorpay.list_payments_of(order.id)])
 
 
 def list_payments_of_order(world: World, _request: Request, order_id: str) -> JsonObject:
@@ -165,5 +165,5 @@ def edit_order(world: World, request: Request, order_id: str) -> JsonObject:
         raise Refused("The notes field is required.", field="notes")
 
     order.notes = validation.read_notes(body)
-    world.changed()
-    return order.wire()
+    world.notify_change()
+    return order.to_wire()

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Request
 
 from sandbox.json_types import JsonObject
 from sandbox.razorpay import checkout, payments, validation, webhooks
-from sandbox.razorpay.bank_calendar import months_after
+from sandbox.razorpay.bank_calendar import add_months
 from sandbox.razorpay.checkout import Charge, Payer
 from sandbox.razorpay.entities import Order, Payment, PaymentLink
 from sandbox.razorpay.errors import Refused
@@ -75,8 +75,8 @@ def create_link(world: World, request: Request) -> JsonObject:
     link.notified = [medium for medium, wanted in link.notify.items() if wanted]
     world.razorpay.payment_links[link.id] = link
     _watch_expiry(world, link)
-    world.changed()
-    return link.wire()
+    world.notify_change()
+    return link.to_wire()
 
 
 def _read_first(body: JsonObject, amount: int) -> int:
@@ -109,7 +109,7 @@ def _read_expiry(world: World, body: JsonObject) -> int:
     now = world.clock.unix()
     if not isinstance(expire_by, int) or (expire_by and expire_by < now + _SHORTEST_LIFE):
         raise Refused("The expire_by should be at least 15 minutes after now.", field="expire_by", step=_STEP)
-    if expire_by > months_after(now, _LONGEST_LIFE_MONTHS):
+    if expire_by > add_months(now, _LONGEST_LIFE_MONTHS):
         raise Refused("The expire_by should be at most 6 months after now.", field="expire_by", step=_STEP)
     return expire_by
 
@@ -120,7 +120,7 @@ def _watch_expiry(world: World, link: PaymentLink) -> None:
 
 
 def fetch_link(world: World, _request: Request, link_id: str) -> JsonObject:
-    return _find_link(world, link_id).wire()
+    return _find_link(world, link_id).to_wire()
 
 
 def list_links(world: World, request: Request) -> JsonObject:
@@ -132,7 +132,7 @@ def list_links(world: World, request: Request) -> JsonObject:
         and (payment_id is None or any(row["payment_id"] == payment_id for row in link.payments))
     ]
     found = validation.cut_page(request, rows, extra={"reference_id", "payment_id"})
-    return {"payment_links": [link.wire() for link in found]}
+    return {"payment_links": [link.to_wire() for link in found]}
 
 
 def edit_link(world: World, request: Request, link_id: str) -> JsonObject:
@@ -156,8 +156,8 @@ def edit_link(world: World, request: Request, link_id: str) -> JsonObject:
         setattr(link, name, value)
     link.updated_at = world.clock.unix()
     _watch_expiry(world, link)
-    world.changed()
-    return link.wire()
+    world.notify_change()
+    return link.to_wire()
 
 
 def cancel_link(world: World, _request: Request, link_id: str) -> JsonObject:
@@ -167,8 +167,8 @@ def cancel_link(world: World, _request: Request, link_id: str) -> JsonObject:
 
     link.status = "cancelled"
     link.cancelled_at = link.updated_at = world.clock.unix()
-    webhooks.emit_events(world, [webhooks.PendingEvent("payment_link.cancelled", {"payment_link": link.wire()})])
-    return link.wire()
+    webhooks.emit_events(world, [webhooks.PendingEvent("payment_link.cancelled", {"payment_link": link.to_wire()})])
+    return link.to_wire()
 
 
 def notify_customer(world: World, _request: Request, link_id: str, medium: str) -> JsonObject:
@@ -179,7 +179,7 @@ def notify_customer(world: World, _request: Request, link_id: str, medium: str) 
         raise Refused(f"Notification cannot be sent because the payment link is {link.status}.", step=_STEP)
 
     link.notified.append(medium)
-    world.changed()
+    world.notify_change()
     return {"success": True}
 
 
@@ -190,7 +190,7 @@ def expire_link(world: World, link_id: str) -> None:
         return
     link.status = "expired"
     link.expired_at = link.updated_at = world.clock.unix()
-    webhooks.emit_events(world, [webhooks.PendingEvent("payment_link.expired", {"payment_link": link.wire()})])
+    webhooks.emit_events(world, [webhooks.PendingEvent("payment_link.expired", {"payment_link": link.to_wire()})])
 
 
 def pay_link(world: World, link: PaymentLink, payer: Payer, *, amount: int | None) -> JsonObject:
@@ -281,8 +281,8 @@ def _book_payment(world: World, link: PaymentLink, order: Order, payment: Paymen
         }
     )
     # In these webhooks alone the order goes by its id without the prefix.
-    bare = {**order.wire(), "id": order.id.removeprefix("order_")}
-    entities = {"payment_link": link.wire(), "order": bare, "payment": payment.wire()}
+    bare = {**order.to_wire(), "id": order.id.removeprefix("order_")}
+    entities = {"payment_link": link.to_wire(), "order": bare, "payment": payment.to_wire()}
     event = f"payment_link.{link.status}"
     return webhooks.PendingEvent(event, entities, payment_id=payment.id, order_id=order.id)
 

@@ -10,10 +10,10 @@ from werkzeug.wrappers import Request
 
 from sandbox.json_types import JsonObject
 from sandbox.razorpay import validation, webhooks
-from sandbox.razorpay.bank_calendar import settlement_due
+from sandbox.razorpay.bank_calendar import compute_settlement_time
 from sandbox.razorpay.entities import Card, Notes, Order, Payment
 from sandbox.razorpay.errors import FAILURES, Failure, Refused, UrlNotFound
-from sandbox.razorpay.fees import fee_and_tax
+from sandbox.razorpay.fees import compute_fee_and_tax
 from sandbox.state import World
 
 # The documented amounts, in paise, that decide the outcome of a server-to-server UPI payment in test mode.
@@ -49,12 +49,12 @@ class NotPayable(Exception):
 
 
 def fetch_payment(world: World, _request: Request, payment_id: str) -> JsonObject:
-    return validation.find_entity(world.razorpay.payments, payment_id, "pay").wire()
+    return validation.find_entity(world.razorpay.payments, payment_id, "pay").to_wire()
 
 
 def list_payments(world: World, request: Request) -> JsonObject:
     found = validation.cut_page(request, reversed(world.razorpay.payments.values()), extra={"expand[]"})
-    return validation.as_collection([payment.wire() for payment in found])
+    return validation.as_collection([payment.to_wire() for payment in found])
 
 
 def edit_payment(world: World, request: Request, payment_id: str) -> JsonObject:
@@ -65,8 +65,8 @@ def edit_payment(world: World, request: Request, payment_id: str) -> JsonObject:
         raise Refused("The notes field is required.", field="notes")
 
     payment.notes = validation.read_notes(body)
-    world.changed()
-    return payment.wire()
+    world.notify_change()
+    return payment.to_wire()
 
 
 def capture_payment(world: World, request: Request, payment_id: str) -> JsonObject:
@@ -82,14 +82,14 @@ def capture_payment(world: World, request: Request, payment_id: str) -> JsonObje
         raise Refused(
             "Only payments which have been authorized and not yet captured can be captured", step="payment_capture"
         )
-    if (amount, currency) != (payment.charged(payment.amount), payment.payer_currency or payment.currency):
+    if (amount, currency) != (payment.to_payer_amount(payment.amount), payment.payer_currency or payment.currency):
         raise Refused("Capture amount must be equal to the amount authorized", field="amount", step="payment_capture")
-    order = world.razorpay.order_of(payment)
+    order = world.razorpay.find_order_of(payment)
     if order is None or order.status == "paid":
         raise Refused("Payment cannot be captured because the order is already paid.", step="payment_capture")
 
     webhooks.emit_events(world, complete_capture(world, payment))
-    return payment.wire()
+    return payment.to_wire()
 
 
 def create_upi_payment(world: World, request: Request) -> JsonObject:
@@ -213,7 +213,7 @@ def open_payment(
         if order.status == "created":
             order.status = "attempted"
     world.razorpay.add_payment(payment)
-    world.changed()
+    world.notify_change()
     return payment
 
 
@@ -279,7 +279,7 @@ def authorize_payment(
 
     `also` is called after that and returns further events of the same moment.
     """
-    order = world.razorpay.order_of(payment)
+    order = world.razorpay.find_order_of(payment)
     payment.late_authorized = payment.status == "failed"
     payment.status = "authorized"
     payment.error = None
@@ -310,20 +310,20 @@ def _captures_by_itself(world: World, order: Order, payment: Payment) -> bool:
 def complete_capture(world: World, payment: Payment) -> list[webhooks.PendingEvent]:
     """Capture a payment and return the events to send."""
     gateway = world.razorpay
-    order = gateway.order_of(payment)
+    order = gateway.find_order_of(payment)
     payment.status = "captured"
     payment.captured_at = world.clock.unix()
     settled = payment.amount if payment.settles is None else payment.settles
-    payment.fee, payment.tax = fee_and_tax(settled if payment.fee_bearer == "customer" else payment.amount)
+    payment.fee, payment.tax = compute_fee_and_tax(settled if payment.fee_bearer == "customer" else payment.amount)
     pending_events = [webhooks.payment_event("payment.captured", payment)]
     if order is not None:
         order.amount_paid += settled
         if order.amount_paid >= order.amount:
             order.status = "paid"
-            pending_events.append(webhooks.payment_event("order.paid", payment, order=order.wire()))
+            pending_events.append(webhooks.payment_event("order.paid", payment, order=order.to_wire()))
 
     knobs = gateway.knobs
-    due = settlement_due(payment.captured_at, working_days=knobs.settlement_days, holidays=knobs.holidays)
+    due = compute_settlement_time(payment.captured_at, working_days=knobs.settlement_days, holidays=knobs.holidays)
     gateway.timers.set(due, "settlement")
     return pending_events
 

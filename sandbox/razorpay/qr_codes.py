@@ -65,7 +65,7 @@ def create_qr_code(world: World, request: Request) -> JsonObject:
     if qr.close_by is not None:
         world.razorpay.timers.set(qr.close_by, "qr_close", qr.id)
     webhooks.emit_events(world, [_pending_event("created", qr)])
-    return qr.wire()
+    return qr.to_wire()
 
 
 def _read_close_by(world: World, body: JsonObject, usage: str) -> int | None:
@@ -85,12 +85,12 @@ def _read_close_by(world: World, body: JsonObject, usage: str) -> int | None:
 
 def _pending_event(what: str, qr: QrCode, payment: Payment | None = None) -> webhooks.PendingEvent:
     if payment is not None:
-        return webhooks.payment_event(f"qr_code.{what}", payment, qr_code=qr.wire())
-    return webhooks.PendingEvent(f"qr_code.{what}", {"qr_code": qr.wire()})
+        return webhooks.payment_event(f"qr_code.{what}", payment, qr_code=qr.to_wire())
+    return webhooks.PendingEvent(f"qr_code.{what}", {"qr_code": qr.to_wire()})
 
 
 def fetch_qr_code(world: World, _request: Request, qr_id: str) -> JsonObject:
-    return validation.find_entity(world.razorpay.qr_codes, qr_id, "qr").wire()
+    return validation.find_entity(world.razorpay.qr_codes, qr_id, "qr").to_wire()
 
 
 def list_qr_codes(world: World, request: Request) -> JsonObject:
@@ -101,13 +101,13 @@ def list_qr_codes(world: World, request: Request) -> JsonObject:
         if customer_id in {None, qr.customer_id} and (payment_id is None or payment_id in qr.payment_ids)
     ]
     found = validation.cut_page(request, rows, extra={"customer_id", "payment_id"})
-    return validation.as_collection([qr.wire() for qr in found])
+    return validation.as_collection([qr.to_wire() for qr in found])
 
 
 def list_payments_of_qr_code(world: World, request: Request, qr_id: str) -> JsonObject:
     qr = validation.find_entity(world.razorpay.qr_codes, qr_id, "qr")
     rows = [world.razorpay.payments[payment_id] for payment_id in reversed(qr.payment_ids)]
-    return validation.as_collection([payment.wire() for payment in validation.cut_page(request, rows)])
+    return validation.as_collection([payment.to_wire() for payment in validation.cut_page(request, rows)])
 
 
 def close_qr_code(world: World, _request: Request, qr_id: str) -> JsonObject:
@@ -116,7 +116,7 @@ def close_qr_code(world: World, _request: Request, qr_id: str) -> JsonObject:
         raise Refused("The QR code is closed already.", step=_STEP)
 
     webhooks.emit_events(world, [_mark_closed(world, qr, "on_demand")])
-    return qr.wire()
+    return qr.to_wire()
 
 
 def _mark_closed(world: World, qr: QrCode, reason: Literal["on_demand", "paid"] | None) -> webhooks.PendingEvent:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Request
 
 from sandbox.json_types import JsonObject
 from sandbox.razorpay import validation, webhooks
-from sandbox.razorpay.bank_calendar import months_after
+from sandbox.razorpay.bank_calendar import add_months
 from sandbox.razorpay.entities import Adjustment, Payment, Refund
 from sandbox.razorpay.errors import Refused
 from sandbox.razorpay.state import RefundKey
@@ -48,13 +48,13 @@ def _create(world: World, request: Request, payment_id: str, allowed: set[str]) 
     key = _read_key(request)
     if key is None:
         _simulate_processing(world)
-        return _make_refund(world, payment_id, body).wire()
+        return _make_refund(world, payment_id, body).to_wire()
 
     gateway = world.razorpay
     fingerprint = json.dumps([payment_id, body], sort_keys=True)
     earlier = gateway.refund_keys.get(key)
     if earlier is not None:
-        return gateway.refunds[_find_earlier_refund(earlier, fingerprint)].wire()
+        return gateway.refunds[_find_earlier_refund(earlier, fingerprint)].to_wire()
     gateway.refund_keys[key] = RefundKey(fingerprint=fingerprint)
     try:
         _simulate_processing(world)
@@ -63,7 +63,7 @@ def _create(world: World, request: Request, payment_id: str, allowed: set[str]) 
         del gateway.refund_keys[key]
         raise
     gateway.refund_keys[key].refund_id = refund.id
-    return refund.wire()
+    return refund.to_wire()
 
 
 def _read_key(request: Request) -> str | None:
@@ -115,7 +115,7 @@ def _make_refund(world: World, payment_id: str, body: JsonObject) -> Refund:
         receipt=receipt,
         speed_requested=speed,
         speed_processed="normal" if speed == "normal" else "instant",
-        payer_amount=None if payment.payer_amount is None else payment.charged(amount),
+        payer_amount=None if payment.payer_amount is None else payment.to_payer_amount(amount),
         payer_currency=payment.payer_currency,
     )
     _change_balance(world, -amount)
@@ -147,10 +147,10 @@ def _read_amount(world: World, payment: Payment, body: JsonObject) -> int:
     requested = _read_requested_amount(body)
     _require_refundable(payment)
     left = payment.amount - payment.amount_refunded
-    amount = left if requested is None else payment.credited(requested)
+    amount = left if requested is None else payment.to_merchant_amount(requested)
     if amount > left:
         raise Refused("The refund amount provided is greater than amount captured.", field="amount", step=_STEP)
-    if world.clock.unix() > months_after(payment.created_at, _LONGEST_AGE_MONTHS):
+    if world.clock.unix() > add_months(payment.created_at, _LONGEST_AGE_MONTHS):
         raise Refused("The payment is more than six months old and cannot be refunded.", step=_STEP)
     _require_balance(world, amount)
     return amount
@@ -195,7 +195,7 @@ def _change_balance(world: World, amount: int) -> None:
 def _book_refund(world: World, payment: Payment, refund: Refund) -> None:
     world.razorpay.add_refund(refund)
     _change_refunded(payment, refund.amount)
-    world.changed()
+    world.notify_change()
 
 
 def _change_refunded(payment: Payment, amount: int) -> None:
@@ -227,7 +227,10 @@ def _process_refund(world: World, refund: Refund, payment: Payment) -> webhooks.
 
 def _pending_event(event: str, refund: Refund, payment: Payment) -> webhooks.PendingEvent:
     return webhooks.PendingEvent(
-        event, {"refund": refund.wire(), "payment": payment.wire()}, payment_id=payment.id, order_id=payment.order_id
+        event,
+        {"refund": refund.to_wire(), "payment": payment.to_wire()},
+        payment_id=payment.id,
+        order_id=payment.order_id,
     )
 
 
@@ -313,25 +316,25 @@ def auto_refund_uncaptured(world: World, payment_id: str) -> None:
 
 
 def fetch_refund(world: World, _request: Request, refund_id: str) -> JsonObject:
-    return validation.find_entity(world.razorpay.refunds, refund_id, "rfnd").wire()
+    return validation.find_entity(world.razorpay.refunds, refund_id, "rfnd").to_wire()
 
 
 def list_refunds(world: World, request: Request) -> JsonObject:
     found = validation.cut_page(request, reversed(world.razorpay.refunds.values()))
-    return validation.as_collection([refund.wire() for refund in found])
+    return validation.as_collection([refund.to_wire() for refund in found])
 
 
 def list_refunds_of_payment(world: World, request: Request, payment_id: str) -> JsonObject:
     payment = validation.find_entity(world.razorpay.payments, payment_id, "pay")
-    found = validation.cut_page(request, world.razorpay.refunds_of(payment.id))
-    return validation.as_collection([refund.wire() for refund in found])
+    found = validation.cut_page(request, world.razorpay.list_refunds_of(payment.id))
+    return validation.as_collection([refund.to_wire() for refund in found])
 
 
 def fetch_refund_of_payment(world: World, _request: Request, payment_id: str, refund_id: str) -> JsonObject:
     payment = validation.find_entity(world.razorpay.payments, payment_id, "pay")
     return validation.find_entity(
-        {row.id: row for row in world.razorpay.refunds_of(payment.id)}, refund_id, "rfnd"
-    ).wire()
+        {row.id: row for row in world.razorpay.list_refunds_of(payment.id)}, refund_id, "rfnd"
+    ).to_wire()
 
 
 def edit_refund(world: World, request: Request, refund_id: str) -> JsonObject:
@@ -342,5 +345,5 @@ def edit_refund(world: World, request: Request, refund_id: str) -> JsonObject:
         raise Refused("The notes field is required.", field="notes")
 
     refund.notes = validation.read_notes(body)
-    world.changed()
-    return refund.wire()
+    world.notify_change()
+    return refund.to_wire()

@@ -85,7 +85,7 @@ def handle(world: World, request: Request, path: str) -> Response:
 
 def error(status: int) -> Response:
     """Return the answer for a status that a fault asks for."""
-    return _json(errors.body_for_status(status), status)
+    return _json(errors.build_error_body(status), status)
 
 
 def _authenticate(world: World, header: str) -> None:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request
 
 from sandbox.json_types import JsonObject
 from sandbox.razorpay import settlement_reports, synthetic_reports, validation, webhooks
-from sandbox.razorpay.bank_calendar import day_in_india, settlement_due
+from sandbox.razorpay.bank_calendar import compute_settlement_time, find_indian_day
 from sandbox.razorpay.entities import Adjustment, Payment, Refund, ReportLine, Settlement
 from sandbox.razorpay.errors import Refused
 from sandbox.state import World
@@ -52,7 +52,7 @@ def settle_payments(
     for item in items:
         item.settlement_id = settlement.id
     world.razorpay.settlements[settlement.id] = settlement
-    webhooks.emit_events(world, [webhooks.PendingEvent("settlement.processed", {"settlement": settlement.wire()})])
+    webhooks.emit_events(world, [webhooks.PendingEvent("settlement.processed", {"settlement": settlement.to_wire()})])
     return settlement
 
 
@@ -95,7 +95,7 @@ def _list_unsettled_payments(world: World, *, due_only: bool) -> list[Payment]:
     for payment in world.razorpay.payments.values():
         if payment.captured_at is None or payment.settlement_id is not None:
             continue
-        due = settlement_due(payment.captured_at, working_days=knobs.settlement_days, holidays=knobs.holidays)
+        due = compute_settlement_time(payment.captured_at, working_days=knobs.settlement_days, holidays=knobs.holidays)
         if due <= now or not due_only:
             found.append(payment)
     return found
@@ -132,13 +132,13 @@ def _make_lines(
     lines = []
     for item in items:
         if isinstance(item, Payment):
-            order = gateway.order_of(item)
+            order = gateway.find_order_of(item)
             lines.append(
                 settlement_reports.make_payment_line(settlement, item, order, by_fee_credits=item.id in prepaid)
             )
         elif isinstance(item, Refund):
             payment = gateway.payments[item.payment_id]
-            lines.append(settlement_reports.make_refund_line(settlement, item, payment, gateway.order_of(payment)))
+            lines.append(settlement_reports.make_refund_line(settlement, item, payment, gateway.find_order_of(payment)))
         else:
             lines.append(settlement_reports.make_adjustment_line(settlement, item))
     return lines
@@ -153,7 +153,7 @@ def find_settlements(world: World, *, year: int, month: int, day: int | None) ->
     """Return the settlements of a month or a day of the Indian calendar."""
     found = []
     for settlement in world.razorpay.settlements.values():
-        on = day_in_india(settlement.created_at)
+        on = find_indian_day(settlement.created_at)
         if (on.year, on.month) == (year, month) and day in {None, on.day}:
             found.append(settlement)
     return found
@@ -198,9 +198,9 @@ def read_period(request: Request) -> tuple[int, int, int | None]:
 
 
 def fetch_settlement(world: World, _request: Request, settlement_id: str) -> JsonObject:
-    return validation.find_entity(world.razorpay.settlements, settlement_id, "setl").wire()
+    return validation.find_entity(world.razorpay.settlements, settlement_id, "setl").to_wire()
 
 
 def list_settlements(world: World, request: Request) -> JsonObject:
     rows = sorted(world.razorpay.settlements.values(), key=lambda row: row.created_at, reverse=True)
-    return validation.as_collection([row.wire() for row in validation.cut_page(request, rows)])
+    return validation.as_collection([row.to_wire() for row in validation.cut_page(request, rows)])

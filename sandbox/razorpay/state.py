@@ -120,18 +120,18 @@ class Razorpay:
         if payment.status == "created":
             self.open_payments.add(payment.id)
 
-    def payments_of(self, order_id: str) -> list[Payment]:
+    def list_payments_of(self, order_id: str) -> list[Payment]:
         """Return an order's payments, newest first."""
         return [self.payments[payment_id] for payment_id in reversed(self.payments_by_order.get(order_id, []))]
 
-    def order_of(self, payment: Payment) -> Order | None:
+    def find_order_of(self, payment: Payment) -> Order | None:
         return None if payment.order_id is None else self.orders[payment.order_id]
 
     def add_refund(self, refund: Refund) -> None:
         self.refunds[refund.id] = refund
         self.refunds_by_payment[refund.payment_id].append(refund.id)
 
-    def refunds_of(self, payment_id: str) -> list[Refund]:
+    def list_refunds_of(self, payment_id: str) -> list[Refund]:
         """Return a payment's refunds, newest first."""
         return [self.refunds[refund_id] for refund_id in reversed(self.refunds_by_payment.get(payment_id, []))]
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from sandbox.razorpay import settlement_reports
 from sandbox.razorpay.entities import ReportLine, Settlement
-from sandbox.razorpay.fees import fee_and_tax
+from sandbox.razorpay.fees import compute_fee_and_tax
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _DAY = 24 * 3600
@@ -166,7 +166,7 @@ def _describe_adjustment(recipe: Recipe, n: int) -> ReportLine:
 
 def _describe_payment(recipe: Recipe, n: int) -> ReportLine:
     amount = _choose_amount(recipe, n)
-    fee, tax = fee_and_tax(amount)
+    fee, tax = compute_fee_and_tax(amount)
     return {
         "entity_id": _make_id(recipe, "pay", n),
         "amount": amount,

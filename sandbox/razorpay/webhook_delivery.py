@@ -64,7 +64,7 @@ def _deliver_row(world: World, row: list[Event], forge: str | None) -> None:
                 _retry_soon(world, event)
             else:
                 _retry_on_schedule(world, event)
-        world.changed()
+        world.notify_change()
 
 
 def _is_known(world: World, event: Event) -> bool:
@@ -144,7 +144,7 @@ def _deliver(world: World, event: Event, forge: str | None) -> bool:
                 note=note,
             )
         )
-        world.changed()
+        world.notify_change()
     return status is not None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 

@@ -31,7 +31,7 @@ class PendingEvent:
 def payment_event(event: str, payment: Payment, **entities: JsonObject) -> PendingEvent:
     """Return the event of a payment; its entity comes before the others."""
     return PendingEvent(
-        event, {"payment": payment.wire(), **entities}, payment_id=payment.id, order_id=payment.order_id
+        event, {"payment": payment.to_wire(), **entities}, payment_id=payment.id, order_id=payment.order_id
     )
 
 
@@ -52,7 +52,7 @@ def emit_events(world: World, pending_events: list[PendingEvent]) -> None:
     else:
         delay = policy.delay_ms / 1000 if policy.mode == "delay" else 0.0
         webhook_delivery.send_events(world, chosen, copies=policy.copies, delay=delay)
-    world.changed()
+    world.notify_change()
 
 
 def _write_pending_event(world: World, pending_event: PendingEvent) -> Event:
@@ -103,7 +103,7 @@ def send_invented_event(world: World, *, event: str, payload: JsonObject, body: 
     else:
         row = _record(world, event=event, body=body, payment_id=None, order_id=None)
     webhook_delivery.send_events(world, [row], forge=forge)
-    world.changed()
+    world.notify_change()
     return row
 
 
@@ -111,7 +111,7 @@ def resend_event(world: World, event: Event, *, copies: int, forge: str | None) 
     """Send an event again, signed with the present secret, as often as wanted and whatever its age."""
     event.signature = sign_webhook(event.body.encode(), world.razorpay.policy.secret)
     webhook_delivery.send_events(world, [event], copies=copies, forge=forge)
-    world.changed()
+    world.notify_change()
 
 
 def replay_events(world: World, *, statuses: list[str], names: list[str], since: float) -> JsonObject:
@@ -136,7 +136,7 @@ def replay_events(world: World, *, statuses: list[str], names: list[str], since:
             event.signature = sign_webhook(event.body.encode(), world.razorpay.policy.secret)
             chosen.append(event)
     webhook_delivery.send_events(world, chosen)
-    world.changed()
+    world.notify_change()
     return {"replayed": len(chosen), "refused": refused}
 
 
@@ -145,7 +145,7 @@ def switch_webhook(world: World, *, on: bool) -> WebhookPolicy:
     policy = world.razorpay.policy
     policy.enabled = on
     policy.disabled_at = None if on else world.clock.unix()
-    world.changed()
+    world.notify_change()
     return policy
 
 
@@ -164,7 +164,7 @@ def release_events(world: World, *, order: str, copies: int, ids: list[str] | No
     elif order == "shuffle":
         random.Random(world.settings.seed).shuffle(held)
     webhook_delivery.send_events(world, held, copies=copies)
-    world.changed()
+    world.notify_change()
     return len(held)
 
 

@@ -462,7 +462,7 @@ def test_refund_without_capture_posts_nothing(order: Any, sandbox: Any) -> None:
     sandbox.world.razorpay.orders[payment.gateway_order_id].capture = "manual"
     paid = sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
     sandbox.control("POST", f"/payments/{paid['razorpay_payment_id']}/auto_refund")
-    entity = sandbox.world.razorpay.payments[paid["razorpay_payment_id"]].wire()
+    entity = sandbox.world.razorpay.payments[paid["razorpay_payment_id"]].to_wire()
     told = {"id": "rfnd_auto0000000001", "payment_id": entity["id"], "amount": entity["amount"], "currency": "INR",
             "status": "processed", "notes": []}  # fmt: skip
     payload = {"payment": {"entity": entity}, "refund": {"entity": told}}

@@ -12,7 +12,7 @@ import pytest
 import razorpay
 from razorpay.errors import BadRequestError, SignatureVerificationError
 
-from sandbox.razorpay.fees import fee_and_tax
+from sandbox.razorpay.fees import compute_fee_and_tax
 from sandbox.razorpay.signatures import sign_checkout
 from sandbox.server import ControlRefused, Sandbox
 
@@ -33,7 +33,7 @@ def test_checkout_signature_matches_the_worked_example() -> None:
 
 @pytest.mark.parametrize(("amount", "fee", "tax"), [(117_900, 2_782, 424), (100, 2, 0), (10_000, 236, 36), (125, 4, 1)])
 def test_fee_is_two_percent_and_gst(amount: int, fee: int, tax: int) -> None:
-    assert fee_and_tax(amount) == (fee, tax)
+    assert compute_fee_and_tax(amount) == (fee, tax)
 
 
 def test_intent_payment_waits_for_the_payer(

@@ -15,7 +15,7 @@ import requests
 from razorpay.errors import BadRequestError
 
 from sandbox.razorpay import settlement_reports, synthetic_reports
-from sandbox.razorpay.bank_calendar import months_after, settlement_due
+from sandbox.razorpay.bank_calendar import add_months, compute_settlement_time
 from sandbox.server import ControlRefused, Sandbox
 from tests.support.sandbox import IST, make_payment, run_settlement, sent_webhooks, settlement_report
 
@@ -36,11 +36,11 @@ def ist(*when: int) -> int:
     ],
 )
 def test_settlement_falls_due_two_working_days_later(captured: tuple[int, ...], due: tuple[int, ...]) -> None:
-    assert settlement_due(ist(*captured), working_days=2, holidays=["2026-11-25"]) == ist(*due)
+    assert compute_settlement_time(ist(*captured), working_days=2, holidays=["2026-11-25"]) == ist(*due)
 
 
 def test_six_months_end_on_the_last_day_of_a_short_month() -> None:
-    assert months_after(ist(2026, 8, 31, 12, 0), 6) == ist(2027, 2, 28, 12, 0)
+    assert add_months(ist(2026, 8, 31, 12, 0), 6) == ist(2027, 2, 28, 12, 0)
 
 
 def test_report_has_a_line_for_each_payment_and_refund(sdk: razorpay.Client, sandbox: Sandbox) -> None:
@@ -121,7 +121,7 @@ def test_nothing_is_settled_twice_and_nothing_from_nothing(sdk: razorpay.Client,
 
 def test_clock_settles_after_two_working_days(sdk: razorpay.Client, sandbox: Sandbox, paid: str) -> None:
     captured_at = sandbox.control("GET", "/truth")["payments"][0]["captured_at"]
-    due = settlement_due(captured_at, working_days=2, holidays=[])
+    due = compute_settlement_time(captured_at, working_days=2, holidays=[])
     now = sandbox.control("GET", "/health")["now"]
     sandbox.control("POST", "/clock", {"advance_seconds": due - now - 120})
     assert sdk.settlement.all()["count"] == 0

@@ -2,7 +2,7 @@
 
 from sandbox.razorpay.entities.collection import PaymentLink, QrCode
 from sandbox.razorpay.entities.disputes import EVIDENCE_KINDS, Dispute, Document
-from sandbox.razorpay.entities.notes import Notes, notes_on_the_wire
+from sandbox.razorpay.entities.notes import Notes, format_notes
 from sandbox.razorpay.entities.payments import (
     AUTOMATIC_CAPTURE_MINUTES,
     MANUAL_CAPTURE_MINUTES,
@@ -33,5 +33,5 @@ __all__ = [
     "ReportLine",
     "Settlement",
     "WebhookPolicy",
-    "notes_on_the_wire",
+    "format_notes",
 ]

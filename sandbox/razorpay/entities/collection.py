@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sandbox.json_types import JsonObject
-from sandbox.razorpay.entities.notes import Notes, notes_on_the_wire
+from sandbox.razorpay.entities.notes import Notes, format_notes
 
 
 @dataclass(kw_only=True)
@@ -38,7 +38,7 @@ class PaymentLink:
     payments: list[JsonObject] = field(default_factory=list)
     notified: list[str] = field(default_factory=list)
 
-    def wire(self) -> JsonObject:
+    def to_wire(self) -> JsonObject:
         return {
             "accept_partial": self.accept_partial,
             "amount": self.amount,
@@ -93,7 +93,7 @@ class QrCode:
     payment_ids: list[str] = field(default_factory=list)
     payments_amount_received: int = 0
 
-    def wire(self) -> JsonObject:
+    def to_wire(self) -> JsonObject:
         body: JsonObject = {
             "id": self.id,
             "entity": "qr_code",
@@ -108,7 +108,7 @@ class QrCode:
             "fixed_amount": self.fixed_amount,
             "payments_amount_received": self.payments_amount_received,
             "payments_count_received": len(self.payment_ids),
-            "notes": notes_on_the_wire(self.notes),
+            "notes": format_notes(self.notes),
             "customer_id": self.customer_id,
             "close_by": self.close_by,
             "closed_at": self.closed_at,

@@ -37,7 +37,7 @@ class Dispute:
     amount_deducted: int = 0
     evidence: JsonObject = field(default_factory=dict)
 
-    def wire(self) -> JsonObject:
+    def to_wire(self) -> JsonObject:
         evidence = {
             name: self.evidence.get(name) for name in ("amount", "summary", *EVIDENCE_KINDS, "others", "submitted_at")
         }
@@ -69,7 +69,7 @@ class Document:
     size: int
     created_at: int
 
-    def wire(self) -> JsonObject:
+    def to_wire(self) -> JsonObject:
         return {
             "id": self.id,
             "entity": "document",

@@ -5,6 +5,6 @@ from __future__ import annotations
 Notes = dict[str, object]
 
 
-def notes_on_the_wire(notes: Notes) -> Notes | list[object]:
+def format_notes(notes: Notes) -> Notes | list[object]:
     """Return notes as Razorpay sends them: an empty object comes as an empty list."""
     return dict(notes) if notes else []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
 from sandbox.json_types import JsonObject
-from sandbox.razorpay.entities.notes import Notes, notes_on_the_wire
+from sandbox.razorpay.entities.notes import Notes, format_notes
 
 AUTOMATIC_CAPTURE_MINUTES = 3 * 24 * 60
 MANUAL_CAPTURE_MINUTES = 3 * 24 * 60
@@ -36,7 +36,7 @@ class Order:
     attempts: int = 0
     status: Literal["created", "attempted", "paid"] = "created"
 
-    def wire(self) -> JsonObject:
+    def to_wire(self) -> JsonObject:
         body: JsonObject = {
             "id": self.id,
             "entity": "order",
@@ -48,7 +48,7 @@ class Order:
             "offer_id": None,
             "status": self.status,
             "attempts": self.attempts,
-            "notes": notes_on_the_wire(self.notes),
+            "notes": format_notes(self.notes),
             "created_at": self.created_at,
         }
         if self.partial_payment:
@@ -116,22 +116,22 @@ class Payment:
     payer_amount: int | None = None
     payer_currency: str | None = None
 
-    def charged(self, amount: int) -> int:
+    def to_payer_amount(self, amount: int) -> int:
         """Return an amount of this payment in the currency that the payer was charged in."""
         return amount if self.payer_amount is None else amount * self.payer_amount // self.amount
 
-    def credited(self, charged: int) -> int:
+    def to_merchant_amount(self, charged: int) -> int:
         """Return an amount in the payer's currency in the merchant's; all of it is all of it."""
         if self.payer_amount is None:
             return charged
         return -(-charged * self.amount // self.payer_amount) if charged < self.payer_amount else self.amount
 
-    def wire(self) -> JsonObject:
+    def to_wire(self) -> JsonObject:
         error = self.error or {}
         body: JsonObject = {
             "id": self.id,
             "entity": "payment",
-            "amount": self.charged(self.amount),
+            "amount": self.to_payer_amount(self.amount),
             "currency": self.payer_currency or self.currency,
             "base_amount": self.amount,
             "status": self.status,
@@ -139,7 +139,7 @@ class Payment:
             "invoice_id": None,
             "international": self.payer_currency is not None,
             "method": self.method,
-            "amount_refunded": self.charged(self.amount_refunded),
+            "amount_refunded": self.to_payer_amount(self.amount_refunded),
             "amount_transferred": 0,
             "refund_status": self.refund_status,
             "captured": self.captured_at is not None,
@@ -153,7 +153,7 @@ class Payment:
             "contact": self.contact,
             "customer_id": None,
             "token_id": None,
-            "notes": notes_on_the_wire(self.notes),
+            "notes": format_notes(self.notes),
             "fee": self.fee,
             "tax": self.tax,
             **{f"error_{key}": error.get(key) for key in ("code", "description", "source", "step", "reason")},
@@ -200,14 +200,14 @@ class Refund:
     payer_amount: int | None = None
     payer_currency: str | None = None
 
-    def wire(self) -> JsonObject:
+    def to_wire(self) -> JsonObject:
         return {
             "id": self.id,
             "entity": "refund",
             "amount": self.amount if self.payer_amount is None else self.payer_amount,
             "currency": self.payer_currency or self.currency,
             "payment_id": self.payment_id,
-            "notes": notes_on_the_wire(self.notes),
+            "notes": format_notes(self.notes),
             "receipt": self.receipt,
             "acquirer_data": {"arn": self.arn},
             "created_at": self.created_at,

@@ -91,7 +91,7 @@ class Settlement:
     planted: list[PlantedError] = field(default_factory=list)
     recipe: dict[str, Any] | None = None
 
-    def wire(self) -> JsonObject:
+    def to_wire(self) -> JsonObject:
         return {
             "id": self.id,
             "entity": "settlement",
