@@ -84,7 +84,7 @@ def failed(order: Any) -> Refund:
 
 
 def held(order: Any) -> Refund:
-    return services.confirm_refund_transfer(refund_id=failed(order).pk, actor=SYSTEM, now=clock.now())
+    return services.hold_refund_for_transfer(refund_id=failed(order).pk, actor=SYSTEM, now=clock.now())
 
 
 def unknown(order: Any) -> Refund:

@@ -184,7 +184,7 @@ class TestDashboardRefundNextToOurRefund:
 
     def test_held_for_a_transfer_is_an_exception(self, order: Any, attempt: PaymentAttempt) -> None:
         ours = apply_refund(request(order), status="failed")
-        services.confirm_refund_transfer(refund_id=ours.pk, actor=BALA, now=clock.now())
+        services.hold_refund_for_transfer(refund_id=ours.pk, actor=BALA, now=clock.now())
 
         made = refund_in_dashboard(attempt, attempt.amount)
 

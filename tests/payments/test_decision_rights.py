@@ -118,6 +118,8 @@ def fail(refund: Refund) -> Refund:
 
 
 def transfer(refund: Refund, actor: Actor, reference: str = "UTR 1") -> Refund:
+    if not reference:
+        return services.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=clock.now())
     return services.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=actor, now=clock.now())
 
 

@@ -258,7 +258,7 @@ class TestRefundFacts:
         fails = {"amount": attempt.amount, "notes": {"refund": refund.public_id}, "status": "failed"}
         receive_event("refund.failed", refund=refund_entity(attempt, **fails))
         bala, cyra = BALA, CHITRA
-        services.confirm_refund_transfer(refund_id=refund.pk, actor=bala, now=clock.now())
+        services.hold_refund_for_transfer(refund_id=refund.pk, actor=bala, now=clock.now())
         receive_event(
             "refund.processed", refund=refund_entity(attempt, id="rfnd_00000000000002", amount=attempt.amount)
         )

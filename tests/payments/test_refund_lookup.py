@@ -262,7 +262,7 @@ class TestSearchForRejectedRefund:
     def test_transfer_that_waits_gives_way_to_what_the_gateway_made(self, paid: Any, sandbox: Any) -> None:
         reject(sandbox, is_made=True)
         failed = send(ask(paid, 5_000))
-        services.confirm_refund_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
+        services.hold_refund_for_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
 
         services.poll_open_refunds(now=clock.now() + timedelta(minutes=11))
 

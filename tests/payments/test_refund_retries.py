@@ -61,7 +61,7 @@ def make_cancelled_retry(failed: Refund) -> Refund:
 
 def make_retry_with_rejected_transfer(failed: Refund) -> Refund:
     again = apply_status(retry(failed), "failed")
-    services.confirm_refund_transfer(refund_id=again.pk, actor=BALA, now=clock.now())
+    services.hold_refund_for_transfer(refund_id=again.pk, actor=BALA, now=clock.now())
     return services.reject_refund(refund_id=again.pk, actor=BALA, reason="no account told", now=clock.now())
 
 
@@ -86,7 +86,7 @@ class TestCancelledRetry:
         failed = make_failed(order)
         end_retry(failed)
 
-        held = services.confirm_refund_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
+        held = services.hold_refund_for_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
         done = services.confirm_refund_transfer(refund_id=failed.pk, reference="NEFT 7", actor=BALA, now=clock.now())
 
         assert (held.status, done.status, done.transfer_reference) == ("awaiting_transfer", "processed", "NEFT 7")
@@ -115,7 +115,7 @@ class TestActiveRetry:
         with pytest.raises(services.RefundAlreadyRetried) as refused:
             retry(failed)
         with pytest.raises(services.RefundAlreadyRetried):
-            services.confirm_refund_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
+            services.hold_refund_for_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
 
         assert (
             str(refused.value)

@@ -167,7 +167,7 @@ def test_failed_refund_is_paid_by_bank_transfer(order: Any) -> None:
     pay(order)
     refund = request_refund(order)
     apply_refund_update(refund, "failed")
-    held = services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
+    held = services.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
     assert (held.status, balance("refunds_payable")) == ("awaiting_transfer", -order.total_amount)
     with pytest.raises(services.NothingToRefund):
         request_refund(order)
@@ -182,7 +182,7 @@ def test_rejected_transfer_releases_its_amount(order: Any) -> None:
     pay(order)
     refund = request_refund(order)
     apply_refund_update(refund, "failed")
-    services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
+    services.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
 
     given_up = services.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
 
@@ -194,7 +194,7 @@ def test_refund_of_a_rejected_transfer_is_booked_if_the_gateway_processes_it(ord
     pay(order)
     refund = request_refund(order)
     apply_refund_update(refund, "failed")
-    services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
+    services.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
     services.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
 
     done = apply_refund_update(refund)
@@ -265,7 +265,7 @@ def test_above_the_limit_a_transfer_needs_two_other_people(order: Any, settings:
         services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     assert stands(refund) == before
 
-    held = services.confirm_refund_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
+    held = services.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
     assert (held.status, held.approved_by) == ("awaiting_transfer", str(BALA))
     before = stands(refund)
     for who in (ASHA, BALA):

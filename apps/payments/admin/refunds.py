@@ -255,9 +255,10 @@ def _retry(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
 
 
 def _transfer(refund: Refund, *, user: Any, actor: Any, now: Any, reference: str) -> str:
-    services.confirm_refund_transfer(refund_id=refund.pk, reference=reference.strip(), actor=actor, now=now)
     if reference.strip():
+        services.confirm_refund_transfer(refund_id=refund.pk, reference=reference.strip(), actor=actor, now=now)
         return f"Refund {refund.number} is refunded by transfer {reference.strip()}."
+    services.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=now)
     return f"{rupees(refund.amount)} is held for a bank transfer; somebody else may enter its reference."
 
 

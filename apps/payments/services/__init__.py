@@ -86,11 +86,14 @@ from apps.payments.services.refunds.amounts import (
 from apps.payments.services.refunds.approvals import (
     RefundNotAwaitingApproval,
     RefundNotCancellable,
-    RefundNotTransferable,
     approve_refund,
     cancel_refund,
-    confirm_refund_transfer,
     reject_refund,
+)
+from apps.payments.services.refunds.bank_transfers import (
+    RefundNotTransferable,
+    confirm_refund_transfer,
+    hold_refund_for_transfer,
 )
 from apps.payments.services.refunds.gateway_updates import (
     RefundFactsConflict,
@@ -209,6 +212,7 @@ __all__ = [
     "fetch_settlement_report",
     "find_settlement_day",
     "gateway_receivable",
+    "hold_refund_for_transfer",
     "open_gateway_exception",
     "poll_new_disputes",
     "poll_open_disputes",

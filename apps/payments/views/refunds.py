@@ -247,11 +247,10 @@ class RefundView(ApiView):
     def confirm_transfer(self, request: Request, refund_id: str) -> Response:
         reference = self.read(ConfirmTransferRequest, request)["reference"]
         refund = self._decidable(request, refund_id)
-        return _shown(
-            services.confirm_refund_transfer(
-                refund_id=refund.pk, reference=reference, actor=get_actor(request), now=clock.now()
-            )
-        )
+        actor, now = get_actor(request), clock.now()
+        if not reference:
+            return _shown(services.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=now))
+        return _shown(services.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=actor, now=now))
 
     def _decidable(self, request: Request, refund_id: str) -> Refund:
         """Return a refund that the user may decide about; staff with the permission may decide about all."""

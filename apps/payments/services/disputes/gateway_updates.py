@@ -110,17 +110,33 @@ def _apply(
     if dispute is not None and dispute.status in DECIDED:
         return dispute
     if dispute is not None and source == Source.WEBHOOK and _needs_poll(dispute, facts):
-        Dispute.objects.filter(pk=dispute.pk).update(next_check_at=now)
+        Dispute.objects.filter(pk=dispute.pk).defer_check(until=now)
         return dispute
 
+    excess = find_dispute_excess(facts, attempt=attempt, dispute=dispute)
+    is_booked = excess is None or facts.amount_deducted <= (excess.expected_amount or 0)
+    dispute = _store(order, attempt, dispute, facts, is_booked=is_booked, actor=actor, now=now)
+    if excess is not None:
+        open_conflict_exception(excess, facts, attempt=attempt, dispute=dispute, webhook=webhook, actor=actor, now=now)
+
+    return dispute
+
+
+def _store(
+    order: "Order",
+    attempt: PaymentAttempt,
+    dispute: Dispute | None,
+    facts: GatewayDispute,
+    *,
+    is_booked: bool,
+    actor: Actor,
+    now: datetime,
+) -> Dispute:
+    """Store the facts of a dispute that is new or undecided, post what they move, and bring order and review in line."""
     is_new = dispute is None
-    if dispute is None:
-        dispute = _new_dispute(attempt, facts, now=now)
+    dispute = dispute or _new_dispute(attempt, facts, now=now)
     before = stored_fields(dispute)
-    excess = find_dispute_excess(facts, attempt=attempt, dispute=None if is_new else dispute)
-    _apply_facts(
-        dispute, facts, is_booked=excess is None or facts.amount_deducted <= (excess.expected_amount or 0), now=now
-    )
+    _apply_facts(dispute, facts, is_booked=is_booked, now=now)
 
     if _record(order, dispute, changes_since(dispute, before), is_new=is_new, actor=actor, now=now):
         _post(dispute, taken_before=0 if is_new else before["amount_deducted"], gateway=facts.gateway, now=now)
@@ -128,8 +144,6 @@ def _apply(
             locked = locks.lock_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
             sync_review_status(order=order, attempt=locked or attempt, actor=actor, now=now)
         sync_order_totals(order=order, actor=actor, now=now)
-    if excess is not None:
-        open_conflict_exception(excess, facts, attempt=attempt, dispute=dispute, webhook=webhook, actor=actor, now=now)
 
     return dispute
 

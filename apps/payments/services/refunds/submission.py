@@ -8,6 +8,7 @@ again.
 
 from contextlib import suppress
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -37,6 +38,9 @@ from apps.payments.services.refunds.gateway_updates import (
 from apps.payments.services.refunds.lookup import find_gateway_refund, list_gateway_refunds
 from apps.payments.states import OPEN_REFUNDS, RefundStatus, Source
 
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
 log = structlog.get_logger(__name__)
 
 
@@ -53,7 +57,7 @@ def submit_refund(*, refund_id: UUID, now: datetime) -> bool:
     A second call, or a call after a crash, refunds nothing twice: only one worker holds the claim, the idempotency key
     is the same, and an unknown outcome is looked up first. A refund whose money is now disputed is not submitted.
     """
-    if _is_held_back(refund_id, now=now):
+    if _withhold_disputed_refund(refund_id, now=now):
         return True
     refund = _claim(refund_id, now=now)
     if refund is None:
@@ -98,42 +102,58 @@ def _apply_answer(refund: Refund, facts: GatewayRefund, *, now: datetime) -> Non
 
 
 @transaction.atomic
-def _is_held_back(refund_id: UUID, *, now: datetime) -> bool:
+def _withhold_disputed_refund(refund_id: UUID, *, now: datetime) -> bool:
     """
-    Return whether an unsubmitted refund must not be sent, because its money is disputed.
+    Withhold a refund that was not submitted, if its money is disputed, and return whether it was withheld.
 
     It waits while the dispute is undecided, and is cancelled once the dispute is lost.
     """
     order = lock_order(selectors.get_refund(refund_id).order_id)
     refund = locks.lock_refund(refund_id)
 
-    if refund.status != RefundStatus.PENDING or refund.gateway_call != GatewayCall.PENDING:
-        return False
-    try:
-        check_still_refundable(order, refund)
-    except RefundExceedsPayment:
-        # Refunds alone exceed the payment: the gateway rejects those that it cannot make.
-        return False
-    except PaymentDisputed:
-        log.warning("refund_held_back_by_dispute", refund=refund.number)
-    else:
+    if not _is_unsubmitted(refund) or not _is_money_disputed(order, refund):
         return False
 
+    log.warning("disputed_refund_withheld", refund=refund.number)
     if selectors.is_order_disputed(order.pk):
-        refund.checks += 1
-        refund.next_check_at = rules.next_refund_check(checks=refund.checks, now=now)
-        refund.save(update_fields=["checks", "next_check_at", "updated_at"])
+        _defer_check(refund, now=now)
     else:
-        cancel_locked_refund(
-            order,
-            refund,
-            actor=SYSTEM,
-            reason="the payer's bank has reclaimed the money",
-            event_type=events.REFUND_UPDATED,
-            now=now,
-        )
+        _cancel_lost_refund(order, refund, now=now)
 
     return True
+
+
+def _is_unsubmitted(refund: Refund) -> bool:
+    return refund.status == RefundStatus.PENDING and refund.gateway_call == GatewayCall.PENDING
+
+
+def _is_money_disputed(order: "Order", refund: Refund) -> bool:
+    """Test if a dispute leaves too little of the payment. What refunds alone leave, the gateway itself checks."""
+    try:
+        check_still_refundable(order, refund)
+    except PaymentDisputed:
+        return True
+    except RefundExceedsPayment:
+        return False
+    return False
+
+
+def _defer_check(refund: Refund, *, now: datetime) -> None:
+    checks = refund.checks + 1
+    Refund.objects.filter(pk=refund.pk).defer_check(
+        until=rules.next_refund_check(checks=checks, now=now), checks=checks
+    )
+
+
+def _cancel_lost_refund(order: "Order", refund: Refund, *, now: datetime) -> None:
+    cancel_locked_refund(
+        order,
+        refund,
+        actor=SYSTEM,
+        reason="the payer's bank has reclaimed the money",
+        event_type=events.REFUND_UPDATED,
+        now=now,
+    )
 
 
 def _claim(refund_id: UUID, *, now: datetime) -> Refund | None:
