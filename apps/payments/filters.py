@@ -1,9 +1,12 @@
 """Filters of the lists of payments, refunds and disputes."""
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from apps.core import ids
+from apps.core.api import QueryFilterSet, ReadFilter
+from apps.core.api.filters import choices_schema, id_schema
 from apps.core.errors import Invalid, NotFound
 from apps.payments.states import DisputeStatus, PaymentStatus, RefundStatus
 
@@ -34,50 +37,47 @@ class InvalidOrderId(Invalid):
     message = "order_id is an id of the form ord_..."
 
 
-def read_statuses(text: str | None) -> tuple[str, ...]:
-    """
-    Return the statuses in a list separated by commas.
-
-    :raises UnknownPaymentStatus: if one is none of ours
-    """
-    return _read_many(text, PaymentStatus.values, refusal=UnknownPaymentStatus, param="status")
-
-
-def read_refund_statuses(text: str | None) -> tuple[str, ...]:
-    """
-    Return the statuses of refunds in a list separated by commas.
-
-    :raises UnknownRefundStatus: if one is none of ours
-    """
-    return _read_many(text, RefundStatus.values, refusal=UnknownRefundStatus, param="status")
-
-
-def read_dispute_statuses(text: str | None) -> tuple[str, ...]:
-    """
-    Return the statuses of disputes in a list separated by commas.
-
-    :raises UnknownDisputeStatus: if one is none of ours
-    """
-    return _read_many(text, DisputeStatus.values, refusal=UnknownDisputeStatus, param="status")
-
-
-def read_order_id(text: str | None) -> UUID | None:
-    """
-    Return the order whose payments are wanted, or None for all.
-
-    :raises InvalidOrderId: if it is not the id of an order
-    """
-    if text is None:
-        return None
-    try:
-        return ids.decode("ord", text)
-    except NotFound:
-        raise InvalidOrderId(param="order_id")
-
-
 def _read_many(text: str | None, known: Sequence[str], *, refusal: type[Invalid], param: str) -> tuple[str, ...]:
     wanted = () if text is None else tuple(sorted(set(text.split(",", _MAX_VALUES))))
     for one in wanted:
         if one not in known:
             raise refusal(one[:40], ", ".join(sorted(known)), param=param)
     return wanted
+
+
+def _read_order_id(text: str) -> UUID:
+    try:
+        return ids.decode("ord", text)
+    except NotFound:
+        raise InvalidOrderId(param="order_id")
+
+
+def _status_filter(statuses: Sequence[str], refusal: type[Invalid]) -> ReadFilter:
+    return ReadFilter(
+        field_name="status",
+        lookup_expr="in",
+        read=partial(_read_many, known=statuses, refusal=refusal, param="status"),
+        schema=choices_schema(statuses),
+        description="One or more states, separated by commas.",
+    )
+
+
+class PaymentFilterSet(QueryFilterSet):
+    """Filters of payments by state and order."""
+
+    status = _status_filter(PaymentStatus.values, UnknownPaymentStatus)
+    order_id = ReadFilter(read=_read_order_id, schema=id_schema("ord"), description="Those of one order.")
+
+
+class RefundFilterSet(QueryFilterSet):
+    """Filters of refunds by state and order."""
+
+    status = _status_filter(RefundStatus.values, UnknownRefundStatus)
+    order_id = ReadFilter(read=_read_order_id, schema=id_schema("ord"), description="Those of one order.")
+
+
+class DisputeFilterSet(QueryFilterSet):
+    """Filters of disputes by state and order."""
+
+    status = _status_filter(DisputeStatus.values, UnknownDisputeStatus)
+    order_id = ReadFilter(read=_read_order_id, schema=id_schema("ord"), description="Only those of this order.")

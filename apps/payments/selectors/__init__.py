@@ -20,6 +20,7 @@ from apps.payments.selectors.disputes import (
 from apps.payments.selectors.erasure import find_erasure_blockers
 from apps.payments.selectors.order_rows import list_rows_of_orders
 from apps.payments.selectors.payments import (
+    UpiLinkNotFound,
     count_processed_webhooks,
     find_captured_attempt,
     find_live_payment,
@@ -28,6 +29,7 @@ from apps.payments.selectors.payments import (
     find_webhook,
     get_attempt,
     get_payment,
+    get_upi_link,
     get_visible_payment,
     get_webhook,
     has_captured_money,
@@ -107,6 +109,7 @@ from apps.payments.selectors.search import (
 from apps.payments.selectors.webhooks import has_unprocessed_webhooks, last_webhook_at, list_facts_without_webhook
 
 __all__ = [
+    "UpiLinkNotFound",
     "attempt_refunded_amount",
     "attempt_refunded_or_lost_amount",
     "awaiting_response",
@@ -132,6 +135,7 @@ __all__ = [
     "get_dispute",
     "get_payment",
     "get_refund",
+    "get_upi_link",
     "get_visible_payment",
     "get_visible_refund",
     "get_webhook",

@@ -27,6 +27,12 @@ from apps.payments.models import (
 from apps.payments.states import COMMITTED_REFUNDS, LINK_CHANNELS, AttemptStatus, DisputeStatus, ReviewReason
 
 
+class UpiLinkNotFound(NotFound):
+    """The payment has no UPI link now. Wait until its `next_action` has one; a payment that has ended has none."""
+
+    message = "This payment has no UPI link at the moment."
+
+
 def get_payment(payment_id: UUID) -> Payment:
     """
     Return a payment of any customer.
@@ -39,18 +45,24 @@ def get_payment(payment_id: UUID) -> Payment:
     return payment
 
 
-def list_visible_payments(
-    *, user: Any, statuses: Collection[str] = (), order_id: UUID | None = None, channel: str = ""
-) -> QuerySet[Payment]:
+def list_visible_payments(*, user: Any, channel: str = "") -> QuerySet[Payment]:
     """Return the payments that a user may see, with their attempts: their own, or all for staff with permission."""
     rows = _visible_to(user)
-    if statuses:
-        rows = rows.filter(status__in=statuses)
-    if order_id is not None:
-        rows = rows.filter(order_id=order_id)
     if channel:
         rows = rows.filter(channel=channel)
     return rows.order_by("-created_at", "-pk")
+
+
+def get_upi_link(payment: Payment) -> str:
+    """
+    Return the UPI link that the buyer of a payment opens.
+
+    :raises UpiLinkNotFound: if the payment has none at the moment
+    """
+    link = payment.next_action.get("upi", {}).get("link")
+    if not link:
+        raise UpiLinkNotFound
+    return str(link)
 
 
 def get_visible_payment(*, user: Any, payment_id: UUID) -> Payment:

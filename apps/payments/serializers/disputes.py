@@ -1,10 +1,8 @@
 """Request and response shapes of disputes."""
 
-from typing import Any
-
 from rest_framework import serializers
 
-from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField
 from apps.payments.states import DisputePhase, DisputeResponseKind, DisputeStatus
 
 
@@ -37,29 +35,3 @@ class DisputeResponse(ResponseSerializer):
     updated_at = serializers.DateTimeField()
     version = serializers.IntegerField()
     metadata = serializers.DictField()
-
-
-DisputeListResponse = list_response(DisputeResponse)
-
-DISPUTE_EXAMPLE: dict[str, Any] = {
-    "id": "disp_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "dispute",
-    "order_id": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "payment_id": "pay_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "gateway_dispute_id": "disp_NQxlPq2WmR8sTz",
-    "amount": 99800,
-    "amount_deducted": 0,
-    "currency": "INR",
-    "reason_code": "goods_or_services_not_received_or_partially_received",
-    "phase": "chargeback",
-    "status": "open",
-    "respond_by": "2026-11-28T05:30:00.000Z",
-    "response": "",
-    "summary": "",
-    "responded_at": None,
-    "decided_at": None,
-    "created_at": "2026-11-21T05:30:00.000Z",
-    "updated_at": "2026-11-21T05:30:00.000Z",
-    "version": 1,
-    "metadata": {},
-}

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer
 
-from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField
 from apps.payments import rules
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.states import AttemptStatus, DifferenceReason, PaymentChannel, PaymentStatus, ReviewReason
@@ -172,9 +172,6 @@ class PaymentResponse(ResponseSerializer):
         return PaymentAttemptResponse(payment.attempts.all(), many=True).data
 
 
-PaymentListResponse = list_response(PaymentResponse)
-
-
 class WebhookAcknowledgementResponse(ResponseSerializer):
     """The webhook is stored; a worker will process it."""
 
@@ -192,89 +189,3 @@ class SvgRenderer(BaseRenderer):
 
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> Any:
         return data
-
-
-# Examples -------------------------------------------------------------------------------------------------------------
-
-_LINK = "upi://pay?pa=bahi.sandbox@sandbox&pn=Bahi%20Sandbox&tr=RZPNQxlPq2WmR8sTz&am=1179.00&cu=INR&mc=5411"
-_PAYMENT_ID = "pay_01jf3z8k4qe7tv2w9x0y1z2a3b"
-STARTED_EXAMPLE: dict[str, Any] = {
-    "id": _PAYMENT_ID,
-    "object": "payment",
-    "order_id": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "customer_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "status": "requires_payment",
-    "amount": 117900,
-    "currency": "INR",
-    "gateway": "razorpay",
-    "channel": "checkout",
-    "gateway_order_id": None,
-    "gateway_link_id": None,
-    "next_action": None,
-    "error": None,
-    "live_until": "2026-11-21T05:45:00.000Z",
-    "succeeded_at": None,
-    "attempts": [],
-    "created_at": "2026-11-21T05:30:00.000Z",
-    "updated_at": "2026-11-21T05:30:00.000Z",
-    "version": 1,
-    "metadata": {},
-}
-ATTEMPT_EXAMPLE: dict[str, Any] = {
-    "id": "att_01jf3z8m2ce7tv2w9x0y1z2a3b",
-    "object": "payment_attempt",
-    "gateway_payment_id": "pay_NQxlPq2WmR8sTz",
-    "status": "captured",
-    "amount": 117900,
-    "currency": "INR",
-    "payer_amount": None,
-    "payer_currency": "",
-    "accepted_amount": None,
-    "difference_reason": "",
-    "is_under_review": False,
-    "review_reason": "",
-    "method": "upi",
-    "payer": "ga***@upi",
-    "rrn": "322206890934",
-    "error": None,
-    "authorized_at": "2026-11-21T05:31:10.000Z",
-    "captured_at": "2026-11-21T05:31:10.000Z",
-    "failed_at": None,
-    "created_at": "2026-11-21T05:30:01.000Z",
-    "updated_at": "2026-11-21T05:31:10.000Z",
-    "version": 2,
-    "metadata": {},
-}
-ACCEPTED_ATTEMPT_EXAMPLE: dict[str, Any] = {
-    **ATTEMPT_EXAMPLE,
-    "amount": 119900,
-    "accepted_amount": 117900,
-    "difference_reason": "surcharge",
-    "version": 4,
-}
-READY_EXAMPLE: dict[str, Any] = {
-    **STARTED_EXAMPLE,
-    "gateway_order_id": "order_NQxk3a7bGfD1Ye",
-    "next_action": {
-        "type": "razorpay_checkout",
-        "key_id": "rzp_test_BahiSandbox001",
-        "gateway_order_id": "order_NQxk3a7bGfD1Ye",
-        "amount": 117900,
-        "currency": "INR",
-        "upi": {
-            "link": _LINK,
-            "qr_url": f"/api/v1/payments/{_PAYMENT_ID}/qr.svg",
-            "gateway_payment_id": "pay_NQxlPq2WmR8sTz",
-        },
-    },
-    "version": 2,
-}
-SUCCEEDED_EXAMPLE: dict[str, Any] = {
-    **READY_EXAMPLE,
-    "status": "succeeded",
-    "next_action": None,
-    "succeeded_at": "2026-11-21T05:31:10.000Z",
-    "attempts": [ATTEMPT_EXAMPLE],
-    "version": 4,
-}
-CANCELLED_EXAMPLE: dict[str, Any] = {**READY_EXAMPLE, "status": "cancelled", "next_action": None, "version": 3}

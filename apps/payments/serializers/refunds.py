@@ -11,7 +11,6 @@ from apps.core.api import (
     ResponseSerializer,
     StrictCharField,
     StrictIntegerField,
-    list_response,
 )
 from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus, PaymentStatus
@@ -125,9 +124,6 @@ class RefundResponse(ResponseSerializer):
         return {"message": "The bank did not accept the refund. The shop is handling it.", **words}
 
 
-RefundListResponse = list_response(RefundResponse)
-
-
 class CancelledOrderResponse(ResponseSerializer):
     """A cancelled order with its refunds."""
 
@@ -156,79 +152,3 @@ class CancelledOrderResponse(ResponseSerializer):
     @extend_schema_field(RefundResponse(many=True))
     def get_refunds(self, order: Any) -> Any:
         return RefundResponse(self.context["refunds"], many=True).data
-
-
-# Examples -------------------------------------------------------------------------------------------------------------
-
-_LINE_ID = "line_01jf3z8k4qe7tv2w9x0y1z2a3b"
-REFUND_LINE_ASKED: dict[str, Any] = {"order_line_id": _LINE_ID, "quantity": 1}
-REFUND_EXAMPLE: dict[str, Any] = {
-    "id": "rfnd_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "refund",
-    "number": "ORD-2627-000123-R1",
-    "order_id": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "payment_id": "pay_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "status": "pending",
-    "amount": 49900,
-    "currency": "INR",
-    "reason": "goods_returned",
-    "note": "Too small",
-    "speed_requested": "normal",
-    "speed_processed": "",
-    "gateway_refund_id": None,
-    "arn": "",
-    "transfer_reference": "",
-    "retry_of": None,
-    "error": None,
-    "lines": [{"object": "refund_line", "order_line_id": _LINE_ID, "quantity": 1, "amount": 49900}],
-    "approved_at": None,
-    "processed_at": None,
-    "created_at": "2026-11-21T06:30:00.000Z",
-    "updated_at": "2026-11-21T06:30:00.000Z",
-    "version": 1,
-    "metadata": {},
-}
-WAITING_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "status": "requires_approval"}
-APPROVED_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "approved_at": "2026-11-21T06:40:00.000Z", "version": 2}
-WITHDRAWN_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "status": "cancelled", "version": 2}
-PROCESSED_EXAMPLE: dict[str, Any] = {
-    **REFUND_EXAMPLE,
-    "status": "processed",
-    "speed_processed": "normal",
-    "gateway_refund_id": "rfnd_FP8QHiV938haTz",
-    "arn": "10000000000000000000001",
-    "processed_at": "2026-11-21T06:30:02.000Z",
-    "version": 2,
-}
-TRANSFERRED_EXAMPLE: dict[str, Any] = {
-    **REFUND_EXAMPLE,
-    "status": "processed",
-    "transfer_reference": "NEFT N326261234567",
-    "processed_at": "2026-11-21T08:00:00.000Z",
-    "version": 4,
-}
-RETRIED_EXAMPLE: dict[str, Any] = {
-    **REFUND_EXAMPLE,
-    "id": "rfnd_01jf3z9a4qe7tv2w9x0y1z2a3b",
-    "number": "ORD-2627-000123-R2",
-    "retry_of": REFUND_EXAMPLE["id"],
-}
-CANCELLED_ORDER_EXAMPLE: dict[str, Any] = {
-    "id": REFUND_EXAMPLE["order_id"],
-    "object": "order",
-    "number": "ORD-2627-000123",
-    "status": "cancelled",
-    "payment_status": "paid",
-    "customer_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "currency": "INR",
-    "total_amount": 99800,
-    "paid_amount": 99800,
-    "refunded_amount": 0,
-    "cancelled_at": "2026-11-21T05:40:00.000Z",
-    "cancel_reason": "Ordered by mistake",
-    "refunds": [{**REFUND_EXAMPLE, "amount": 99800, "reason": "order_cancelled", "lines": []}],
-    "created_at": "2026-11-21T05:30:00.000Z",
-    "updated_at": "2026-11-21T05:40:00.000Z",
-    "version": 4,
-    "metadata": {},
-}

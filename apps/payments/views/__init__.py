@@ -1,19 +1,19 @@
 """API views of payments, refunds and disputes."""
 
-from apps.payments.views.attempts import AttemptView
-from apps.payments.views.disputes import DisputeView
-from apps.payments.views.payment_links import PaymentLinkView, QrCodeView
-from apps.payments.views.payments import PaymentQrView, PaymentView, RazorpayWebhookView
-from apps.payments.views.refunds import OrderCancellationView, RefundView
+from apps.payments.views.attempts import AttemptViewSet
+from apps.payments.views.disputes import DisputeViewSet
+from apps.payments.views.payment_links import PaymentLinkViewSet, QrCodeViewSet
+from apps.payments.views.payments import PaymentQrViewSet, PaymentViewSet, RazorpayWebhookViewSet
+from apps.payments.views.refunds import OrderCancellationViewSet, RefundViewSet
 
 __all__ = [
-    "AttemptView",
-    "DisputeView",
-    "OrderCancellationView",
-    "PaymentLinkView",
-    "PaymentQrView",
-    "PaymentView",
-    "QrCodeView",
-    "RazorpayWebhookView",
-    "RefundView",
+    "AttemptViewSet",
+    "DisputeViewSet",
+    "OrderCancellationViewSet",
+    "PaymentLinkViewSet",
+    "PaymentQrViewSet",
+    "PaymentViewSet",
+    "QrCodeViewSet",
+    "RazorpayWebhookViewSet",
+    "RefundViewSet",
 ]

@@ -1,0 +1,1 @@
+"""How the description of the API presents payments."""
