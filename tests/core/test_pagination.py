@@ -7,8 +7,11 @@ import pytest
 from django.db import connection
 from django.db.models import BooleanField, DateField, DecimalField, F, Field, FloatField, IntegerField
 from django.db.models.functions import Cast
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
 
 from apps.core import clock
+from apps.core.api import ApiViewSet
 from apps.core.api.pagination import InvalidCursor, InvalidLimit, InvalidSort, KeysetPagination, Page
 from apps.core.events import SYSTEM
 from apps.core.models import Event, Outbox
@@ -200,3 +203,50 @@ def test_keys_that_are_numbers_page_too() -> None:
     assert [row.pk for row in first.rows + second.rows] == list(
         Outbox.objects.order_by("id").values_list("pk", flat=True)
     )
+
+
+class TestPaginator:
+    """What viewsets use: a cursor belongs to one list, one reader and one set of filters."""
+
+    def page(self, user: Any, path: str = "/api/v1/events", **params: str) -> dict[str, Any]:
+        request = Request(APIRequestFactory().get(path, params))
+        request.user = user
+        paginator = KeysetPagination()
+        rows = paginator.paginate_queryset(Event.objects.all(), request, ApiViewSet())
+        response = paginator.get_paginated_response([row.version for row in rows])
+        return {"ETag": response["ETag"], "Cache-Control": response["Cache-Control"], **response.data}
+
+    def test_a_page_has_rows_cursors_and_an_etag(self) -> None:
+        make_events(3, ties=False)
+        user = make_user()
+
+        first = self.page(user, limit="2")
+        second = self.page(user, limit="2", cursor=first["next_cursor"])
+
+        assert (first["data"], second["data"]) == ([3, 2], [1])
+        assert (first["has_more"], second["has_more"]) == (True, False)
+        assert first["ETag"] != second["ETag"]
+        assert first["Cache-Control"] == "private, no-store"
+
+    def test_a_cursor_is_of_one_reader_one_list_and_its_filters(self) -> None:
+        make_events(3, ties=False)
+        user = make_user()
+        cursor = self.page(user, limit="1", type="a")["next_cursor"]
+
+        assert self.page(user, limit="2", type="a", cursor=cursor)["data"] == [2, 1]
+        for attempt in (
+            lambda: self.page(make_user(), cursor=cursor, type="a"),
+            lambda: self.page(user, path="/api/v1/others", cursor=cursor, type="a"),
+            lambda: self.page(user, cursor=cursor, type="b"),
+            lambda: self.page(user, cursor=cursor),
+        ):
+            with pytest.raises(InvalidCursor):
+                attempt()
+
+    def test_the_description_names_the_sorts(self) -> None:
+        pager = KeysetPagination(sorts={"name": "type", "created_at": "created_at"})
+
+        described = {each["name"]: each["schema"] for each in pager.get_schema_operation_parameters(None)}
+
+        assert list(described) == ["limit", "cursor", "sort"]
+        assert described["sort"]["enum"] == ["-created_at", "-name", "created_at", "name"]
