@@ -1,8 +1,13 @@
 """Filters of the list of exceptions."""
 
+from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from apps.core import ids
+from apps.core.api import QueryFilterSet, ReadFilter
+from apps.core.api.filters import choices_schema, id_pattern
 from apps.core.errors import Invalid, NotFound
 from apps.ledger.states import ExceptionReason
 
@@ -27,47 +32,52 @@ class InvalidOwner(Invalid):
     message = "owner_id is an id of the form cus_..., me, or none."
 
 
-def read_exception_reasons(text: str | None) -> tuple[str, ...]:
-    """
-    Return the reasons of exceptions in a list separated by commas.
-
-    :raises UnknownExceptionReason: if one is none of ours
-    """
-    wanted = () if text is None else tuple(sorted(set(text.split(",", _MAX_VALUES))))
+def _read_reasons(text: str) -> tuple[str, ...]:
+    wanted = tuple(sorted(set(text.split(",", _MAX_VALUES))))
     for one in wanted:
         if one not in ExceptionReason.values:
             raise UnknownExceptionReason(one[:40], ", ".join(sorted(ExceptionReason.values)), param="reason")
     return wanted
 
 
-def read_owner(text: str | None, *, me: UUID) -> tuple[UUID | None, bool]:
-    """
-    Return the owner to filter exceptions by, or None, and whether owned exceptions are included.
+def _read_is_open(text: str) -> bool:
+    if text not in ("open", "resolved"):
+        raise UnknownExceptionState(param="state")
+    return text == "open"
 
-    The text is an owner's id, `me` for the caller, or `none` for exceptions without an owner.
 
-    :raises InvalidOwner: if it is not the id of a user
-    """
-    if text is None:
-        return None, True
-    if text == "none":
-        return None, False
-    if text == "me":
-        return me, True
+def _read_owner(text: str) -> str | UUID:
+    if text in ("me", "none"):
+        return text
     try:
-        return ids.decode("cus", text), True
+        return ids.decode("cus", text)
     except NotFound:
         raise InvalidOwner(param="owner_id")
 
 
-def read_exception_state(text: str | None) -> bool | None:
-    """
-    Return whether open exceptions are wanted, or resolved ones, or None for all.
+class ExceptionFilterSet(QueryFilterSet):
+    """Filters of exceptions by reason, state and owner."""
 
-    :raises UnknownExceptionState: if it is neither
-    """
-    if text is None:
-        return None
-    if text not in ("open", "resolved"):
-        raise UnknownExceptionState(param="state")
-    return text == "open"
+    reason = ReadFilter(
+        lookup_expr="in",
+        read=_read_reasons,
+        schema=choices_schema(ExceptionReason.values),
+        description="One or more reasons, separated by commas.",
+    )
+    state = ReadFilter(
+        field_name="resolved_at",
+        lookup_expr="isnull",
+        read=_read_is_open,
+        schema={"type": "string", "enum": ["open", "resolved"]},
+    )
+    owner_id = ReadFilter(
+        method="filter_owner",
+        read=_read_owner,
+        schema={"type": "string", "pattern": f"{id_pattern('cus')}|^me$|^none$"},
+        description="Whose: an id of staff, `me`, or `none` for nobody's.",
+    )
+
+    def filter_owner(self, exceptions: "QuerySet[Any]", _: str, owner: Any) -> "QuerySet[Any]":
+        if owner == "none":
+            return exceptions.filter(owner_id__isnull=True)
+        return exceptions.filter(owner_id=self.request.user.pk if owner == "me" else owner)

@@ -1,10 +1,8 @@
 """Request and response schemas of exceptions."""
 
-from typing import Any
-
 from rest_framework import serializers
 
-from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField, list_response
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField
 from apps.ledger.states import ExceptionReason, Resolution
 
 
@@ -50,56 +48,3 @@ class ReconciliationExceptionResponse(ResponseSerializer):
     updated_at = serializers.DateTimeField()
     version = serializers.IntegerField()
     metadata = serializers.DictField()
-
-
-ReconciliationExceptionListResponse = list_response(ReconciliationExceptionResponse)
-
-
-_TIMES: dict[str, Any] = {"created_at": "2026-11-24T05:31:00.000Z", "updated_at": "2026-11-24T05:31:00.000Z"}
-
-
-EXCEPTION_EXAMPLE: dict[str, Any] = {
-    "id": "rex_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "reconciliation_exception",
-    "reason": "fee_mismatch",
-    "entity_id": "pay_NQxlPq2WmR8sTz",
-    "settlement_id": "stl_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "line_id": "stln_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "attempt_id": "att_01jf3z8m2ce7tv2w9x0y1z2a3b",
-    "refund_id": None,
-    "dispute_id": None,
-    "webhook_id": None,
-    "description": "",
-    "expected_amount": 2782,
-    "actual_amount": 2882,
-    "actual_currency": "",
-    "held_amount": 100,
-    "currency": "INR",
-    "owner_id": None,
-    "opened_at": "2026-11-24T05:31:00.000Z",
-    "resolved_at": None,
-    "resolved_by": "",
-    "resolution": "",
-    "note": "",
-    **_TIMES,
-    "version": 1,
-    "metadata": {},
-}
-
-
-ASSIGNED_EXAMPLE: dict[str, Any] = {
-    **EXCEPTION_EXAMPLE,
-    "owner_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "updated_at": "2026-11-24T06:00:00.000Z",
-    "version": 2,
-}
-
-
-RESOLVED_EXAMPLE: dict[str, Any] = {
-    **EXCEPTION_EXAMPLE,
-    "resolved_at": "2026-11-25T06:00:00.000Z",
-    "resolved_by": "user:cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "resolution": "written_off",
-    "note": "Their price list of October; not worth a dispute.",
-    "version": 2,
-}

@@ -1,16 +1,9 @@
 """Routes of the ledger."""
 
-from django.urls import path
+from apps.core.api.routers import ApiRouter
+from apps.ledger.views import ReconciliationExceptionViewSet
 
-from apps.ledger.views import ReconciliationExceptionView
+router = ApiRouter()
+router.register("reconciliation/exceptions", ReconciliationExceptionViewSet, basename="reconciliation-exception")
 
-urlpatterns = [
-    path("reconciliation/exceptions", ReconciliationExceptionView.as_view({"get": "list"})),
-    path("reconciliation/exceptions/<str:exception_id>", ReconciliationExceptionView.as_view({"get": "retrieve"})),
-    path(
-        "reconciliation/exceptions/<str:exception_id>/assign", ReconciliationExceptionView.as_view({"post": "assign"})
-    ),
-    path(
-        "reconciliation/exceptions/<str:exception_id>/resolve", ReconciliationExceptionView.as_view({"post": "resolve"})
-    ),
-]
+urlpatterns = router.urls

@@ -1,10 +1,8 @@
 """Request and response schemas of settlements, their lines and imports."""
 
-from typing import Any
-
 from rest_framework import serializers
 
-from apps.core.api import IdField, RequestSerializer, ResponseSerializer, list_response
+from apps.core.api import IdField, RequestSerializer, ResponseSerializer
 from apps.settlements.states import ImportStatus, LineKind, ReportSource
 
 
@@ -84,68 +82,3 @@ class SettlementLineResponse(ResponseSerializer):
     problem = serializers.CharField(help_text="The reason of its exception, or nothing.")
     held_amount = serializers.IntegerField(help_text="In suspense; debit positive.")
     created_at = serializers.DateTimeField()
-
-
-SettlementListResponse = list_response(SettlementResponse)
-SettlementLineListResponse = list_response(SettlementLineResponse)
-
-# Examples -------------------------------------------------------------------------------------------------------------
-
-_TIMES: dict[str, Any] = {"created_at": "2026-11-24T05:31:00.000Z", "updated_at": "2026-11-24T05:31:00.000Z"}
-IMPORT_EXAMPLE: dict[str, Any] = {
-    "id": "simp_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "settlement_import",
-    "gateway": "razorpay",
-    "source": "api",
-    "day": "2026-04-30",
-    "status": "waiting",
-    "rows_read": 0,
-    "lines_added": 0,
-    "exceptions_opened": 0,
-    "error": "",
-    "completed_at": None,
-    **_TIMES,
-    "version": 1,
-    "metadata": {},
-}
-SETTLEMENT_EXAMPLE: dict[str, Any] = {
-    "id": "stl_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "settlement",
-    "gateway": "razorpay",
-    "gateway_settlement_id": "setl_NQxlPq2WmR8sTz",
-    "utr": "1795411800vxp0rj",
-    "status": "processed",
-    "amount": 115118,
-    "currency": "INR",
-    "lines_amount": 115118,
-    "fee_amount": 2782,
-    "tax_amount": 424,
-    "line_count": 1,
-    "settled_at": "2026-11-24T05:00:00.000Z",
-    **_TIMES,
-    "version": 2,
-    "metadata": {},
-}
-LINE_EXAMPLE: dict[str, Any] = {
-    "id": "stln_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "settlement_line",
-    "kind": "payment",
-    "reported_kind": "payment",
-    "entity_id": "pay_NQxlPq2WmR8sTz",
-    "amount": 117900,
-    "debit": 0,
-    "credit": 115118,
-    "fee_amount": 2782,
-    "tax_amount": 424,
-    "credit_type": "default",
-    "fee_credit_amount": 0,
-    "transfer_amount": 0,
-    "currency": "INR",
-    "attempt_id": "att_01jf3z8m2ce7tv2w9x0y1z2a3b",
-    "refund_id": None,
-    "dispute_id": "",
-    "description": "",
-    "problem": "",
-    "held_amount": 0,
-    "created_at": "2026-11-24T05:31:00.000Z",
-}

@@ -1,12 +1,10 @@
 """Routes of settlements."""
 
-from django.urls import path
+from apps.core.api.routers import ApiRouter
+from apps.settlements.views import SettlementImportViewSet, SettlementViewSet
 
-from apps.settlements.views import SettlementImportView, SettlementView
+router = ApiRouter()
+router.register("settlements/import", SettlementImportViewSet, basename="settlement-import")
+router.register("settlements", SettlementViewSet, basename="settlement")
 
-urlpatterns = [
-    path("settlements", SettlementView.as_view({"get": "list"})),
-    path("settlements/import", SettlementImportView.as_view({"post": "create"})),
-    path("settlements/<str:settlement_id>", SettlementView.as_view({"get": "retrieve"})),
-    path("settlements/<str:settlement_id>/lines", SettlementView.as_view({"get": "lines"})),
-]
+urlpatterns = router.urls

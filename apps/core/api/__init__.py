@@ -15,10 +15,9 @@ from apps.core.api.serializers import (
     StrictIntegerField,
     list_response,
 )
-from apps.core.api.views import ApiView, ApiViewSet
+from apps.core.api.views import ApiViewSet
 
 __all__ = [
-    "ApiView",
     "ApiViewSet",
     "IdField",
     "KeysetPagination",

@@ -16,18 +16,15 @@ from drf_spectacular.extensions import (
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import build_parameter_type, force_instance
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.fields import empty
 from rest_framework.serializers import ListSerializer
 
 from apps.core.api.error_responses import describe_responses, kind_of_parameter
-from apps.core.api.filters import choices_schema, id_schema, search_schema
 from apps.core.api.filters import id_pattern as id_pattern
-from apps.core.api.pagination import CURSOR, LIMIT, whole_list
+from apps.core.api.pagination import whole_list
 from apps.core.api.serializers import list_response
 from apps.core.api.views import ApiViewSet
-from apps.core.search import MIN_QUERY
 
 _IDEMPOTENCY_KEY = {"type": "string", "minLength": 8, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"}
 
@@ -156,9 +153,7 @@ class ApiSchema(AutoSchema):
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path" and (prefix := _prefix_of(parameter["name"])):
                     parameter["schema"].setdefault("pattern", id_pattern(prefix))
-            raised = getattr(self._view_method(), "raises", ()) or getattr(self.view, "raises", {}).get(
-                self._action(), ()
-            )
+            raised = getattr(self._view_method(), "raises", ())
             describe_responses(operation, method=self.method, raised=raised)
         return operation
 
@@ -228,35 +223,6 @@ def _prefix_of(parameter: str) -> str | None:
     models = [model for model in apps.get_models() if hasattr(model, "PREFIX") and model.__name__.endswith(kind)]
     exact = [model for model in models if model.__name__ == kind]
     return (exact or models)[0].PREFIX if models else None
-
-
-def id_parameter(name: str, prefix: str, description: str) -> OpenApiParameter:
-    """Return a query parameter that takes one id."""
-    return OpenApiParameter(name, id_schema(prefix), description=description)
-
-
-def choices_parameter(name: str, choices: Iterable[str], description: str) -> OpenApiParameter:
-    """Return a query parameter that takes one or more of some choices, separated by commas."""
-    return OpenApiParameter(name, choices_schema(choices), description=description)
-
-
-def instant_parameter(name: str, description: str) -> OpenApiParameter:
-    """Return a query parameter that takes an instant."""
-    return OpenApiParameter(name, OpenApiTypes.DATETIME, description=f"{description} RFC 3339 with its time zone.")
-
-
-def query_parameter(description: str, *, fewest: int = MIN_QUERY) -> OpenApiParameter:
-    """Describe `q`, which lists are searched by."""
-    return OpenApiParameter("q", search_schema(fewest=fewest), description=description)
-
-
-def page_parameters(*sorts: str) -> list[OpenApiParameter]:
-    """Return the query parameters of a list that comes in pages; the first sort is the one that holds if none is given."""
-    parameters = [
-        OpenApiParameter("limit", LIMIT, description="1 to 100; 20 if not given."),
-        OpenApiParameter("cursor", CURSOR, description="`next_cursor` or `prev_cursor` of another page."),
-    ]
-    return [*parameters, OpenApiParameter("sort", str, enum=sorts)] if sorts else parameters
 
 
 def page_example(*items: dict[str, Any], name: str = "A page") -> OpenApiExample:

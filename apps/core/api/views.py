@@ -92,7 +92,9 @@ class ApiViewSet(GenericViewSet[Any]):
 
         :raises ValidationError: if it does not have that shape
         """
-        return self.read(self.request_serializer_classes[self.action], self.request)
+        serializer = self.request_serializer_classes[self.action](data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
 
     def read_query(self) -> dict[str, Any]:
         """
@@ -101,16 +103,6 @@ class ApiViewSet(GenericViewSet[Any]):
         :raises Invalid: if they do not have that shape
         """
         serializer = self.query_serializer_classes[self.action](data=self.query)
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
-
-    def read(self, serializer_class: type[Any], request: Request) -> dict[str, Any]:
-        """
-        Return the body of a request in the shape of a serializer.
-
-        :raises ValidationError: if it does not have that shape
-        """
-        serializer = serializer_class(data=request.data)
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
@@ -131,18 +123,3 @@ class ApiViewSet(GenericViewSet[Any]):
         paginator: Any = self.paginator
         filters = self.filterset_class.base_filters if self.filterset_class else ()
         return (*own, *filters, *(paginator.PARAMS if paginator else ()))
-
-
-class ApiView(ApiViewSet):
-    """A resource whose lists read their parameters, named in `params`, themselves."""
-
-    pagination_class = None
-    params: dict[str, tuple[str, ...]] = {}
-    without_body: tuple[str, ...] = ()
-    raises: dict[str, tuple[Exception, ...]] = {}
-
-    def _takes_body(self, request: Request) -> bool:
-        return request.method not in METHODS_WITHOUT_BODY and self.action not in self.without_body
-
-    def _query_params(self) -> tuple[str, ...]:
-        return self.params.get(self.action, ())
