@@ -284,9 +284,9 @@ def test_the_sweep_stops_when_its_time_is_over(owner: Any, monkeypatch: pytest.M
 def test_the_task_and_the_handler_are_one_service_call_each(owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     swept: list[Any] = []
     sent: list[Any] = []
-    monkeypatch.setattr(services, "send_due", lambda *, now: swept.append(now))
+    monkeypatch.setattr(sending, "send_due", lambda *, now: swept.append(now))
     monkeypatch.setattr(
-        services, "send_notification", lambda *, notification_id, now: sent.append((notification_id, now))
+        sending, "send_notification", lambda *, notification_id, now: sent.append((notification_id, now))
     )
     event = Event(subject_id=owner.pk)
 
