@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from apps.core import relay
 from apps.core.events import SYSTEM
 from apps.core.models import Event, HandlerRun, Outbox
-from apps.invoicing import events, handlers, selectors, services, tasks
+from apps.invoicing import events, handlers, selectors, tasks
 from apps.invoicing.gateways import pdf_files
 from apps.invoicing.gateways.pdf_files import DocumentStorageFailed
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
@@ -407,7 +407,7 @@ class TestRenderMissingDocuments:
 
     def test_is_what_the_task_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
         calls: list[datetime] = []
-        monkeypatch.setattr(services, "render_missing_documents", lambda *, now: calls.append(now))
+        monkeypatch.setattr(pdf, "render_missing_documents", lambda *, now: calls.append(now))
         tasks.render_missing_documents()
         assert [moment.tzinfo for moment in calls] == [UTC]
 
