@@ -18,7 +18,7 @@ from apps.core.search import SearchTerm
 _LAST_PAGE = 2_000
 
 
-class UncountedPaginator(Paginator):
+class UncountedPaginator(Paginator):  # type: ignore[type-arg]  # it takes no arguments when the code runs
     """
     A paginator that does not count: it looks one row further than the page instead.
 

@@ -99,7 +99,7 @@ def _quote(name: Any) -> str:
 
 
 @cache
-def fields_of(model: type[Subject]) -> dict[str, Field]:
+def fields_of(model: type[Subject]) -> "dict[str, Field[Any, Any]]":
     """Return the columns of a model that can be written, by the name under which an instance has their values."""
     return {field.attname: field for field in model._meta.concrete_fields if not field.generated}
 
@@ -154,7 +154,7 @@ def _stored_value(value: Any) -> Any:
     return value
 
 
-def to_text(field: Field, value: Any) -> str | bytes | None:
+def to_text(field: "Field[Any, Any]", value: Any) -> str | bytes | None:
     """
     Return a value as the text that Postgres reads it from; bytes stay bytes.
 
@@ -174,7 +174,7 @@ def to_text(field: Field, value: Any) -> str | bytes | None:
     return _text(field, value)
 
 
-def _text(field: Field, value: Any) -> str | bytes | None:
+def _text(field: "Field[Any, Any]", value: Any) -> str | bytes | None:
     match value:
         case None | bytes():
             return value

@@ -45,10 +45,6 @@ class Actor:
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}" if self.id else self.kind
 
-    @property
-    def is_system(self) -> bool:
-        return self.kind == "system"
-
 
 SYSTEM = Actor(kind="system", id="")
 

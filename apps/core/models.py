@@ -16,7 +16,7 @@ FROZEN = pgtrigger.Protect(name="frozen", operation=pgtrigger.Update | pgtrigger
 NOT_DELETED = pgtrigger.Protect(name="not_deleted", operation=pgtrigger.Delete)
 
 
-class _SystemTimeField(models.DateTimeField):
+class _SystemTimeField(models.DateTimeField):  # type: ignore[type-arg]  # fields take no arguments when the code runs
     """A column that the writing side fills from `clock.now()`. Migrations know it as the DateTimeField that it is in the database."""
 
     def deconstruct(self) -> tuple[str, str, Any, dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -23,7 +23,7 @@ from apps.core import clock
 from apps.core.errors import Conflict
 from apps.core.events import current_request_id
 from apps.core.logs import redact_text
-from apps.core.models import Event, HandlerRun, Outbox, all_null
+from apps.core.models import HandlerRun, Outbox, all_null
 
 log = structlog.get_logger(__name__)
 
@@ -38,15 +38,6 @@ BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=60), t
 
 #: The condition of the index `handler_run_sent`.
 _IS_WITH_BROKER = all_null("done_at", "parked_at", "send_after")
-
-
-class Handler(Protocol):
-    """A reaction to an event: one service call. It reads the current state and never infers it from the event."""
-
-    __module__: str
-    __qualname__: str
-
-    def __call__(self, *, event: Event, now: datetime) -> object: ...
 
 
 class HandlerRunNotParked(Conflict):

@@ -106,7 +106,8 @@ def name_vector(*fields: str) -> SearchVector:
 def filter_by_words(rows: "QuerySet[Any]", words: Iterable[str], *fields: str) -> "QuerySet[Any]":
     """Narrow rows to those whose names have words that begin so, in any order: `rao ash` finds Asha Rao."""
     query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config=NAME_CONFIG)
-    return rows.alias(name_words=name_vector(*fields)).filter(name_words=query)
+    found: QuerySet[Any] = rows.alias(name_words=name_vector(*fields)).filter(name_words=query)
+    return found
 
 
 def any_of(*keys: "QuerySet[Any]") -> "QuerySet[Any]":

@@ -71,11 +71,6 @@ def get_registration(registration_id: UUID) -> Registration:
     return found
 
 
-def list_registrations() -> QuerySet[Registration]:
-    """Return the seller's registrations, the default one first."""
-    return Registration.objects.order_by("-is_default", "gstin")
-
-
 def is_own_gstin(gstin: str) -> bool:
     """Test if a GSTIN is one that the shop sells under, or has sold under."""
     return Registration.objects.filter(gstin=gstin).exists()

@@ -18,6 +18,7 @@ class PdfMixin:
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         view: Any = self
         if view.action not in self.pdf_actions:
-            return super().perform_content_negotiation(request, force)  # type: ignore[misc]
+            negotiated: tuple[BaseRenderer, str] = super().perform_content_negotiation(request, force)  # type: ignore[misc]
+            return negotiated
         renderer = view.get_renderers()[0]
         return renderer, renderer.media_type
