@@ -6,7 +6,7 @@ from apps.accounts.services import set_up_reference_data as set_up_staff_roles
 from apps.invoicing.services import set_up_reference_data as open_accounts_of_invoicing
 from apps.ledger.services import set_up_reference_data as open_accounts_of_the_ledger
 from apps.payments.services import set_up_reference_data as open_accounts_of_payments
-from apps.settlements.services.ledger_accounts import set_up_reference_data as open_accounts_of_settlements
+from apps.settlements.services import set_up_reference_data as open_accounts_of_settlements
 from apps.tax.services import set_up_reference_data as set_up_tax_rates
 
 STEPS: tuple[Callable[..., object], ...] = (

@@ -3,10 +3,8 @@
 from io import BytesIO
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
-from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,7 +27,6 @@ from apps.core.api.contacts import sees_contacts_masked
 from apps.core.api.pdf import PdfMixin
 from apps.core.api.permissions import requires
 from apps.ledger import selectors as ledger
-from apps.ledger.models import LedgerEntry
 from apps.orders import selectors as orders
 from apps.payments import services as payments
 
@@ -49,16 +46,17 @@ class OrderTimelineViewSet(ApiViewSet):
 
 
 @openapi.describe_ledger
-class OrderLedgerViewSet(ListModelMixin, ApiViewSet):
+class OrderLedgerViewSet(ApiViewSet):
     """The ledger entries of one order, for finance staff."""
 
     permission_classes = [requires("ledger.view_ledgerentry")]
     serializer_class = LedgerEntryResponse
     pagination_class = WholeListPagination
 
-    def get_queryset(self) -> "QuerySet[LedgerEntry]":
-        order = orders.get_order(ids.decode("ord", self.kwargs["order_id"]))
-        return ledger.list_entries_of_order(order.pk)
+    def list(self, request: Request, order_id: str) -> Response:
+        order = orders.get_order(ids.decode("ord", order_id))
+        entries = self.paginate_queryset(ledger.list_entries_of_order(order.pk)) or []
+        return self.get_paginated_response(self.get_serializer(entries, many=True).data)
 
 
 @openapi.describe_evidence

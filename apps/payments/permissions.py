@@ -20,7 +20,7 @@ class RefundNotPermitted(Forbidden):
 
 class RefundPermission(BasePermission):
     """
-    Staff with `payments.change_refund` decide about refunds; whoever requested one may withdraw it.
+    Staff with `payments.change_refund` decide about refunds; the person who requested one may withdraw it.
 
     Refunds are requested for one's own order, or for any by staff with `payments.add_refund`.
     """

@@ -69,7 +69,7 @@ class TestCreateSuperuser:
             (EMAIL, "abc",
              ("This password is too short. It must contain at least 10 characters. This password is too common. "
              "Nobody was added.")),
-            ("nobody", PASSWORD, "This is not an e-mail address. Nobody was added."),
+            ("nobody", PASSWORD, "email must be an e-mail address, such as asha@example.in. Nobody was added."),
             ("taken@shop.example", PASSWORD, "This e-mail address belongs to another account. Nobody was added."),
             ("", PASSWORD, "With --noinput, --email is needed. Nobody was added."),
             (EMAIL, "", "With --noinput, DJANGO_SUPERUSER_PASSWORD must hold the password. Nobody was added."),

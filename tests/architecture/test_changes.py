@@ -12,7 +12,12 @@ from django.db import models
 from apps.core.models import Subject
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
-WRITING = {"save", "update", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create", "delete"}
+WRITING = {
+    "save", "update", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create", "delete",
+    "claim", "release", "defer_check",
+}  # fmt: skip
+#: Of these, the ones that take the columns by keyword, and keywords of theirs that are none.
+BY_KEYWORD, NO_COLUMNS = {"update", "claim", "release", "defer_check"}, {"now", "ttl", "until"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ UNRECORDED: dict[str, Unrecorded] = {
     ),
     "payments.services.gateway_orders:_claim": Unrecorded("payments.payment", _CLAIM),
     "payments.services.gateway_orders:release_claim": Unrecorded("payments.payment", _RELEASE),
-    "payments.services.polling:_claim": Unrecorded("payments.payment", _CLAIM),
+    "payments.services.polling:sync_payment": Unrecorded("payments.payment", _CLAIM),
     "payments.services.polling:_record_poll_result": Unrecorded("payments.payment", _RELEASE),
     "payments.services.polling:poll_open_payments": Unrecorded("payments.payment", _POLL),
     "payments.services.refunds.gateway_updates:mark_refund_unknown": Unrecorded("payments.refund", _RELEASE),
@@ -73,7 +78,7 @@ UNRECORDED: dict[str, Unrecorded] = {
         "payments.refund", "facts that change no other column"
     ),
     "payments.services.refunds.gateway_updates:cancel_superseded_refund": Unrecorded("payments.refund", _RELEASE),
-    "payments.services.refunds.submission:_is_held_back": Unrecorded("payments.refund", _POLL),
+    "payments.services.refunds.submission:_defer_check": Unrecorded("payments.refund", _POLL),
     "payments.services.refunds.submission:_claim": Unrecorded("payments.refund", _CLAIM),
     "payments.services.refunds.submission:_release_claim": Unrecorded("payments.refund", _RELEASE),
     "payments.services.refunds.submission:sync_refund": Unrecorded("payments.refund", _POLL),
@@ -83,9 +88,9 @@ UNRECORDED: dict[str, Unrecorded] = {
     "payments.services.disputes.gateway_updates:_record": Unrecorded(
         "payments.dispute", "facts that change no other column"
     ),
-    "payments.services.disputes.polling:_poll_or_defer": Unrecorded("payments.dispute", _POLL),
+    "payments.services.disputes.polling:_defer": Unrecorded("payments.dispute", _POLL),
     "payments.services.disputes.responses:submit_dispute_response": Unrecorded("payments.dispute", _RELEASE),
-    "payments.services.disputes.responses:_claim": Unrecorded("payments.dispute", _CLAIM),
+    "payments.services.refunds.submission:_sync_or_release": Unrecorded("payments.refund", _RELEASE),
     "settlements.services.matching:_open_settlement": Unrecorded(
         "settlements.settlement", "the row that its lines refer to; booking them records all of it"
     ),
@@ -108,6 +113,7 @@ WITHOUT_EVENTS = {
     "ledger.services.postings:_insert": "postings",
     "ledger.services.resolvers:register_resolver": "a table of functions, and no row",
     "payments.services.refunds.requests:_insert": "lines of a refund",
+    "settlements.services.report_imports:_import": "an import's own method, and no row",
     "settlements.services.report_imports:_sha256_of": "a hash, and no row",
     "tax.services:set_rate": "tax rates",
     "tax.services:set_up_reference_data": "tax rates",
@@ -141,8 +147,8 @@ def _names_model_without_events(module: str, node: ast.AST) -> bool:
 
 def _columns(call: ast.Call) -> set[str]:
     """Return the names of the columns that a call writes, as far as the code names them."""
-    is_update = isinstance(call.func, ast.Attribute) and call.func.attr == "update"
-    named = {keyword.arg for keyword in call.keywords if keyword.arg} if is_update else set()
+    is_update = isinstance(call.func, ast.Attribute) and call.func.attr in BY_KEYWORD
+    named = {keyword.arg for keyword in call.keywords if keyword.arg} - NO_COLUMNS if is_update else set()
     lists = [keyword.value for keyword in call.keywords if keyword.arg == "update_fields"]
     texts = {node.value for each in lists for node in ast.walk(each) if isinstance(node, ast.Constant)}
     return {str(name) for name in named | texts}

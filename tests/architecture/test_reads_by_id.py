@@ -177,7 +177,7 @@ class TestPayments:
 
     def test_the_open_exception_about_a_settlements_sum(self, reference_data: None) -> None:
         settlement = make_settlement()
-        exception = make_exception(settlement=settlement, reason="sum_mismatch")
+        exception = make_exception(settlement_id=settlement.pk, reason="sum_mismatch")
 
         read = rows_read_amid(
             exception,

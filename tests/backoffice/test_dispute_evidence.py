@@ -14,12 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts.models import Session
 from apps.accounts.states import Transport
 from apps.backoffice import documents as evidence_documents
-from apps.backoffice import handlers as backoffice_handlers
 from apps.backoffice.handlers import render_evidence
 from apps.backoffice.services import dispute_evidence as evidence_pdfs
 from apps.backoffice.services import dispute_responses
 from apps.backoffice.services.dispute_evidence import evidence_files
-from apps.core import clock
+from apps.core import clock, pdf
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.invoicing.selectors import DocumentNotReady
@@ -238,9 +237,7 @@ class TestEvidencePdf:
     def test_is_not_rendered_by_the_web(
         self, sold: Dispute, finance: Any, client_of: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(
-            backoffice_handlers.dispute_evidence.pdf, "render", lambda *args, **kwargs: pytest.fail("rendered")
-        )
+        monkeypatch.setattr(pdf, "render", lambda *args, **kwargs: pytest.fail("rendered"))
         url = f"/api/v1/disputes/{sold.public_id}/evidence/pdf"
 
         statuses = (

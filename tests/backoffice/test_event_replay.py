@@ -103,7 +103,7 @@ def test_differences_above_the_limit_are_only_counted(owner: Any, monkeypatch: p
     for _ in range(4):
         make_order(owner)
     Order.objects.update(place_of_supply_reason="changed")
-    monkeypatch.setattr("apps.payments.services.event_replay.MAX_DIFFERENCES_KEPT", 2)
+    monkeypatch.setattr("apps.backoffice.services.event_replay.MAX_DIFFERENCES_KEPT", 2)
 
     replay = event_replay.replay_everything()
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db.models import QuerySet
 
+from apps.core import clock
 from apps.core.api import QueryFilterSet, ReadFilter
 from apps.core.errors import Invalid
 from apps.core.models import Event
@@ -36,7 +37,14 @@ class EventFilterSet(QueryFilterSet):
 def events() -> "QuerySet[Event]":
     user = make_user()
     Event.objects.bulk_create(
-        Event(type=f"test.{kind}", subject_type="x", subject_id=user.pk, version=version, actor="system")
+        Event(
+            type=f"test.{kind}",
+            subject_type="x",
+            subject_id=user.pk,
+            version=version,
+            actor="system",
+            created_at=clock.now(),
+        )
         for version, kind in enumerate(("made", "made", "sent"), start=1)
     )
     return Event.objects.filter(subject_id=user.pk).order_by("version")

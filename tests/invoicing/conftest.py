@@ -1,20 +1,5 @@
 """The books, and a directory of its own for the documents of each test."""
 
-from pathlib import Path
+from tests.support.documents import books, documents
 
-import pytest
-from django.core.files.storage import FileSystemStorage
-
-from apps.invoicing.gateways import pdf_files
-
-
-@pytest.fixture(autouse=True)
-def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory that holds this test's PDFs."""
-    monkeypatch.setattr(pdf_files, "default_storage", FileSystemStorage(location=str(tmp_path)))
-    return tmp_path
-
-
-@pytest.fixture
-def books(reference_data: None) -> None:
-    """The accounts that every book has."""
+__all__ = ["books", "documents"]

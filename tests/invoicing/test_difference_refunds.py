@@ -18,10 +18,10 @@ from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerEntry
 from apps.orders import selectors as orders
 from apps.orders.models import Order
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Refund
 from tests.factories.payments import make_dispute
 from tests.support.accepted_payments import balances, report_refund, sell
+from tests.support.money_invariants import INVARIANTS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "reference_data")]
 

@@ -65,7 +65,7 @@ def disable_triggers() -> Iterator[None]:
     connection.check_constraints()  # what is well is checked now, and not again after the harm
     with pgtrigger.ignore(
         "invoicing.Invoice:issued_is_frozen", "invoicing.Invoice:not_deleted", "invoicing.InvoiceLine:frozen",
-        "invoicing.InvoiceFile:frozen", "payments.LedgerEntry:frozen", "payments.LedgerEntry:transaction_sums_to_zero",
+        "invoicing.InvoiceFile:frozen", "ledger.LedgerEntry:frozen", "ledger.LedgerEntry:transaction_sums_to_zero",
     ):  # fmt: skip
         yield
 
@@ -410,7 +410,7 @@ class TestPostings:
         invoice, other = make_invoice(), make_invoice()
         sold = make_registration(gstin="29AAPFU0939F1ZR", state="29", is_default=False)
         codes = ledger_accounts.account_codes_for(sold)
-        with disable_triggers(), pgtrigger.ignore("payments.LedgerTransaction:frozen"):
+        with disable_triggers(), pgtrigger.ignore("ledger.LedgerTransaction:frozen"):
             LedgerEntry.objects.filter(transaction__source_id=invoice.pk, account__code__startswith="sales:").update(
                 account_id=codes.sales
             )

@@ -17,7 +17,6 @@ from apps.invoicing.services import issue_credit_note, issue_invoice, issue_pend
 from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerEntry
 from apps.orders.models import OrderLine
-from apps.payments import invariants as payments
 from apps.payments import services
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import Refund
@@ -25,6 +24,7 @@ from apps.payments.services import RefundLineInput
 from apps.payments.states import Source
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
+from tests.support import money_invariants as payments
 from tests.support.colleagues import ASHA
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleagues")]

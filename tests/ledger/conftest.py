@@ -1,5 +1,5 @@
 """The shop whose books are kept."""
 
-from tests.payments.conftest import _no_backoff, order, paid, shop
+from tests.support.paid_orders import _no_backoff, order, paid, shop
 
 __all__ = ["_no_backoff", "order", "paid", "shop"]

@@ -10,9 +10,9 @@ from django.db import connection
 
 from apps.core import clock
 from apps.core.models import Event
-from apps.ledger.services import exceptions
 from apps.notifications import services
 from apps.notifications.models import Notification
+from apps.notifications.services import composition
 from apps.notifications.states import NotificationStatus
 from apps.orders import locks as order_locks
 from apps.orders import selectors as orders
@@ -136,7 +136,7 @@ class TestTwoFailuresAtOnce:
         self, events: list[Event], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         both_have_looked = threading.Barrier(2)
-        has_duplicate = exceptions.selectors.has_duplicate
+        has_duplicate = composition.has_duplicate
 
         def look_together(row: Notification) -> bool:
             found = has_duplicate(row)
@@ -145,7 +145,7 @@ class TestTwoFailuresAtOnce:
             return bool(found)
 
         monkeypatch.setattr(order_locks, "lock_order", orders.get_order)
-        monkeypatch.setattr(exceptions.selectors, "has_duplicate", look_together)
+        monkeypatch.setattr(composition, "has_duplicate", look_together)
 
         self._notify_in_parallel(events)
 

@@ -15,13 +15,13 @@ from apps.orders.models import Order
 from apps.orders.services import cancellation, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import locks, services
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.services import payment_acceptance
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 from tests.support.events import store_unchecked
+from tests.support.money_invariants import INVARIANTS
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]

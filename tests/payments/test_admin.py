@@ -14,7 +14,14 @@ from tests.support.webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
 
-_PAGES = ("payment", "paymentattempt", "webhook", "ledgertransaction", "account", "balancecheckpoint")
+_PAGES = (
+    "payments/payment",
+    "payments/paymentattempt",
+    "payments/webhook",
+    "ledger/ledgertransaction",
+    "ledger/account",
+    "ledger/balancecheckpoint",
+)
 
 
 @pytest.fixture
@@ -37,9 +44,9 @@ def signed_in(user: Any) -> Client:
 def test_the_administrator_reads_every_page_and_adds_and_deletes_nothing(administrator: Any, paid: Payment) -> None:
     client = signed_in(administrator)
     for name in _PAGES:
-        assert client.get(f"/admin/payments/{name}/").status_code == 200
-        assert client.get(f"/admin/payments/{name}/?q=ORD-1").status_code == 200
-        assert client.get(f"/admin/payments/{name}/add/").status_code == 403
+        assert client.get(f"/admin/{name}/").status_code == 200
+        assert client.get(f"/admin/{name}/?q=ORD-1").status_code == 200
+        assert client.get(f"/admin/{name}/add/").status_code == 403
 
 
 @pytest.mark.parametrize("query", ["order_number", "phone", "gateway_order_id", "gateway_payment_id"])
@@ -80,7 +87,7 @@ def test_the_orders_page_has_panels_of_payments_and_ledger(administrator: Any, p
 def test_the_catalogue_manager_sees_no_money(catalogue_manager: Any, paid: Payment) -> None:
     client = signed_in(catalogue_manager)
     for name in _PAGES:
-        assert client.get(f"/admin/payments/{name}/").status_code == 403
+        assert client.get(f"/admin/{name}/").status_code == 403
 
 
 def test_a_posting_is_listed_with_its_amount_and_leads_to_its_order(administrator: Any, paid: Payment) -> None:

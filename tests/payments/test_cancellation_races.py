@@ -12,7 +12,6 @@ from apps.orders.models import Order
 from apps.orders.services import OrderNotCancellable
 from apps.payments import locks, services
 from apps.payments.facts import GatewayError
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Refund
 from apps.payments.services.refunds import approvals
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
@@ -21,6 +20,7 @@ from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_refund, pay
 from tests.support.colleagues import BALA, CHITRA
 from tests.support.events import store_unchecked
+from tests.support.money_invariants import INVARIANTS
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.usefixtures("colleagues")]

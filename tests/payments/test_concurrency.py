@@ -20,13 +20,13 @@ from apps.ledger.services import checkpoints
 from apps.orders.models import Order
 from apps.payments import locks, services
 from apps.payments.gateways.razorpay import adapter
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, PaymentAttempt, Webhook
 from apps.payments.services import attempts, payments
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_gateway_payment, make_payment
+from tests.support.money_invariants import INVARIANTS
 from tests.support.threads import run_together
 from tests.support.webhooks import body_of, sign
 

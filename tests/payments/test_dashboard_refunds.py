@@ -11,12 +11,12 @@ from apps.ledger import selectors as ledger
 from apps.ledger.models import ReconciliationException
 from apps.payments import services
 from apps.payments.facts import GatewayError, GatewayRefund
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from apps.payments.states import Source
 from tests.factories.payments import apply_refund, make_dispute, new_gateway_id, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
+from tests.support.money_invariants import INVARIANTS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 

@@ -16,7 +16,6 @@ from apps.orders.models import Order
 from apps.payments import selectors, services
 from apps.payments.facts import GatewayRefund
 from apps.payments.gateways.razorpay.entities import envelope_from, refund_from
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
 from apps.payments.states import Source
 from tests.factories.orders import make_order
@@ -29,6 +28,7 @@ from tests.factories.payments import (
     pay,
 )
 from tests.support.colleagues import BALA, CHITRA
+from tests.support.money_invariants import INVARIANTS
 from tests.support.webhooks import receive
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from apps.core import clock, relay
+from apps.ledger import tasks as ledger_tasks
 from apps.ledger.models import BalanceCheckpoint, LedgerTransaction
-from apps.ledger.services import checkpoints
 from apps.orders.states import OrderStatus
 from apps.payments import services, tasks
 from apps.payments.models import Payment, Webhook
@@ -94,5 +94,5 @@ def test_scheduled_polling_finds_unreported_payment(order: Any, sandbox: Any) ->
     payment.refresh_from_db()
     assert payment.status == PaymentStatus.SUCCEEDED
 
-    checkpoints.checkpoint_balances()
+    ledger_tasks.checkpoint_balances()
     assert BalanceCheckpoint.objects.count() == 2

@@ -18,7 +18,6 @@ from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.ledger.services import checkpoints
 from apps.orders.models import Order
 from apps.payments import services
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, RefundLine, Webhook
 from apps.settlements.models import Settlement, SettlementImport
 from apps.settlements.services import matching, reconciliation, report_imports
@@ -34,6 +33,7 @@ from tests.factories.payments import (
     pay,
 )
 from tests.support.events import record_event
+from tests.support.money_invariants import INVARIANTS
 from tests.support.webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db

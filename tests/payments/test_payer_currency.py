@@ -14,10 +14,10 @@ from apps.ledger.models import LedgerEntry, ReconciliationException
 from apps.payments import selectors, services
 from apps.payments.gateways import EvidenceFile
 from apps.payments.gateways.razorpay.disputes import dispute_from
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
 from apps.payments.services.payer_currency import requested_from_gateway
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
+from tests.support.money_invariants import INVARIANTS
 from tests.support.webhooks import receive
 
 pytestmark = pytest.mark.django_db

@@ -21,7 +21,6 @@ from apps.orders.states import OrderStatus
 from apps.orders.states import PaymentStatus as OrderPaymentStatus
 from apps.payments import selectors, services
 from apps.payments.facts import GatewayOrder, GatewayPayment, GatewayRefund
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
 from apps.payments.services import polling
 from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason, Source
@@ -30,6 +29,7 @@ from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, new_gateway_id
 from tests.support.colleagues import ASHA, BALA, DEEPA
+from tests.support.money_invariants import INVARIANTS
 from tests.support.webhooks import receive
 
 pytestmark = pytest.mark.django_db

@@ -12,12 +12,12 @@ from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
 from apps.payments import services
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment
 from apps.payments.services import gateway_orders, payments
 from apps.payments.states import PaymentChannel
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
+from tests.support.money_invariants import INVARIANTS
 from tests.support.payment_links import at_gateway, make, pay, start, webhooks_of
 from tests.support.threads import run_together
 from tests.support.webhooks import receive

@@ -27,13 +27,13 @@ from apps.payments import handlers, services
 from apps.payments.facts import UnreadableFacts
 from apps.payments.gateways import get_gateway
 from apps.payments.gateways.razorpay.payment_links import link_from, qr_from
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
 from apps.payments.states import PaymentChannel, PaymentStatus
 from apps.settlements.models import SettlementLine
 from apps.settlements.services import reconciliation, report_imports, sandbox_diff
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import make_payment
+from tests.support.money_invariants import INVARIANTS
 from tests.support.payment_links import LINK, QR, at_gateway, call, make, pay, start, webhooks_of
 from tests.support.webhooks import receive
 

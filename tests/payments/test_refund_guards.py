@@ -12,11 +12,11 @@ from apps.invoicing.services import issue_credit_note, issue_invoice
 from apps.ledger import selectors as ledger
 from apps.orders.services import expire_orders, update_payment_totals
 from apps.payments import selectors, services
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, Refund
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
+from tests.support.money_invariants import INVARIANTS
 from tests.support.refunds import apply_refund_update, request_refund, sync_refund
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]

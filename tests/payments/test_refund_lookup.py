@@ -10,11 +10,11 @@ from apps.core.events import SYSTEM
 from apps.ledger import selectors as ledger
 from apps.payments import services
 from apps.payments.facts import GatewayRefund
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.states import Source
 from tests.factories.payments import make_payment
 from tests.support.colleagues import ASHA, BALA
+from tests.support.money_invariants import INVARIANTS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 

@@ -21,13 +21,13 @@ from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
 from apps.orders.services import expire_orders
 from apps.payments import locks, services
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.services.refunds import amounts, requests, submission
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support.gateway_payments import make_orders_paid_at_gateway
+from tests.support.money_invariants import INVARIANTS
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -75,10 +75,14 @@ def test_control_without_locks_the_money_is_refunded_twice(order: Any, monkeypat
     monkeypatch.setattr(requests, "sync_order_totals", lambda **_: None)
     numbers = iter(range(7, 100))
     # The numbering would catch it by chance; the sum must be safe by itself.
-    real_create = Refund.objects.create
-    monkeypatch.setattr(
-        Refund.objects, "create", lambda **v: real_create(**{**v, "sequence": (n := next(numbers)), "number": f"R{n}"})
-    )
+    real_create = requests.create
+
+    def create_with_own_number(refund: Refund, *args: Any, **kwargs: Any) -> Any:
+        refund.sequence = next(numbers)
+        refund.number = f"R{refund.sequence}"
+        return real_create(refund, *args, **kwargs)
+
+    monkeypatch.setattr(requests, "create", create_with_own_number)
     run_together(*[lambda: ask(order)] * 2)
     assert Refund.objects.count() == 2
     assert "INV-14b" in [found[0] for found in violated()]

@@ -11,7 +11,6 @@ from apps.core.events import SYSTEM
 from apps.core.money import draw
 from apps.payments import rules, services
 from apps.payments.facts import GatewayRefund
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.states import Source
 from tests.factories.catalog import make_variant
@@ -26,6 +25,7 @@ from tests.factories.payments import (
     pay,
 )
 from tests.support.colleagues import ASHA, BALA, CHITRA
+from tests.support.money_invariants import INVARIANTS
 from tests.support.stored_rows import nothing_changes
 
 with_rows = pytest.mark.usefixtures("db", "colleagues")

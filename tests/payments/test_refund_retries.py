@@ -13,11 +13,11 @@ from apps.ledger.models import LedgerTransaction
 from apps.payments import selectors, services
 from apps.payments.admin.refunds import is_retryable
 from apps.payments.facts import GatewayRefund
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Refund
 from apps.payments.states import Source
 from tests.factories.payments import pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
+from tests.support.money_invariants import INVARIANTS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 

@@ -516,7 +516,7 @@ def _lines(owner: Any, count: int) -> str:
 
 def _exceptions(owner: Any, count: int) -> str:
     for _ in range(count):
-        make_exception(settlement=make_settlement(), owner=make_staff("finance"))
+        make_exception(settlement_id=make_settlement().pk, owner=make_staff("finance"))
     return "/api/v1/reconciliation/exceptions"
 
 

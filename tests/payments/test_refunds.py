@@ -16,13 +16,13 @@ from apps.orders.services import OrderNotCancellable, expire_orders
 from apps.payments import selectors, services
 from apps.payments.facts import GatewayRefund
 from apps.payments.gateways.razorpay import adapter
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.states import Source
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
+from tests.support.money_invariants import INVARIANTS
 from tests.support.refunds import apply_refund_update, request_refund, sync_refund
 from tests.support.webhooks import receive
 

@@ -21,12 +21,12 @@ from apps.orders.selectors import derive_payment_status
 from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import selectors, services
-from apps.payments.invariants import INVARIANTS
 from apps.payments.models import Payment, PaymentAttempt, PaymentNotFound
 from apps.payments.services.polling import _record_poll_result
 from apps.payments.states import AttemptStatus, PaymentStatus, ReviewReason
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
+from tests.support.money_invariants import INVARIANTS
 
 pytestmark = pytest.mark.django_db
 

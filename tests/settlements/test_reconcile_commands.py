@@ -12,11 +12,13 @@ from django.db import OperationalError
 
 from apps.core import clock
 from apps.core.events import SYSTEM
+from apps.core.models import Event
 from apps.ledger.models import ReconciliationException
 from apps.payments import services
 from apps.payments.facts import GatewayError
 from apps.payments.gateways import GatewayOutcomeUnknown
 from apps.payments.models import Dispute, PaymentAttempt, Refund
+from apps.settlements import handlers
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine
 from apps.settlements.services import reconciliation, report_imports, sandbox_diff
 from tests.factories.orders import make_order
@@ -185,7 +187,7 @@ def test_a_gateway_that_does_not_answer_is_said_and_not_waited_for(
 
 
 def test_many_rows_are_walked_some_at_a_time(owner: Any, settled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.payments.services.settlements.reconciliation._BATCH_SIZE", 2)
+    monkeypatch.setattr("apps.settlements.services.reconciliation._BATCH_SIZE", 2)
     made = {make_payment(make_order(owner)).pk for _ in range(5)}
     asked: list[Any] = []
     monkeypatch.setattr(
@@ -221,9 +223,9 @@ def test_a_worker_that_was_quicker_is_waited_for(settled: Any, monkeypatch: pyte
         SettlementImport.objects.filter(pk=import_id).update(
             status="completed", lines_added=7, completed_at=clock.now()
         )
-        raise reconciliation.ImportInProgress
+        raise report_imports.ImportInProgress
 
-    monkeypatch.setattr(reconciliation, "import_settlements", read_by_a_worker)
+    monkeypatch.setattr(report_imports, "import_settlements", read_by_a_worker)
 
     assert "7 lines added, 0 exceptions opened" in run("import_settlements")
 
@@ -282,6 +284,13 @@ def test_a_webhook_of_a_settlement_asks_for_its_report(settled: Any) -> None:
 
     webhook.refresh_from_db()
     assert webhook.outcome == "processed"
+    [event] = Event.objects.filter(type="payments.settlement.reported")
+    assert event.subject_id == webhook.pk
+    assert not SettlementImport.objects.exists()
+
+    handlers.request_reported_settlement(event=event, now=now)
+    handlers.request_reported_settlement(event=event, now=now)
+
     report = SettlementImport.objects.get()
     assert (report.day, report.status) == (clock.ist_date(now), "waiting")
     report_imports.import_requested_settlements(import_id=report.pk, now=now)

@@ -485,7 +485,7 @@ class TestNoSettlementImported:
     def test_closes_once_each_payment_has_an_item_of_its_own(
         self, owed: list[PaymentAttempt], late: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("apps.payments.services.settlements.receivables._MAX_OPENED", 1)
+        monkeypatch.setattr("apps.settlements.services.receivables._MAX_OPENED", 1)
         receivables.open_overdue_receivable_exceptions(now=late)
         import_csv(as_csv(line_of(owed[0])), now=late)
         assert self.violated_at(late) == []

@@ -72,7 +72,7 @@ class ApiViewSet(GenericViewSet[Any]):
         check_write_limit(request)
         if "Transfer-Encoding" in request.headers:
             raise LengthRequired  # Django reads as many bytes as Content-Length says: of chunks none
-        if self.action is None:
+        if self.action is None or request.method == "OPTIONS":
             return  # no method of ours was called, which is all there is to say
         if not self._takes_body(request) and has_body(request):
             raise UnexpectedBody

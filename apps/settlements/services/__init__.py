@@ -1,1 +1,5 @@
-"""Writes of settlements. No other app uses them."""
+"""Writes of settlements that the maps of config name."""
+
+from apps.settlements.services.ledger_accounts import set_up_reference_data
+
+__all__ = ["set_up_reference_data"]
