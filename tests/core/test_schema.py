@@ -34,6 +34,7 @@ def generator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     schema._generate.cache_clear()
 
 
+@pytest.mark.django_db(transaction=True)
 class TestDescribeApi:
     def test_threads_that_ask_first_at_the_same_moment_share_one_document(self, generator: Any) -> None:
         documents = run_together(*[schema.describe_api] * 8)

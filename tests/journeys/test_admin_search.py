@@ -432,8 +432,8 @@ class TestLists:
             ("payments/paymentattempt", ("pay_29QQoUBi66xm2f", "322206890934", "ORD-2627-000123", "000123")),
             ("payments/refund", ("rfnd_FP8QHiV938haTz", "10000000000000", "ORD-2627-001123", "1123")),
             ("payments/dispute", ("disp_Esz7KAitoYM7PJ", "pay_29QQoUBi66xm2f", "ORD-2627-000123")),
-            ("payments/settlement", ("setl_7IZKKI4Pnt2kEe", "1568176960VXP0RJ")),
-            ("payments/reconciliationexception", ("pay_29QQoUBi66xm2f",)),
+            ("settlements/settlement", ("setl_7IZKKI4Pnt2kEe", "1568176960VXP0RJ")),
+            ("ledger/reconciliationexception", ("pay_29QQoUBi66xm2f",)),
             (
                 "invoicing/invoice",
                 ("ORD-2627-000123", "000123", "pay_29QQoUBi66xm2f", "98765 43210", "asha", "iyer & textiles"),

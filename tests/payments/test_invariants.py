@@ -30,6 +30,7 @@ from tests.factories.payments import (
     make_gateway_payment,
     make_payment,
     make_refund,
+    make_settlement,
     pay,
 )
 from tests.support.events import record_event
@@ -224,6 +225,12 @@ def _processed_refund(world: Any) -> None:
             record_event("payments.refund.updated", subject=world.refund, actor=SYSTEM, changes={"status": status})
 
 
+def _duplicate_settlement(world: Any) -> None:
+    run_sql("ALTER TABLE settlements_settlement DROP CONSTRAINT one_row_per_settlement")
+    for _ in range(2):
+        make_settlement(gateway_settlement_id="setl_00000000000001")
+
+
 def _under_review(world: Any) -> PaymentAttempt:
     """Money of another amount than was requested has come for the waiting order, and nobody has decided about it."""
     attempt = apply_payment(
@@ -335,7 +342,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-18i": (_webhook(attempts=7), {"INV-18i"}),
     "INV-42b": (_booked_though_rejected, {"INV-42b"}),
     "INV-42c": (
-        lambda world: make_exception(webhook=Webhook.objects.get(), reason="account_mismatch"), {"INV-42c"},
+        lambda world: make_exception(webhook_id=Webhook.objects.get().pk, reason="account_mismatch"), {"INV-42c"},
     ),
     "INV-14g": (
         lambda world: _update(Dispute, {"pk": make_dispute(_attempt_of(world)).pk}, amount=10**9)(world),
@@ -389,6 +396,8 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         lambda world: _update(Refund, {"pk": world.refund.pk}, payment=Payment.objects.get(order=world.waiting))(world),
         {"INV-49"},
     ),
+    "INV-49c": (lambda world: make_exception(refund_id=uuid4(), reason="refund_exceeds_payment"), {"INV-49c"}),
+    "INV-15c": (_duplicate_settlement, {"INV-15c"}),
     "INV-49b": (
         lambda world: _update(LedgerTransaction, {"source_id": world.refund.pk}, order_id=world.waiting.pk)(world),
         {"INV-49b"},
