@@ -13,7 +13,7 @@ PARALLEL = --numprocesses $(WORKERS) --dist loadgroup
 SLIPCOVER_SAYS := -W "ignore:Module already imported so cannot be rewritten; slipcover:pytest.PytestAssertRewriteWarning" \
 	-W "ignore:Unable to activate pytest branch coverage:RuntimeWarning"
 # What may be linked into a shop's own product; an unknown licence fails, and so do GPL and AGPL.
-LICENCES := Apache;BSD;MIT;ISC;MPL;Mozilla Public License;PSF;Python Software Foundation;LGPL;Lesser General Public License
+LICENCES := Apache;BSD;MIT;ISC;Unlicense;MPL;Mozilla Public License;PSF;Python Software Foundation;LGPL;Lesser General Public License
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
