@@ -114,9 +114,26 @@ def test_the_api_and_a_file_read_at_once_book_each_line_once(reference_data: Non
     assert violated(*INVARIANTS, "INV-26") == []
 
 
+def with_a_line_of_each_settlement(report: bytes, *, entity_id: str) -> bytes:
+    """Return a report with one more line of each of its settlements, about a payment that nobody knows."""
+    rows = list(csv.DictReader(io.StringIO(report.decode())))
+    last = {row["settlement_id"]: row for row in rows if row["settlement_id"] and row["type"] == "payment"}
+    more = [{**row, "entity_id": f"{entity_id}{number:08d}"} for number, row in enumerate(last.values())]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]))
+    writer.writeheader()
+    writer.writerows([*rows, *more])
+    return out.getvalue().encode()
+
+
 def test_control_without_the_lock_one_of_two_readers_fails(report: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    both_have_read, readers = threading.Barrier(2), iter(range(2))
+
     def unlocked(*, gateway: str, gateway_settlement_id: str) -> Settlement | None:
-        return Settlement.objects.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
+        settlement = Settlement.objects.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
+        if next(readers, None) is not None:
+            both_have_read.wait(60)
+        return settlement
 
     first, has_added, real = threading.Lock(), threading.Event(), report_lines.add_lines
 
@@ -139,8 +156,9 @@ def test_control_without_the_lock_one_of_two_readers_fails(report: bytes, monkey
     monkeypatch.setattr(settlement_locks, "lock_line_booking", lambda: None)
     monkeypatch.setattr(settlement_locks, "lock_settlement", unlocked)
     monkeypatch.setattr(report_lines, "add_lines", meet)
-    other = report.replace(b"\n", b"\r\n")
-    results = run_together(lambda: import_csv(report), lambda: import_csv(other))
+    # Each has a line of every settlement that the other one does not have: whoever comes second has something to add.
+    one, other = (with_a_line_of_each_settlement(report, entity_id=name) for name in ("pay_Only1", "pay_Only2"))
+    results = run_together(lambda: import_csv(one), lambda: import_csv(other))
 
     # It depends on what the second one writes first: the lines, or the settlement whose version has moved on.
     assert {IntegrityError, SubjectNotLocked} & {type(result) for result in results}
