@@ -55,6 +55,7 @@ def _files() -> Iterator[Path]:
     # Texts of SMS are registered with the operators word for word.
     yield from (path for path in (ROOT / "templates").rglob("*.*") if "sms" not in path.parts)
     yield from (ROOT / "docs").glob("*.md")
+    yield from (ROOT / "docs" / "decisions").glob("*.md")
     yield from ROOT.glob("*.md")
     yield from ROOT.glob("sandbox/*.md")
 
