@@ -11,7 +11,7 @@ from apps.accounts import events, rules
 from apps.accounts.models import Address, AddressNotFound, Challenge, ChallengeNotFound, Session, User, UserNotFound
 from apps.accounts.states import Role
 from apps.core.errors import Invalid, NotFound
-from apps.core.event_folding import list_events_of_subjects
+from apps.core.event_replay import list_events_of_subjects
 from apps.core.masking import mask
 from apps.core.models import Event, public_pk
 from apps.core.search import SearchTerm, any_of, filter_by_words

@@ -38,7 +38,7 @@ def _find_invalid_transitions(cursor: Any, _now: datetime) -> list[dict[str, Any
     invalid = [(before, after) for before, after in cursor.fetchall() if not _is_allowed(before, after)]
     if not invalid:
         return []
-    cursor.execute(f"SELECT subject_id, version, previous, status FROM ({_STATUS_HISTORY}) AS history")  # noqa: S608
+    cursor.execute(f"SELECT subject_id, version, previous, status FROM ({_STATUS_HISTORY}) AS history")  # noqa: S608 - a constant
     return [
         {"order_id": order_id, "version": version, "before": before, "after": after}
         for order_id, version, before, after in cursor.fetchall()

@@ -11,7 +11,7 @@ from django.db.models import Case, FilteredRelation, Prefetch, Q, QuerySet, Valu
 
 from apps.accounts import selectors as accounts
 from apps.core.errors import Forbidden
-from apps.core.event_folding import list_events_until, rebuild
+from apps.core.event_replay import list_events_until, rebuild
 from apps.core.models import is_staff_with
 from apps.core.search import SearchTerm, any_of
 from apps.orders import rules

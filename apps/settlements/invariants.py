@@ -174,7 +174,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             SELECT account_id, currency, booked.amount AS booked, owed.amount AS of_payments
             FROM booked FULL JOIN owed USING (account_id, currency)
             WHERE coalesce(booked.amount, 0) <> coalesce(owed.amount, 0)
-        """,  # noqa: S608 - constants of ours
+        """,  # noqa: S608 - only constants of the code are interpolated
     ),
     Invariant(
         id="INV-26d",
@@ -187,7 +187,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             FROM ({RECEIVABLES}) receivable
             WHERE receivable.amount <> 0 AND receivable.since < %(now)s - interval '{_LIMIT_DAYS} days' AND {HAS_NO_OPEN_EXCEPTION}
               AND NOT {AWAITS_IMPORT}
-        """,  # noqa: S608 - constants of ours
+        """,  # noqa: S608 - only constants of the code are interpolated
     ),
     Invariant(
         id="INV-26b",

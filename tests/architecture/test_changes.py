@@ -54,12 +54,12 @@ UNRECORDED: dict[str, Unrecorded] = {
     "notifications.services.erasure:erase_messages": Unrecorded("notifications.notification", _ERASE),
     "notifications.services.inbox:mark_read": Unrecorded("notifications.notification", "what the buyer has read"),
     "notifications.services.inbox:mark_all_read": Unrecorded("notifications.notification", "what the buyer has read"),
-    "notifications.services.sending:claim_notification": Unrecorded(
+    "notifications.services.delivery:claim_notification": Unrecorded(
         "notifications.notification",
         "a sender's claim; the event of the outcome keeps what it led to",
         frozenset({"status", "attempts", "claimed_until", "next_attempt_at"}),
     ),
-    "notifications.services.sending:_requeue": Unrecorded(
+    "notifications.services.delivery:_requeue": Unrecorded(
         "notifications.notification",
         "it waits again as it did before the claim",
         frozenset({"status", "claimed_until", "next_attempt_at"}),

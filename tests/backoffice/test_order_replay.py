@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.backoffice.services import event_replay
-from apps.core.event_folding import fold, list_events_of_subjects
+from apps.core.event_replay import fold, list_events_of_subjects
 from apps.orders.models import Order
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.states import AttemptStatus

@@ -18,7 +18,7 @@ from django.db.utils import DatabaseError
 from apps.accounts.models import Address, Challenge, Session, User
 from apps.accounts.states import Channel, SendStatus
 from apps.core import event_sql, prepared
-from apps.core.event_folding import find_drift, list_events_of_subjects, rebuild
+from apps.core.event_replay import find_drift, list_events_of_subjects, rebuild
 from apps.core.events import (
     SYSTEM,
     Actor,

@@ -11,7 +11,7 @@ from apps.catalog.models import Reservation, StockItem, Variant
 from apps.catalog.services import InsufficientStock
 from apps.catalog.states import ReservationStatus
 from apps.core.errors import Conflict, Invalid, NotFound
-from apps.core.event_folding import fold
+from apps.core.event_replay import fold
 from apps.core.events import SYSTEM, gateway_actor, stored_fields
 from apps.core.models import Event, Outbox
 from apps.orders import locks, rules, services

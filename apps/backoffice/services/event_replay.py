@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from apps.core.event_folding import find_drift, list_events_of_subjects
+from apps.core.event_replay import find_drift, list_events_of_subjects
 from apps.core.models import Event, Subject, subject_type_of
 from apps.invoicing import selectors as invoicing
 from apps.ledger import selectors as ledger

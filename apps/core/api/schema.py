@@ -21,7 +21,7 @@ from rest_framework.fields import empty
 from rest_framework.serializers import ListSerializer
 
 from apps.core.api.error_responses import describe_responses, kind_of_parameter
-from apps.core.api.filters import id_pattern as id_pattern
+from apps.core.api.filters import id_pattern
 from apps.core.api.pagination import whole_list
 from apps.core.api.serializers import list_response
 from apps.core.api.views import ApiViewSet

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from apps.core import ids
 from apps.core.errors import NotFound
-from apps.core.event_folding import list_events_of_subjects
+from apps.core.event_replay import list_events_of_subjects
 from apps.core.external_calls import GatewayCall
 from apps.core.models import Event, is_staff_with
 from apps.payments import rules

@@ -118,14 +118,14 @@ _OVERDUE = f"""
     WHERE receivable.gateway = %(gateway)s AND receivable.amount <> 0 AND receivable.since < %(before)s
       AND {HAS_NO_OPEN_EXCEPTION}
     ORDER BY receivable.since, receivable.attempt_id LIMIT %(limit)s
-"""  # noqa: S608 - constants of ours
+"""  # noqa: S608 - only constants of the code are interpolated
 
 _OVERDUE_IN_ALL = f"""
     SELECT count(*), coalesce(sum(receivable.amount), 0)::bigint, min(receivable.since)
     FROM ({RECEIVABLES}) receivable
     WHERE receivable.gateway = %(gateway)s AND receivable.amount <> 0 AND receivable.since < %(before)s
       AND {HAS_NO_OPEN_EXCEPTION}
-"""  # noqa: S608 - constants of ours
+"""  # noqa: S608 - only constants of the code are interpolated
 
 _OVERDUE_NO_MORE = f"""
     SELECT x.id FROM ledger_reconciliationexception x
@@ -134,7 +134,7 @@ _OVERDUE_NO_MORE = f"""
     WHERE x.gateway = %(gateway)s AND x.reason = 'receivable_overdue' AND x.resolved_at IS NULL
       AND coalesce(receivable.amount, 0) <> x.expected_amount
     ORDER BY x.id
-"""  # noqa: S608 - constants of ours
+"""  # noqa: S608 - only constants of the code are interpolated
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """
-Sending: claim and commit, call the provider, record the outcome.
+Delivery: claim and commit, call the provider, record the outcome.
 
 What the provider certainly did not take is attempted again, six times within five hours. What it answered with an error of its own
 is attempted three times, if its kind may arrive twice without harm. Before each attempt but the first we ask whether the
