@@ -169,6 +169,6 @@ def apply_refund(refund: Refund, *, status: str = "processed", now: datetime | N
         currency=refund.currency,
         our_refund=refund.public_id,
     )
-    services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now or clock.now())
+    services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=now or clock.now())
     refund.refresh_from_db()
     return refund

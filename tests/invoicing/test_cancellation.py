@@ -20,7 +20,6 @@ from apps.payments import services
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.models import Refund
 from apps.payments.services.refunds.gateway_updates import mark_refund_unknown
-from apps.payments.states import Source
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
@@ -52,7 +51,7 @@ def run_handlers(refund: Refund, status: str = "processed") -> None:
         gateway="razorpay", id=f"rfnd_{refund.pk.hex[-14:]}", gateway_payment_id=refund.attempt.gateway_payment_id,
         status=status, amount=refund.amount, currency="INR", our_refund=refund.public_id,
     )  # fmt: skip
-    services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+    services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
     if status == "processed":
         issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
 

@@ -21,7 +21,6 @@ from apps.payments import services
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import Refund
 from apps.payments.services import RefundLineInput
-from apps.payments.states import Source
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support import money_invariants as payments
@@ -41,7 +40,7 @@ def run_handlers(refund: Refund) -> Refund:
         gateway="razorpay", id=f"rfnd_{refund.pk.hex[-14:]}", gateway_payment_id=refund.attempt.gateway_payment_id,
         status="processed", amount=refund.amount, currency="INR", our_refund=refund.public_id,
     )  # fmt: skip
-    return services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+    return services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
 
 def credit(refund: Refund) -> Invoice | None:

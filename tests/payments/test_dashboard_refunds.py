@@ -13,7 +13,6 @@ from apps.payments import services
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
-from apps.payments.states import Source
 from tests.factories.payments import apply_refund, make_dispute, new_gateway_id, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
 from tests.support.money_invariants import INVARIANTS
@@ -42,7 +41,7 @@ def refund_in_dashboard(attempt: PaymentAttempt, amount: int, status: str = "pro
         gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id, status=status,
         amount=amount, currency="INR",
     )  # fmt: skip
-    return services.apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=SYSTEM, now=clock.now())
+    return services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
 
 def request(order: Any, amount: int | None = None, actor: Any = ASHA) -> Refund:

@@ -151,7 +151,7 @@ class TestRefundFacts:
         receive_event("refund.processed", refund=entity)
 
         with pytest.raises(services.RefundFactsConflict):
-            services.apply_gateway_refund(facts=refund_from(entity), source=Source.POLL, actor=SYSTEM, now=clock.now())
+            services.apply_gateway_refund(facts=refund_from(entity), actor=SYSTEM, now=clock.now())
 
         assert ReconciliationException.objects.count() == 1
 

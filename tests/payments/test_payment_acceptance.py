@@ -23,7 +23,7 @@ from apps.payments import selectors, services
 from apps.payments.facts import GatewayOrder, GatewayPayment, GatewayRefund
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
 from apps.payments.services import polling
-from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason, Source
+from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason
 from apps.settlements.services import reconciliation
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
@@ -365,7 +365,7 @@ class TestMoneyUnderReview:
             currency=attempt.currency,
         )
 
-        services.apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=SYSTEM, now=clock.now())
+        services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
         reload(order, attempt)
         assert (order.under_review_amount, Payment.objects.get().status) == (0, PaymentStatus.CANCELLED)

@@ -11,7 +11,6 @@ from apps.ledger import selectors as ledger
 from apps.payments import services
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
-from apps.payments.states import Source
 from tests.factories.payments import make_payment
 from tests.support.colleagues import ASHA, BALA
 from tests.support.money_invariants import INVARIANTS
@@ -94,7 +93,7 @@ class TestRetryRefund:
             gateway_payment_id=captured(paid).gateway_payment_id, our_refund=failed.public_id,
         )  # fmt: skip
 
-        services.apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=SYSTEM, now=clock.now())
+        services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
         failed.refresh_from_db()
         assert failed.status == "failed"
@@ -187,7 +186,7 @@ class TestRetryRefund:
         real = submission._create
 
         def with_a_webhook_in_between(*args: Any) -> GatewayRefund:
-            services.apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=SYSTEM, now=clock.now())
+            services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
             return real(*args)
 
         monkeypatch.setattr(submission, "_create", with_a_webhook_in_between)

@@ -12,7 +12,6 @@ from apps.core.money import draw
 from apps.payments import rules, services
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
-from apps.payments.states import Source
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import (
@@ -102,7 +101,7 @@ def made_at_gateway(attempt: PaymentAttempt, amount: int, *, status: str = "proc
         gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id,
         status=status, amount=amount, currency="INR", our_refund="",
     )  # fmt: skip
-    return services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+    return services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
 
 def lose(attempt: PaymentAttempt, amount: int) -> None:

@@ -14,7 +14,6 @@ from apps.payments import selectors, services
 from apps.payments.admin.refunds import is_retryable
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import Refund
-from apps.payments.states import Source
 from tests.factories.payments import pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
 from tests.support.money_invariants import INVARIANTS
@@ -34,7 +33,7 @@ def apply_status(refund: Refund, status: str) -> Refund:
         gateway="razorpay", id=f"rfnd_{refund.pk.hex[-14:]}", gateway_payment_id=refund.attempt.gateway_payment_id,
         status=status, amount=refund.amount, currency="INR", our_refund=refund.public_id,
     )  # fmt: skip
-    return services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+    return services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
 
 def make_failed(order: Any, amount: int = 10_000) -> Refund:

@@ -17,7 +17,6 @@ from apps.payments import selectors, services
 from apps.payments.facts import GatewayRefund
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.models import PaymentAttempt, Refund
-from apps.payments.states import Source
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
@@ -441,7 +440,7 @@ def test_a_refund_made_at_the_gateway_gets_its_row_and_its_posting(order: Any) -
         amount=5_000, currency="INR",
     )  # fmt: skip
     for _ in range(2):
-        services.apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=SYSTEM, now=clock.now())
+        services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
     refund = Refund.objects.get()
     assert (refund.status, refund.amount, refund.requested_by) == ("processed", 5_000, "gateway:razorpay")
     order.refresh_from_db()

@@ -22,7 +22,6 @@ from apps.payments import services
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.gateways import GatewayOutcomeUnknown
 from apps.payments.models import PaymentAttempt, Refund
-from apps.payments.states import Source
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine, SettlementReportRow
 from apps.settlements.services import matching, report_imports
 from tests.factories.orders import make_order
@@ -234,7 +233,7 @@ class TestUnknownRefund:
             gateway="razorpay", id="rfnd_00000000000077", gateway_payment_id=paid.gateway_payment_id,
             status="pending", amount=5_000, currency="INR",
         )  # fmt: skip
-        services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+        services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
         assert self.report(paid, monkeypatch) == []
 

@@ -11,7 +11,6 @@ from apps.orders.models import Order
 from apps.payments import services
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import Refund
-from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, apply_refund, make_gateway_payment, make_payment, new_gateway_id
@@ -55,7 +54,7 @@ def report_refund(attempt: Any, amount: int) -> Refund:
         gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id,
         status="processed", amount=amount, currency="INR",
     )  # fmt: skip
-    return services.apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+    return services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
 
 def balances() -> dict[str, int]:

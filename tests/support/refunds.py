@@ -8,7 +8,6 @@ from apps.core.events import SYSTEM
 from apps.payments import services
 from apps.payments.gateways import GatewayRefund
 from apps.payments.models import Refund
-from apps.payments.states import Source
 from tests.support.colleagues import ASHA
 
 
@@ -28,7 +27,7 @@ def gateway_refund_of(refund: Refund, status: str = "processed", **fields: Any) 
 
 def apply_refund_update(refund: Refund, status: str = "processed", **fields: Any) -> Refund:
     return services.apply_gateway_refund(
-        facts=gateway_refund_of(refund, status, **fields), source=Source.POLL, actor=SYSTEM, now=clock.now()
+        facts=gateway_refund_of(refund, status, **fields), actor=SYSTEM, now=clock.now()
     )
 
 

@@ -105,7 +105,7 @@ def recover_refund(*, gateway: str, gateway_refund_id: str, now: datetime) -> bo
     """
     try:
         facts = get_gateway(gateway).get_refund(gateway_refund_id=gateway_refund_id)
-        apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+        apply_gateway_refund(facts=facts, actor=SYSTEM, now=now)
     except (GatewayRejected, UnknownGatewayRefund):
         return False
     return True

@@ -270,7 +270,7 @@ def _apply_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> t
         if attempt.status != AttemptStatus.CAPTURED:
             return WebhookOutcome.PROCESSED, "the payment was never captured"
     try:
-        refund = apply_gateway_refund(facts=facts, source=Source.WEBHOOK, actor=actor, now=now, webhook=webhook)
+        refund = apply_gateway_refund(facts=facts, actor=actor, now=now, webhook=webhook)
     except RefundFactsConflict as conflict:
         return WebhookOutcome.IGNORED, str(conflict)
     except UnknownGatewayRefund:

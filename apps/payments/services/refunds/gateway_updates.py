@@ -52,7 +52,6 @@ from apps.payments.states import (
     AttemptStatus,
     RefundReason,
     RefundStatus,
-    Source,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +87,6 @@ class RefundFactsConflict(UnknownGatewayRefund):
 def apply_gateway_refund(
     *,
     facts: GatewayRefund,
-    source: Source,
     actor: Actor,
     now: datetime,
     webhook: Webhook | None = None,

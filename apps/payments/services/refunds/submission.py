@@ -36,7 +36,7 @@ from apps.payments.services.refunds.gateway_updates import (
     mark_refund_unknown,
 )
 from apps.payments.services.refunds.lookup import find_gateway_refund, list_gateway_refunds
-from apps.payments.states import OPEN_REFUNDS, RefundStatus, Source
+from apps.payments.states import OPEN_REFUNDS, RefundStatus
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -87,9 +87,7 @@ def _apply_answer(refund: Refund, facts: GatewayRefund, *, now: datetime) -> Non
     If another row of ours has adopted the gateway's refund, this one is cancelled.
     """
     try:
-        applied = apply_gateway_refund(
-            facts=facts, source=Source.POLL, actor=SYSTEM, now=now, matched_refund_id=refund.pk
-        )
+        applied = apply_gateway_refund(facts=facts, actor=SYSTEM, now=now, matched_refund_id=refund.pk)
     except RefundFactsConflict as conflict:
         error = GatewayError(code="CONTRADICTORY_ANSWER", description=str(conflict)[:300])
         if refund.gateway_refund_id is None:
@@ -242,7 +240,7 @@ def _look_for_rejected(refund: Refund, *, now: datetime) -> bool:
     for facts in listed:
         if facts.our_refund == refund.public_id:
             with suppress(RefundFactsConflict):
-                apply_gateway_refund(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
+                apply_gateway_refund(facts=facts, actor=SYSTEM, now=now)
     return True
 
 
