@@ -230,15 +230,39 @@ def stands(refund: Refund) -> tuple[Any, ...]:
     return (*row, Refund.objects.count(), LedgerTransaction.objects.count(), Event.objects.count())
 
 
-@pytest.mark.parametrize("reference", ["", "NEFT 1"])
-def test_requester_cannot_confirm_the_transfer(order: Any, reference: str) -> None:
+def test_requester_cannot_confirm_the_transfer(order: Any) -> None:
     pay(order)
     refund = request_refund(order)
     apply_refund_update(refund, "failed")
     before = stands(refund)
 
     with pytest.raises(services.SecondPersonRequired):
-        services.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=ASHA, now=clock.now())
+        services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=ASHA, now=clock.now())
+
+    assert stands(refund) == before
+
+
+def test_requester_cannot_hold_the_amount_for_a_transfer(order: Any) -> None:
+    pay(order)
+    refund = request_refund(order)
+    apply_refund_update(refund, "failed")
+    before = stands(refund)
+
+    with pytest.raises(services.SecondPersonRequired):
+        services.hold_refund_for_transfer(refund_id=refund.pk, actor=ASHA, now=clock.now())
+
+    assert stands(refund) == before
+
+
+@pytest.mark.parametrize("reference", ["", " "])
+def test_a_transfer_without_reference_is_not_confirmed(order: Any, reference: str) -> None:
+    pay(order)
+    refund = request_refund(order)
+    apply_refund_update(refund, "failed")
+    before = stands(refund)
+
+    with pytest.raises(ValueError, match="has no reference"):
+        services.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=BALA, now=clock.now())
 
     assert stands(refund) == before
 

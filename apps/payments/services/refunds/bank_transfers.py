@@ -77,6 +77,7 @@ def confirm_refund_transfer(*, refund_id: UUID, reference: str, actor: Actor, no
     Above REFUND_APPROVAL_THRESHOLD_PAISE, which counts earlier decisions of single persons about the order, two people
     are needed: one holds the amount (`hold_refund_for_transfer`), and another confirms the transfer.
 
+    :raises ValueError: if the reference is blank: such a refund would count as one that the gateway made
     :raises RefundNotFound: if there is none
     :raises SecondPersonRequired: if the actor requested it, or may not decide about the amount alone
     :raises SelfApprovalForbidden: if the order is the actor's own
@@ -87,6 +88,8 @@ def confirm_refund_transfer(*, refund_id: UUID, reference: str, actor: Actor, no
     :raises RefundQuantityExceedsLine: if its units have been refunded otherwise in the meantime
     :raises RefundLeavesRemainder: if it would leave less than a rupee
     """
+    if not reference.strip():
+        raise ValueError(f"The bank transfer of refund {refund_id} has no reference.")
     order, attempt, refund = _lock(refund_id)
 
     _check_transferable(order, refund, operation=MoneyOperation.CONFIRM_TRANSFER, actor=actor)
