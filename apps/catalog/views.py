@@ -1,4 +1,4 @@
-"""The shop window, open to everybody, and the doors through which staff change what stands in it."""
+"""The catalogue that everybody can read, and the endpoints with which staff change it."""
 
 from typing import Any
 
