@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
-from apps.catalog import messages, rules
-from apps.catalog.models import Category, Product, Reservation, StockItem, StockMovement, Variant
+from apps.catalog import messages, rules, selectors
+from apps.catalog.models import Category, Location, Product, Reservation, StockMovement, Variant
 from apps.catalog.services import products, stock_adjustments
 from apps.core import clock
 from apps.core.admin_actions import staff_actor
@@ -132,19 +132,19 @@ class TaxClassFilter(admin.SimpleListFilter):
 class VariantAdmin(ServiceAdmin):
     """What is bought: SKU, price and what GST needs. Its stock is changed by a stock movement."""
 
-    list_display: tuple[Any, ...] = ("sku", "title", "product", "amount", "hsn", "stock_on_hand", "is_active")
+    list_display: tuple[Any, ...] = ("sku", "title", "product", "amount", "hsn", "stock", "is_active")
     list_filter = ("is_active", TaxClassFilter)
-    list_select_related = ("product", "stock")
+    list_select_related = ("product",)
     search_fields = ("sku", "title", "product__name")
     ordering = ("sku",)
     autocomplete_fields = ("product",)
     fields = (
         "product", "sku", "title", "hsn", "uqc", "tax_class", "price", "price_includes_tax", "attributes", "position",
-        "is_active", "metadata", "stock_on_hand", "version",
+        "is_active", "metadata", "stock", "version",
     )  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        computed = ("stock_on_hand", "version")
+        computed = ("stock", "version")
         return computed if obj is None else ("product", *computed)
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
@@ -169,10 +169,12 @@ class VariantAdmin(ServiceAdmin):
     def amount(self, variant: Variant) -> str:
         return rupees(variant.price)
 
-    @admin.display(description="free of on hand")
-    def stock_on_hand(self, variant: Variant) -> str:
-        stock = getattr(variant, "stock", None)
-        return str(stock) if stock else "none yet"
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Variant]":
+        return selectors.with_stock_totals(super().get_queryset(request))
+
+    @admin.display(description="available of on hand")
+    def stock(self, variant: Variant) -> str:
+        return "none yet" if variant.pk is None else str(variant.stock_counts)
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Variant:
         return products.create_variant(**_with_ids(values), actor=staff_actor(request), now=clock.now())
@@ -197,27 +199,39 @@ class VariantAdmin(ServiceAdmin):
         return products.update_variant(variant_id=obj.pk, changes=changes, actor=staff_actor(request), now=clock.now())
 
 
-@admin.register(StockItem)
-class StockItemAdmin(ReadOnlyAdmin):
-    """How many there are of each variant, and how many of them are promised."""
+@admin.register(Location)
+class LocationAdmin(ReadOnlyAdmin):
+    """The places where goods are kept. How many there are of a variant is on the page of variants."""
 
-    list_display = ("variant", "on_hand", "reserved", "available", "updated_at")
-    list_select_related = ("variant",)
-    search_fields = ("variant__sku", "variant__product__name")
-    ordering = ("variant__sku",)
+    list_display = ("name", "code")
+    search_fields = ("name", "code")
+    ordering = ("name",)
+
+
+class StockMovementForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What came in or went out, in whole units."""
+
+    quantity = forms.IntegerField(
+        help_text="Positive in, negative out.", widget=UnfoldAdminIntegerFieldWidget({"inputmode": "text"})
+    )
+
+    class Meta:
+        model = StockMovement
+        fields = ("variant", "kind", "reason")
 
 
 @admin.register(StockMovement)
 class StockMovementAdmin(ServiceAdmin):
     """Everything that came in or went out. Adding a line here books a delivery or a correction; nothing here changes."""
 
-    list_display = ("created_at", "variant", "kind", "quantity", "reason", "actor")
+    list_display = ("created_at", "variant", "kind", "quantity", "location", "reason", "actor")
     list_filter = ("kind",)
-    list_select_related = ("variant",)
+    list_select_related = ("variant", "location")
     search_fields = ("variant__sku",)
     ordering = ("-created_at", "-id")
     sortable_by = ()
     autocomplete_fields = ("variant",)
+    form = StockMovementForm
     fields = ("variant", "kind", "quantity", "reason")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -231,9 +245,9 @@ class StockMovementAdmin(ServiceAdmin):
 class ReservationAdmin(ReadOnlyAdmin):
     """Units that are promised to order lines, and what became of them."""
 
-    list_display = ("created_at", "variant", "quantity", "status", "reference", "updated_at")
+    list_display = ("created_at", "variant", "quantity", "location", "status", "reference", "updated_at")
     list_filter = ("status",)
-    list_select_related = ("variant",)
+    list_select_related = ("variant", "location")
     search_fields = ("variant__sku", "reference")
     ordering = ("-created_at", "-id")
 

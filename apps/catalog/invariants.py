@@ -51,42 +51,39 @@ INVARIANTS = (
     Invariant(
         id="INV-01",
         name="stock_is_never_oversold",
-        statement="Nothing is promised that does not lie in the house: 0 <= reserved <= on_hand, and each variant has a count.",
+        statement="Nothing is reserved that is not at its location: 0 <= reserved <= on_hand, and each variant has a stock level.",
         sql="""
-            SELECT variant.id AS variant_id, sku, on_hand, reserved
-            FROM catalog_variant AS variant LEFT JOIN catalog_stockitem AS stock ON stock.variant_id = variant.id
-            WHERE stock.variant_id IS NULL OR on_hand < 0 OR reserved < 0 OR reserved > on_hand
+            SELECT variant.id AS variant_id, sku, location_id, on_hand_milli, reserved_milli
+            FROM catalog_variant AS variant LEFT JOIN catalog_stocklevel AS stock ON stock.variant_id = variant.id
+            WHERE stock.variant_id IS NULL OR on_hand_milli < 0 OR reserved_milli < 0 OR reserved_milli > on_hand_milli
         """,
     ),
     Invariant(
         id="INV-02",
         name="stock_is_the_sum_of_its_movements",
-        statement="What lies in the house of a variant is the sum of its movements.",
+        statement="What is at a location of a variant is the sum of its movements there.",
         sql="""
-            SELECT stock.variant_id, stock.on_hand, coalesce(moved.total, 0) AS moved
-            FROM catalog_stockitem AS stock
-            LEFT JOIN (
-                SELECT variant_id, sum(quantity) AS total FROM catalog_stockmovement GROUP BY variant_id
-            ) AS moved USING (variant_id)
-            WHERE stock.on_hand <> coalesce(moved.total, 0)
-            UNION ALL
-            SELECT variant_id, NULL, sum(quantity) FROM catalog_stockmovement AS movement
-            WHERE NOT EXISTS (SELECT FROM catalog_stockitem AS stock WHERE stock.variant_id = movement.variant_id)
-            GROUP BY variant_id
+            SELECT variant_id, location_id, stock.on_hand_milli, coalesce(moved.total, 0) AS moved
+            FROM catalog_stocklevel AS stock
+            FULL JOIN (
+                SELECT variant_id, location_id, sum(quantity_milli) AS total
+                FROM catalog_stockmovement GROUP BY variant_id, location_id
+            ) AS moved USING (variant_id, location_id)
+            WHERE stock.on_hand_milli IS DISTINCT FROM coalesce(moved.total, 0)
         """,
     ),
     Invariant(
         id="INV-03",
         name="reserved_is_the_sum_of_active_reservations",
-        statement="What is reserved of a variant is the sum of its reservations that are held or committed.",
+        statement="What is reserved of a stock level is the sum of its reservations that are held or committed.",
         sql="""
-            SELECT stock.variant_id, stock.reserved, coalesce(live.total, 0) AS live
-            FROM catalog_stockitem AS stock
-            LEFT JOIN (
-                SELECT variant_id, sum(quantity) AS total FROM catalog_reservation
-                WHERE status IN ('held', 'committed') GROUP BY variant_id
-            ) AS live USING (variant_id)
-            WHERE stock.reserved <> coalesce(live.total, 0)
+            SELECT variant_id, location_id, stock.reserved_milli, coalesce(live.total, 0) AS live
+            FROM catalog_stocklevel AS stock
+            FULL JOIN (
+                SELECT variant_id, location_id, sum(quantity_milli) AS total FROM catalog_reservation
+                WHERE status IN ('held', 'committed') GROUP BY variant_id, location_id
+            ) AS live USING (variant_id, location_id)
+            WHERE stock.reserved_milli IS DISTINCT FROM coalesce(live.total, 0)
         """,
     ),
     Invariant(
@@ -94,13 +91,13 @@ INVARIANTS = (
         name="consumed_reservations_match_dispatches",
         statement="A reservation is consumed if and only if one dispatch took exactly its units out of the house.",
         sql="""
-            SELECT reservation.id AS reservation_id, reservation.status, reservation.quantity, movement.quantity AS moved
+            SELECT reservation.id AS reservation_id, reservation.status, reservation.quantity_milli, movement.quantity_milli AS moved
             FROM catalog_reservation AS reservation
             FULL JOIN (
-                SELECT variant_id, reference, quantity FROM catalog_stockmovement WHERE kind = 'dispatch'
-            ) AS movement ON movement.reference = reservation.reference AND movement.variant_id = reservation.variant_id
-            WHERE (reservation.status = 'consumed' AND movement.quantity IS DISTINCT FROM -reservation.quantity)
-               OR (movement.quantity IS NOT NULL AND reservation.status IS DISTINCT FROM 'consumed')
+                SELECT variant_id, location_id, reference, quantity_milli FROM catalog_stockmovement WHERE kind = 'dispatch'
+            ) AS movement USING (reference, variant_id, location_id)
+            WHERE (reservation.status = 'consumed' AND movement.quantity_milli IS DISTINCT FROM -reservation.quantity_milli)
+               OR (movement.quantity_milli IS NOT NULL AND reservation.status IS DISTINCT FROM 'consumed')
         """,
     ),
     Invariant(

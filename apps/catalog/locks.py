@@ -9,10 +9,11 @@ from apps.catalog.models import (
     Product,
     ProductNotFound,
     Reservation,
-    StockItem,
+    StockLevel,
     Variant,
     VariantNotFound,
 )
+from apps.catalog.sql import StockKey
 from apps.core.locks import lock_row
 
 
@@ -55,14 +56,14 @@ def lock_variant(variant_id: UUID) -> Variant:
     return lock_row(Variant, variant_id, missing=VariantNotFound)
 
 
-def lock_stock(variant_ids: Iterable[UUID]) -> dict[UUID, StockItem]:
+def lock_stock(keys: Iterable[StockKey]) -> dict[StockKey, StockLevel]:
     """
-    Lock the stock rows of variants in the order of their keys, so that two buyers of the same goods never deadlock.
+    Lock stock levels in the order of their keys, so that two buyers of the same goods never deadlock.
 
-    A variant without a stock row is absent from what is returned.
+    A key without a stock level is absent from what is returned.
     """
-    rows = StockItem.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=set(variant_ids))
-    return {row.pk: row for row in rows.order_by("pk")}
+    rows = StockLevel.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=sorted(set(keys)))
+    return {row.pk: row for row in rows.order_by("variant_id", "location_id")}
 
 
 def lock_reservations(references: Iterable[UUID]) -> list[Reservation]:

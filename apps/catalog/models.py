@@ -1,6 +1,7 @@
 """What we sell, and how much of it there is."""
 
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
@@ -8,9 +9,11 @@ from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.db.models.functions import Upper
 
+from apps.catalog.rules import StockCounts
 from apps.catalog.states import MovementKind, ReservationStatus
 from apps.core.errors import NotFound
 from apps.core.models import FROZEN, Record, Subject, UpdatedAtField
+from apps.core.quantities import to_units
 from apps.tax.rules import UQCS
 
 
@@ -135,50 +138,80 @@ class Variant(Subject):
     def __str__(self) -> str:
         return f"{self.sku} {self.title}".strip()
 
+    @property
+    def stock_counts(self) -> StockCounts:
+        """Its counts over all locations, if `selectors.with_stock_totals` has read them."""
+        totals: Any = self
+        return StockCounts(on_hand_milli=totals.on_hand_milli, reserved_milli=totals.reserved_milli)
 
-class StockItem(models.Model):
-    """How many of a variant lie in the house, and how many of these are promised. available = on_hand - reserved."""
 
-    variant = models.OneToOneField(Variant, on_delete=models.PROTECT, primary_key=True, related_name="stock")
-    on_hand = models.IntegerField(default=0)
-    reserved = models.IntegerField(default=0)
+#: The location that every installation has, whose row `services.set_up_reference_data` inserts.
+MAIN_LOCATION_ID: Final = UUID("0193a5c0-0000-7000-8000-000000000001")
+
+
+class Location(Record):
+    """A place where goods are kept, such as a warehouse or a shop."""
+
+    PREFIX = "loc"
+
+    code = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=80)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StockLevel(models.Model):
+    """
+    How many units of a variant are at a location, and how many of these are reserved. available = on_hand - reserved.
+
+    Rows are locked in the order of their key, (variant, location).
+    """
+
+    pk = models.CompositePrimaryKey("variant_id", "location_id")
+    variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="stock_levels")
+    location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+")
+    on_hand_milli = models.BigIntegerField(default=0)
+    reserved_milli = models.BigIntegerField(default=0)
     updated_at = UpdatedAtField()
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(on_hand__gte=0), name="stock_on_hand_not_negative"),
+            models.CheckConstraint(condition=models.Q(on_hand_milli__gte=0), name="stock_on_hand_not_negative"),
             models.CheckConstraint(
-                condition=models.Q(reserved__gte=0, reserved__lte=models.F("on_hand")), name="stock_not_oversold"
+                condition=models.Q(reserved_milli__gte=0, reserved_milli__lte=models.F("on_hand_milli")),
+                name="stock_not_oversold",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.available} of {self.on_hand}"
+        return str(self.counts)
 
     @property
-    def available(self) -> int:
-        return self.on_hand - self.reserved
+    def counts(self) -> StockCounts:
+        return StockCounts(on_hand_milli=self.on_hand_milli, reserved_milli=self.reserved_milli)
 
 
 class StockMovement(Record):
-    """One change of what lies in the house; `on_hand` is their sum."""
+    """One change of what is at a location; `on_hand_milli` of a stock level is their sum."""
 
     PREFIX = "mov"
 
     variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="+")
+    location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=12, choices=MovementKind)
-    quantity = models.IntegerField(help_text="Positive in, negative out.")
+    quantity_milli = models.BigIntegerField(help_text="Thousandths of a unit, positive in, negative out.")
     reference = models.UUIDField(null=True, blank=True)
     reason = models.CharField(max_length=200, blank=True)
     actor = models.CharField(max_length=200)
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=~models.Q(quantity=0), name="movement_quantity_not_zero"),
+            models.CheckConstraint(condition=~models.Q(quantity_milli=0), name="movement_quantity_not_zero"),
             models.UniqueConstraint(
-                fields=["variant", "kind", "reference"],
+                fields=["variant", "location", "kind", "reference"],
                 condition=models.Q(reference__isnull=False),
-                name="one_movement_per_variant_and_reference",
+                name="one_movement_per_stock_level_and_reference",
             ),
         ]
         indexes = [models.Index(fields=["variant", "created_at"], name="movement_by_variant")]
@@ -187,24 +220,30 @@ class StockMovement(Record):
     def __str__(self) -> str:
         return f"{self.kind} {self.quantity:+d}"
 
+    @property
+    def quantity(self) -> int:
+        return to_units(self.quantity_milli)
+
 
 class Reservation(Record):
-    """Units of a variant promised to an order line (`reference` is its id; orders lie above and are not a foreign key)."""
+    """Units of a stock level reserved for an order line (`reference` is its id; orders are above and not a foreign key)."""
 
     PREFIX = "resv"
 
     variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="+")
-    reference = models.UUIDField(unique=True)
-    quantity = models.PositiveIntegerField()
+    location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+")
+    reference = models.UUIDField()
+    quantity_milli = models.BigIntegerField()
     status = models.CharField(max_length=10, choices=ReservationStatus, default=ReservationStatus.HELD)
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="reservation_quantity_positive"),
+            models.UniqueConstraint(fields=["reference", "location"], name="one_reservation_per_line_and_location"),
+            models.CheckConstraint(condition=models.Q(quantity_milli__gt=0), name="reservation_quantity_positive"),
         ]
         indexes = [
             models.Index(
-                fields=["variant"],
+                fields=["variant", "location"],
                 name="reservation_active",
                 condition=models.Q(status__in=[ReservationStatus.HELD, ReservationStatus.COMMITTED]),
             ),
@@ -212,3 +251,7 @@ class Reservation(Record):
 
     def __str__(self) -> str:
         return f"{self.quantity} {self.status}"
+
+    @property
+    def quantity(self) -> int:
+        return to_units(self.quantity_milli)

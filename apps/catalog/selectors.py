@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
-from django.db.models import Exists, F, IntegerField, OuterRef, Prefetch, QuerySet
-from django.db.models.functions import Cast, Round, Upper
+from django.db.models import Exists, F, IntegerField, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models.functions import Cast, Coalesce, Round, Upper
 
 from apps.catalog.models import (
     SKU_PARTS,
@@ -14,10 +14,11 @@ from apps.catalog.models import (
     Product,
     ProductNotFound,
     Reservation,
-    StockItem,
+    StockLevel,
     Variant,
     VariantNotFound,
 )
+from apps.catalog.rules import StockCounts
 from apps.catalog.states import ReservationStatus
 from apps.core.models import is_staff_with
 from apps.core.search import MIN_WORD, SearchTerm, any_of
@@ -95,19 +96,29 @@ def get_visible_variant(*, user: Any, variant_id: UUID) -> Variant:
 def list_saleable_variants(variant_ids: Iterable[UUID]) -> dict[UUID, Variant]:
     """Return those of the variants that can be ordered, active and of a published product, with product and stock."""
     found = Variant.objects.filter(pk__in=set(variant_ids), is_active=True, product__is_published=True)
-    return {variant.pk: variant for variant in found.select_related("product", "stock")}
+    return {variant.pk: variant for variant in with_stock_totals(found).select_related("product")}
 
 
-def get_stock(variant_id: UUID) -> StockItem:
+def with_stock_totals(variants: QuerySet[Variant]) -> QuerySet[Variant]:
+    """Give each variant `on_hand_milli` and `reserved_milli`, its sums over all locations; `stock_counts` reads them."""
+    levels = StockLevel.objects.filter(variant_id=OuterRef("pk")).order_by().values("variant_id")
+    # Subqueries and no join: only the rows of a page are summed, and no other join multiplies them.
+    return variants.annotate(
+        on_hand_milli=Coalesce(Subquery(levels.annotate(total=Sum("on_hand_milli")).values("total")), 0),
+        reserved_milli=Coalesce(Subquery(levels.annotate(total=Sum("reserved_milli")).values("total")), 0),
+    )
+
+
+def get_stock_counts(variant_id: UUID) -> StockCounts:
     """
-    Return how many units of a variant lie here and how many are promised.
+    Return how many units of a variant there are at all locations, and how many of these are reserved.
 
     :raises VariantNotFound: if there is no such variant
     """
-    found = StockItem.objects.filter(pk=variant_id).first()
+    found = with_stock_totals(Variant.objects.filter(pk=variant_id)).first()
     if found is None:
         raise VariantNotFound
-    return found
+    return found.stock_counts
 
 
 def is_any_dispatched(references: Collection[UUID]) -> bool:
@@ -122,11 +133,11 @@ def can_view_all_products(user: Any) -> bool:
 
 def can_view_stock_counts(user: Any) -> bool:
     """Test if a user is staff who may know how many units there are."""
-    return is_staff_with(user, "catalog.view_stockitem")
+    return is_staff_with(user, "catalog.view_stocklevel")
 
 
 def _visible_variants(user: Any) -> QuerySet[Variant]:
-    variants = Variant.objects.select_related("stock")
+    variants = with_stock_totals(Variant.objects.all())
     return variants if can_view_all_products(user) else variants.filter(is_active=True)
 
 
@@ -135,7 +146,7 @@ def _active_variants() -> QuerySet[Variant]:
 
 
 def _variants_in_stock() -> QuerySet[Variant]:
-    return _active_variants().filter(stock__on_hand__gt=F("stock__reserved"))
+    return _active_variants().filter(stock_levels__on_hand_milli__gt=F("stock_levels__reserved_milli"))
 
 
 def search_variants(term: SearchTerm) -> QuerySet[Variant]:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
-from apps.catalog.models import Category, Product, StockItem, StockMovement, Variant
+from apps.catalog.models import Category, Product, StockMovement, Variant
 from apps.catalog.states import MovementKind
 from apps.core.api import (
     IdField,
@@ -178,7 +178,7 @@ class VariantResponse(ResponseSerializer):
     position = serializers.IntegerField()
     is_active = serializers.BooleanField()
     in_stock = serializers.SerializerMethodField()
-    stock = StockResponse(required=False)
+    stock = StockResponse(source="stock_counts", required=False)
     metadata = serializers.DictField(child=serializers.CharField())
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
@@ -188,16 +188,12 @@ class VariantResponse(ResponseSerializer):
         return "variant"
 
     def get_in_stock(self, variant: Variant) -> bool:
-        stock = _stock_of(variant)
-        return stock is not None and stock.available > 0
+        return variant.stock_counts.available > 0
 
     def to_representation(self, instance: Variant) -> Any:
         data = super().to_representation(instance)
-        stock = _stock_of(instance)
-        if self.context.get("has_stock_counts") and stock is not None:
-            data["stock"] = StockResponse(stock).data
-        else:
-            data.pop("stock", None)
+        if not self.context.get("has_stock_counts"):
+            data.pop("stock")
         return data
 
 
@@ -249,7 +245,3 @@ class StockMovementResponse(ResponseSerializer):
 
     def get_stock(self, _: StockMovement) -> StockResponse:
         return StockResponse(self.context["stock"]).data  # type: ignore[return-value]
-
-
-def _stock_of(variant: Variant) -> StockItem | None:
-    return getattr(variant, "stock", None)

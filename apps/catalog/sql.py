@@ -6,32 +6,39 @@ from uuid import UUID
 
 from apps.core.prepared import fetch_all
 
+#: The primary key of a stock level: (variant_id, location_id).
+StockKey = tuple[UUID, UUID]
+
 _UPDATE_COUNTS = """
-    UPDATE catalog_stockitem AS stock
-    SET reserved = stock.reserved + change.reserved, on_hand = stock.on_hand + change.on_hand, updated_at = %(now)s
-    FROM unnest(%(variants)s::uuid[], %(reserved)s::int[], %(on_hand)s::int[]) AS change (variant_id, reserved, on_hand)
-    WHERE stock.variant_id = change.variant_id
+    UPDATE catalog_stocklevel AS stock
+    SET reserved_milli = stock.reserved_milli + change.reserved_milli,
+        on_hand_milli = stock.on_hand_milli + change.on_hand_milli,
+        updated_at = %(now)s
+    FROM unnest(%(variants)s::uuid[], %(locations)s::uuid[], %(reserved)s::bigint[], %(on_hand)s::bigint[])
+        AS change (variant_id, location_id, reserved_milli, on_hand_milli)
+    WHERE stock.variant_id = change.variant_id AND stock.location_id = change.location_id
     RETURNING stock.variant_id
 """
 
 
 def update_stock_counts(
-    *, now: datetime, reserved: Mapping[UUID, int] | None = None, on_hand: Mapping[UUID, int] | None = None
+    *, now: datetime, reserved: Mapping[StockKey, int] | None = None, on_hand: Mapping[StockKey, int] | None = None
 ) -> None:
     """
-    Add to the counts of stock rows, each once, in one statement.
+    Add thousandths of units to the counts of stock levels, each once, in one statement.
 
     It adds to what is stored and never writes a count that was read before, so that the CHECK on the table refuses an
     oversell even if the caller has forgotten to lock.
     """
     reserved, on_hand = reserved or {}, on_hand or {}
-    variants = sorted(reserved.keys() | on_hand.keys())
+    keys = sorted(reserved.keys() | on_hand.keys())
     fetch_all(
         _UPDATE_COUNTS,
         {
             "now": now,
-            "variants": variants,
-            "reserved": [reserved.get(variant, 0) for variant in variants],
-            "on_hand": [on_hand.get(variant, 0) for variant in variants],
+            "variants": [variant_id for variant_id, _ in keys],
+            "locations": [location_id for _, location_id in keys],
+            "reserved": [reserved.get(key, 0) for key in keys],
+            "on_hand": [on_hand.get(key, 0) for key in keys],
         },
     )

@@ -13,7 +13,7 @@ class ReservationStatus(models.TextChoices):
     EXPIRED = "expired", "Expired"
 
 
-#: These count in `StockItem.reserved`.
+#: These count in `StockLevel.reserved_milli`.
 ACTIVE = (ReservationStatus.HELD, ReservationStatus.COMMITTED)
 
 transition = transition_table(

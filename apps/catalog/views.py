@@ -179,5 +179,5 @@ class StockAdjustmentViewSet(CatalogViewSet):
     @idempotent(required=True)
     def create(self, request: Request) -> Response:
         movement = stock_adjustments.adjust_stock(**self.read_body(), actor=get_actor(request), now=clock.now())
-        stock = selectors.get_stock(movement.variant_id)
+        stock = selectors.get_stock_counts(movement.variant_id)
         return Response(StockMovementResponse(movement, context={"stock": stock}).data, status=201)

@@ -1,4 +1,8 @@
-"""Amounts and rates of the back office: staff read and type rupees and percent, and the database keeps paise and basis points."""
+"""
+Amounts, rates and quantities of the back office.
+
+Staff read and type rupees, percent and units; the database keeps paise, basis points and thousandths of units.
+"""
 
 import json
 from typing import Any
@@ -12,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.core.money import parse_rupees, rupees
+from apps.core.quantities import to_units
 
 #: The most that a form takes, in paise: what the API takes too.
 MAX_PAISE = 10**13
@@ -83,14 +88,29 @@ class PercentField(forms.DecimalField):
 
 
 def is_money(field: Any) -> bool:
-    """Test if a field of a model holds paise. All amounts are big integers, and so are keys, which are none."""
+    """Test if a field of a model holds paise. All amounts are big integers; so are keys and quantities, which are none."""
     is_key = isinstance(field, models.AutoField) or str(getattr(field, "name", "")).endswith("_id")
-    return isinstance(field, models.BigIntegerField) and not is_key
+    return isinstance(field, models.BigIntegerField) and not is_key and not is_quantity(field)
+
+
+def is_quantity(field: Any) -> bool:
+    """Test if a field of a model holds thousandths of units."""
+    return str(getattr(field, "name", "")).endswith("_milli")
 
 
 def money_fields(model: type[models.Model]) -> list[str]:
     """Return the names of a model's fields that hold paise."""
     return [field.name for field in model._meta.concrete_fields if is_money(field)]
+
+
+def quantity_fields(model: type[models.Model]) -> list[str]:
+    """Return the names of a model's fields that hold thousandths of units."""
+    return [field.name for field in model._meta.concrete_fields if is_quantity(field)]
+
+
+def as_units(contents: str) -> str:
+    """Return thousandths that a page would show as a number as whole units; the sign for no value as it is."""
+    return str(to_units(int(contents))) if contents.lstrip("-").isdecimal() else contents
 
 
 def as_rupees(contents: str) -> str:

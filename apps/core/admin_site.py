@@ -25,7 +25,7 @@ from unfold.sites import UnfoldAdminSite
 
 from apps.core.admin_actions import ObjectActionsMixin
 from apps.core.admin_contacts import mask_response, show_contacts_button
-from apps.core.admin_fields import RupeesField, as_rupees, is_money, money_fields
+from apps.core.admin_fields import RupeesField, as_rupees, as_units, is_money, money_fields, quantity_fields
 from apps.core.admin_lists import UncountedChangeList, UncountedPaginator
 from apps.core.admin_panels import find_headline, panels_for
 from apps.core.admin_questions import CONFIRMED, Confirmation, ConfirmationRequired, require_confirmation, typed_values
@@ -64,9 +64,9 @@ for _model in (Record, Event):
     admin.display(description="ID")(_model.__dict__["public_id"].fget)
 
 
-def _money_in_rupees(model: type[Model]) -> dict[str, Callable[[str], str]]:
-    """Return how the amounts of a model, which are paise, are shown where they cannot be edited."""
-    return dict.fromkeys(money_fields(model), as_rupees)
+def _display_of_numbers(model: type[Model]) -> dict[str, Callable[[str], str]]:
+    """Return how the paise and the thousandths of units of a model are shown where they cannot be edited."""
+    return {**dict.fromkeys(money_fields(model), as_rupees), **dict.fromkeys(quantity_fields(model), as_units)}
 
 
 def spell_acronyms(words: str) -> str:
@@ -77,7 +77,7 @@ def spell_acronyms(words: str) -> str:
 def _spell_field_names(model: type[Model]) -> None:
     """Give the fields of a model the names that forms and headings show; migrations keep the name that the model gave."""
     for field in model._meta.concrete_fields:
-        spelled = spell_acronyms(str(field.verbose_name))
+        spelled = spell_acronyms(str(field.verbose_name).removesuffix(" milli"))
         if spelled != field.verbose_name:
             field.verbose_name = spelled
 
@@ -204,7 +204,7 @@ class BahiAdmin(ObjectActionsMixin, ModelAdmin):
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
         _spell_field_names(model)
-        self.readonly_preprocess_fields = {**_money_in_rupees(model), **self.readonly_preprocess_fields}
+        self.readonly_preprocess_fields = {**_display_of_numbers(model), **self.readonly_preprocess_fields}
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_fields(request, obj)
@@ -341,7 +341,7 @@ class ReadOnlyTabularInline(TabularInline):
     def __init__(self, parent_model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(parent_model, admin_site)
         _spell_field_names(self.model)
-        self.readonly_preprocess_fields = {**_money_in_rupees(self.model), **self.readonly_preprocess_fields}
+        self.readonly_preprocess_fields = {**_display_of_numbers(self.model), **self.readonly_preprocess_fields}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

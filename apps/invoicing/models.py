@@ -4,6 +4,7 @@ import pgtrigger
 from django.db import models
 
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
+from apps.core.quantities import to_units
 from apps.invoicing.states import DocumentType, InvoiceStatus
 
 
@@ -146,7 +147,7 @@ class InvoiceLine(Record):
     name = models.CharField(max_length=300)
     hsn = models.CharField(max_length=8)
     uqc = models.CharField(max_length=3)
-    quantity = models.PositiveIntegerField()
+    quantity_milli = models.BigIntegerField()
     unit_price = models.BigIntegerField()
     price_includes_tax = models.BooleanField()
     gross_amount = models.BigIntegerField()
@@ -167,6 +168,10 @@ class InvoiceLine(Record):
 
     def __str__(self) -> str:
         return f"{self.quantity} x {self.name}"
+
+    @property
+    def quantity(self) -> int:
+        return to_units(self.quantity_milli)
 
 
 class InvoiceFile(Record):

@@ -62,12 +62,12 @@ INVARIANTS = (
         name="confirmed_orders_have_reservations",
         statement="Every line of a confirmed order has a committed or consumed reservation of its variant and quantity.",
         sql="""
-            SELECT o.number, l.id AS line_id, l.quantity, r.quantity AS reserved, r.status
+            SELECT o.number, l.id AS line_id, l.quantity_milli, r.quantity_milli AS reserved, r.status
             FROM orders_orderline l
             JOIN orders_order o ON o.id = l.order_id
             LEFT JOIN catalog_reservation r ON r.reference = l.id AND r.status IN ('committed', 'consumed')
             WHERE o.status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed')
-              AND (r.quantity IS DISTINCT FROM l.quantity OR r.variant_id IS DISTINCT FROM l.variant_id)
+              AND (r.quantity_milli IS DISTINCT FROM l.quantity_milli OR r.variant_id IS DISTINCT FROM l.variant_id)
         """,
     ),
     Invariant(
@@ -75,14 +75,14 @@ INVARIANTS = (
         name="only_open_orders_have_reservations",
         statement="Lines waiting for payment hold their quantity; those of cancelled and expired orders, or of none, hold nothing.",
         sql="""
-            SELECT o.number, l.id AS reference, o.status AS order_status, r.status, r.quantity
+            SELECT o.number, l.id AS reference, o.status AS order_status, r.status, r.quantity_milli
             FROM orders_orderline l
             JOIN orders_order o ON o.id = l.order_id
             LEFT JOIN catalog_reservation r ON r.reference = l.id
             WHERE o.status = 'pending_payment'
-              AND (r.status IS DISTINCT FROM 'held' OR r.quantity <> l.quantity OR r.variant_id <> l.variant_id)
+              AND (r.status IS DISTINCT FROM 'held' OR r.quantity_milli <> l.quantity_milli OR r.variant_id <> l.variant_id)
             UNION ALL
-            SELECT o.number, r.reference, o.status, r.status, r.quantity
+            SELECT o.number, r.reference, o.status, r.status, r.quantity_milli
             FROM catalog_reservation r
             LEFT JOIN orders_orderline l ON l.id = r.reference
             LEFT JOIN orders_order o ON o.id = l.order_id
@@ -110,6 +110,16 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        id="INV-08c",
+        name="lines_have_the_registration_of_their_order",
+        statement="Each line of an order is sold under the registration that its tax was worked out for, which is the order's.",
+        sql="""
+            SELECT o.number, l.position, l.registration_id, o.registration_id AS of_order
+            FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
+            WHERE l.registration_id <> o.registration_id
+        """,
+    ),
+    Invariant(
         id="INV-08b",
         name="order_line_prices_are_correct",
         statement=(
@@ -123,7 +133,7 @@ INVARIANTS = (
             JOIN tax_registration g ON g.id = o.registration_id
             WHERE abs(
                     l.gross_amount - round(
-                        l.unit_price::numeric * l.quantity
+                        l.unit_price::numeric * l.quantity_milli / 1000
                         * CASE WHEN l.price_includes_tax THEN 10000.0 / (10000 + l.tax_rate) ELSE 1 END
                     )
                   ) > CASE WHEN l.price_includes_tax THEN 1 ELSE 0 END

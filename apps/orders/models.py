@@ -8,6 +8,7 @@ from django.db.models.functions import Collate, Reverse
 
 from apps.core.errors import NotFound
 from apps.core.models import NOT_DELETED, Record, Subject, all_null
+from apps.core.quantities import to_units
 from apps.orders.states import OrderStatus
 from apps.tax.rules import state_name
 
@@ -199,6 +200,9 @@ class OrderLine(Record):
     """
     One variant of an order with everything that was true of it that day. All amounts in paise, `tax_rate` in basis points.
 
+    Quantities are thousandths of a unit. The counters say how much of the line was dispatched, delivered to the buyer, returned
+    by them, or cancelled before its dispatch. `registration` is the seller's whose goods they are.
+
     `taxability` says whether it bears tax and if not, why (`apps.tax.rules.Taxability`); it is empty on lines of before it was kept.
 
     taxable = gross - discount + shipping; total = taxable + taxes.
@@ -213,7 +217,12 @@ class OrderLine(Record):
     name = models.CharField(max_length=300)
     hsn = models.CharField(max_length=8)
     uqc = models.CharField(max_length=3)
-    quantity = models.PositiveIntegerField()
+    registration = models.ForeignKey("tax.Registration", on_delete=models.PROTECT, related_name="+")
+    quantity_milli = models.BigIntegerField()
+    dispatched_milli = models.BigIntegerField(default=0)
+    delivered_milli = models.BigIntegerField(default=0)
+    returned_milli = models.BigIntegerField(default=0)
+    cancelled_milli = models.BigIntegerField(default=0)
     unit_price = models.BigIntegerField()
     price_includes_tax = models.BooleanField()
     tax_class = models.CharField(max_length=40)
@@ -232,7 +241,19 @@ class OrderLine(Record):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["order", "position"], name="one_line_per_position"),
-            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="line_quantity_positive"),
+            models.CheckConstraint(condition=models.Q(quantity_milli__gt=0), name="line_quantity_positive"),
+            models.CheckConstraint(
+                name="line_counters_within_quantity",
+                condition=models.Q(
+                    dispatched_milli__gte=0,
+                    cancelled_milli__gte=0,
+                    delivered_milli__gte=0,
+                    returned_milli__gte=0,
+                    dispatched_milli__lte=models.F("quantity_milli") - models.F("cancelled_milli"),
+                    delivered_milli__lte=models.F("dispatched_milli"),
+                    returned_milli__lte=models.F("dispatched_milli"),
+                ),
+            ),
             models.CheckConstraint(
                 name="line_total_adds_up",
                 condition=models.Q(
@@ -254,3 +275,7 @@ class OrderLine(Record):
 
     def __str__(self) -> str:
         return f"{self.quantity} x {self.name}"
+
+    @property
+    def quantity(self) -> int:
+        return to_units(self.quantity_milli)

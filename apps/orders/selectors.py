@@ -13,6 +13,7 @@ from apps.accounts import selectors as accounts
 from apps.core.errors import Forbidden
 from apps.core.event_replay import list_events_until, rebuild
 from apps.core.models import is_staff_with
+from apps.core.quantities import to_units
 from apps.core.search import SearchTerm, any_of
 from apps.orders import rules
 from apps.orders.models import REVERSED_NUMBER, UNPAID, Order, OrderAddress, OrderLine
@@ -143,10 +144,10 @@ def count_unpaid_orders(*, customer_id: UUID, variant_ids: Collection[UUID]) -> 
     wanted = FilteredRelation("lines", condition=Q(lines__variant_id__in=variant_ids))
     rows = Order.objects.filter(UNPAID, customer_id=customer_id).annotate(wanted=wanted).order_by()
     orders, units = set(), Counter[UUID]()
-    for order_id, variant_id, quantity in rows.values_list("pk", "wanted__variant_id", "wanted__quantity"):
+    for order_id, variant_id, milli in rows.values_list("pk", "wanted__variant_id", "wanted__quantity_milli"):
         orders.add(order_id)
         if variant_id is not None:
-            units[variant_id] += quantity
+            units[variant_id] += to_units(milli)
     return len(orders), dict(units)
 
 

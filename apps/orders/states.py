@@ -6,6 +6,7 @@ from apps.core.states import transition_table
 
 
 class OrderStatus(models.TextChoices):
+    DRAFT = "draft", "Draft"
     PENDING_PAYMENT = "pending_payment", "Pending payment"
     CONFIRMED = "confirmed", "Confirmed"
     IN_FULFILMENT = "in_fulfilment", "In fulfilment"
@@ -50,6 +51,7 @@ KEEPS_GOODS = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFIL
 
 transition = transition_table(
     {
+        OrderStatus.DRAFT: {OrderStatus.PENDING_PAYMENT},
         OrderStatus.PENDING_PAYMENT: {OrderStatus.CONFIRMED, OrderStatus.CANCELLED, OrderStatus.EXPIRED},
         OrderStatus.EXPIRED: {OrderStatus.CONFIRMED},
         OrderStatus.CONFIRMED: {OrderStatus.IN_FULFILMENT, OrderStatus.ON_HOLD, OrderStatus.CANCELLED},

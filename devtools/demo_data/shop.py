@@ -6,10 +6,11 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.catalog import events
-from apps.catalog.models import Category, Product, StockItem, StockMovement, Variant
+from apps.catalog.models import MAIN_LOCATION_ID, Category, Product, StockLevel, StockMovement, Variant
 from apps.catalog.states import MovementKind
 from apps.core.events import SYSTEM, event_payload
 from apps.core.models import Event, Subject, subject_type_of
+from apps.core.quantities import to_milli
 from apps.tax import services as tax
 from apps.tax.models import Registration
 from devtools.demo_data.catalogue import DemoProduct, list_categories, make_products
@@ -115,15 +116,20 @@ def _variants(product: Product, demo: DemoProduct) -> list[Variant]:
 
 
 def _load_stock(counted: list[tuple[Variant, int]]) -> None:
-    StockItem.objects.bulk_create(
-        [StockItem(variant=variant, on_hand=units) for variant, units in counted], batch_size=_BATCH
+    StockLevel.objects.bulk_create(
+        [
+            StockLevel(variant=variant, location_id=MAIN_LOCATION_ID, on_hand_milli=to_milli(units))
+            for variant, units in counted
+        ],
+        batch_size=_BATCH,
     )
     StockMovement.objects.bulk_create(
         [
             StockMovement(
                 variant=variant,
+                location_id=MAIN_LOCATION_ID,
                 kind=MovementKind.RECEIPT,
-                quantity=units,
+                quantity_milli=to_milli(units),
                 reason="Opening stock of the demo shop",
                 actor=str(SYSTEM),
             )

@@ -66,8 +66,9 @@ def _entity(model: Any) -> Iterator[str]:
 
 def _key_of(field: Any) -> str:
     """Return what kind of key a column is; a space for one that is only part of a key, nothing for any other column."""
-    keys = [name for name, found in (("PK", field.primary_key), ("FK", field.is_relation)) if found]
-    if field.unique and not field.primary_key:
+    is_primary = field in field.model._meta.pk_fields
+    keys = [name for name, found in (("PK", is_primary), ("FK", field.is_relation)) if found]
+    if field.unique and not is_primary:
         keys.append("UK")
     is_reference = field.get_internal_type() == "UUIDField"
     return ", ".join(keys) or (" " if is_reference or _unique_with(field.model, field) else "")

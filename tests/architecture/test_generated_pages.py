@@ -48,7 +48,7 @@ class TestModels:
         "relation",
         [
             "Order ||--o{ OrderLine : order",
-            "Variant ||--o| StockItem : variant",
+            "Variant ||--o{ StockLevel : variant",
             "User |o--o{ Challenge : user",
             "RefreshToken |o--o| RefreshToken : successor",
         ],
@@ -61,7 +61,7 @@ class TestModels:
         [
             "uuid id PK",
             "text number UK",
-            "uuid variant_id PK, FK",
+            "uuid location_id PK, FK",
             'uuid order_id FK "unique with position"',
             'uuid root_id "reference"',
         ],

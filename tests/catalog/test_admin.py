@@ -5,16 +5,17 @@ import pytest
 from django.test import Client
 
 from apps.catalog import services
-from apps.catalog.models import Category, Product, StockItem, StockMovement, Variant
+from apps.catalog.models import Category, Product, StockMovement, Variant
 from apps.catalog.services import ReservationInput
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from tests.factories.catalog import make_product, make_variant
+from tests.support.stock import stock_of
 
 pytestmark = pytest.mark.django_db
 
-MODELS = ("category", "product", "variant", "stockitem", "stockmovement", "reservation")
+MODELS = ("category", "product", "variant", "location", "stockmovement", "reservation")
 PRODUCT_FORM = {
     "name": "Cotton Kurta", "slug": "cotton-kurta", "brand": "Suti", "description": "", "attributes": "{}",
     "metadata": "{}", "is_published": "on",
@@ -116,7 +117,7 @@ def test_a_variant_is_added_and_repriced_through_the_service(desk: Client) -> No
 
     product.refresh_from_db()
     assert product.lowest_price == 39_900
-    assert StockItem.objects.get().on_hand == 0
+    assert stock_of().on_hand == 0
     refused = desk.post(page_of(variant), {**form, "tax_class": "luxury"}, follow=True)
     assert "Select a valid choice. luxury is not one of the available choices." in refused.content.decode()
     variant.refresh_from_db()
@@ -263,12 +264,12 @@ def test_a_movement_books_a_delivery(desk: Client, shirt: Variant) -> None:
 
     assert desk.post("/admin/catalog/stockmovement/add/", form).status_code == 302
 
-    assert StockItem.objects.get(pk=shirt.pk).on_hand == 12
+    assert stock_of(shirt).on_hand == 12
     refused = desk.post(
         "/admin/catalog/stockmovement/add/", {**form, "kind": "adjustment", "quantity": "-11"}, follow=True
     )
     assert "are promised" in refused.content.decode()
-    assert StockItem.objects.get(pk=shirt.pk).on_hand == 12
+    assert stock_of(shirt).on_hand == 12
     assert StockMovement.objects.count() == 2
 
 
@@ -276,15 +277,14 @@ def test_stock_movements_and_reservations_are_not_edited_by_anybody(
     client: Client, administrator: Any, shirt: Variant
 ) -> None:
     client.force_login(administrator)
-    stock, movement = StockItem.objects.get(), StockMovement.objects.get()
+    movement = StockMovement.objects.get()
 
-    assert client.post(page_of(stock), {"on_hand": "99"}).status_code == 403
     assert client.post(page_of(movement), {"quantity": "99"}).status_code == 403
     assert client.post("/admin/catalog/reservation/add/", {}).status_code == 403
-    for row in (stock, movement, shirt, shirt.product):
+    for row in (movement, shirt, shirt.product):
         assert client.post(page_of(row).replace("change", "delete"), {"post": "yes"}).status_code == 403
 
-    assert StockItem.objects.get().on_hand == 5
+    assert stock_of().on_hand == 5
 
 
 def test_other_staff_change_nothing(client: Client, support: Any, shirt: Variant) -> None:

@@ -11,13 +11,16 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Sum
 
 from apps.catalog import locks, services
-from apps.catalog.models import Reservation, StockItem, Variant
+from apps.catalog.models import Reservation, StockLevel, Variant
 from apps.catalog.services import InsufficientStock, ReservationInput
+from apps.catalog.sql import StockKey
 from apps.catalog.states import ReservationStatus
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
+from apps.core.quantities import to_units
 from apps.core.states import InvalidTransition
 from tests.factories.catalog import make_variant
+from tests.support.stock import plant_stock, stock_of
 from tests.support.threads import run_in_turn
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -40,7 +43,7 @@ def reserve(*parts: tuple[Variant, int]) -> str:
 
 def reserved_units(variant: Variant) -> int:
     live = Reservation.objects.filter(variant=variant, status__in=["held", "committed"])
-    return live.aggregate(total=Sum("quantity"))["total"] or 0
+    return to_units(live.aggregate(total=Sum("quantity_milli"))["total"] or 0)
 
 
 def violated() -> set[str]:
@@ -48,22 +51,22 @@ def violated() -> set[str]:
     return {result.invariant.id for result in report.failing}
 
 
-def read_without_lock(variant_ids: Any) -> dict[UUID, StockItem]:
-    return {row.pk: row for row in StockItem.objects.filter(pk__in=set(variant_ids))}
+def read_without_lock(keys: Any) -> dict[StockKey, StockLevel]:
+    return {row.pk: row for row in StockLevel.objects.filter(pk__in=sorted(set(keys)))}
 
 
 @contextmanager
 def without_check() -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE catalog_stockitem DROP CONSTRAINT stock_not_oversold")
+        cursor.execute("ALTER TABLE catalog_stocklevel DROP CONSTRAINT stock_not_oversold")
     try:
         yield
     finally:
-        StockItem.objects.update(reserved=0)
+        plant_stock(reserved=0)
         with connection.cursor() as cursor:
             cursor.execute(
-                "ALTER TABLE catalog_stockitem ADD CONSTRAINT stock_not_oversold"
-                " CHECK (reserved >= 0 AND reserved <= on_hand)"
+                "ALTER TABLE catalog_stocklevel ADD CONSTRAINT stock_not_oversold"
+                " CHECK (reserved_milli >= 0 AND reserved_milli <= on_hand_milli)"
             )
 
 
@@ -77,7 +80,7 @@ class TestConcurrentReservations:
         results = self.race(variant)
 
         assert (results.count("held"), results.count("sold out")) == (UNITS, BUYERS - UNITS)
-        assert StockItem.objects.get(pk=variant.pk).reserved == reserved_units(variant) == UNITS
+        assert stock_of(variant).reserved == reserved_units(variant) == UNITS
         assert violated() == set()
 
     def test_check_constraint_alone_prevents_oversell(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,17 +90,15 @@ class TestConcurrentReservations:
         results = self.race(variant)
 
         assert set(results) <= {"held", "sold out", "IntegrityError"}
-        assert (
-            results.count("held") == reserved_units(variant) == StockItem.objects.get(pk=variant.pk).reserved == UNITS
-        )
+        assert results.count("held") == reserved_units(variant) == stock_of(variant).reserved == UNITS
         assert violated() == set()
 
     def test_control_without_lock_and_check_oversells(self, monkeypatch: pytest.MonkeyPatch) -> None:
         variant = make_variant(stock=1)
         barrier = threading.Barrier(2)
 
-        def read_together(variant_ids: Any) -> dict[UUID, StockItem]:
-            rows = read_without_lock(variant_ids)
+        def read_together(keys: Any) -> dict[StockKey, StockLevel]:
+            rows = read_without_lock(keys)
             barrier.wait(60)
             return rows
 
@@ -127,10 +128,10 @@ class TestLockOrder:
         lock_in_key_order = locks.lock_stock
         barrier = threading.Barrier(2)
 
-        def lock_in_given_order(variant_ids: Any) -> dict[UUID, StockItem]:
-            rows: dict[UUID, StockItem] = {}
-            for number, variant_id in enumerate(variant_ids):
-                rows |= lock_in_key_order([variant_id])
+        def lock_in_given_order(keys: Any) -> dict[StockKey, StockLevel]:
+            rows: dict[StockKey, StockLevel] = {}
+            for number, key in enumerate(keys):
+                rows |= lock_in_key_order([key])
                 if number == 0:
                     barrier.wait(60)
             return rows
@@ -179,7 +180,7 @@ class TestCommitDuringExpiry:
 
             assert sorted(results) == ["done", "too late"]
             expected = 2 if reservation.status == "committed" else 0
-            assert StockItem.objects.get(pk=variant.pk).reserved == expected
+            assert stock_of(variant).reserved == expected
         assert violated() == set()
 
     def test_control_without_lock_both_succeed(self, monkeypatch: pytest.MonkeyPatch) -> None:

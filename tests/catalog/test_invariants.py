@@ -1,3 +1,4 @@
+from typing import Any
 from uuid import uuid4
 
 import pgtrigger
@@ -5,12 +6,13 @@ import pytest
 from django.db import connection
 
 from apps.catalog import services
-from apps.catalog.models import Product, Reservation, StockItem, StockMovement, Variant
+from apps.catalog.models import MAIN_LOCATION_ID, Product, Reservation, StockLevel, StockMovement, Variant
 from apps.catalog.services import ReservationInput
 from apps.catalog.states import MovementKind, ReservationStatus
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from tests.factories.catalog import make_variant
+from tests.support.stock import plant_stock
 
 pytestmark = pytest.mark.django_db
 
@@ -21,10 +23,14 @@ def violations(invariant: str) -> list[dict[str, object]]:
     return result.rows
 
 
+def found(variant: Variant, **counts: int) -> dict[str, Any]:
+    return {"variant_id": variant.pk, "location_id": MAIN_LOCATION_ID, **counts}
+
+
 def drop_constraint(name: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what waits for the end would forbid to alter the table
-        cursor.execute(f"ALTER TABLE catalog_stockitem DROP CONSTRAINT {name}")
+        cursor.execute(f"ALTER TABLE catalog_stocklevel DROP CONSTRAINT {name}")
 
 
 @pytest.fixture
@@ -39,50 +45,61 @@ def shirt() -> Variant:
 class TestInvariants:
     def test_finds_oversold_stock(self, shirt: Variant) -> None:
         drop_constraint("stock_not_oversold")
-        StockItem.objects.filter(pk=shirt.pk).update(reserved=11)
+        plant_stock(shirt, reserved=11)
 
         assert [row["sku"] for row in violations("INV-01")] == [shirt.sku]
 
     def test_finds_negative_stock(self, shirt: Variant) -> None:
         drop_constraint("stock_not_oversold")
         drop_constraint("stock_on_hand_not_negative")
-        StockItem.objects.filter(pk=shirt.pk).update(on_hand=-1, reserved=0)
+        plant_stock(shirt, on_hand=-1, reserved=0)
 
         assert [row["variant_id"] for row in violations("stock_is_never_oversold")] == [shirt.pk]
 
     def test_finds_variant_without_stock_row(self, shirt: Variant) -> None:
-        StockItem.objects.filter(pk=shirt.pk).delete()
+        StockLevel.objects.filter(variant=shirt).delete()
 
         assert [row["variant_id"] for row in violations("INV-01")] == [shirt.pk]
         assert [row["variant_id"] for row in violations("INV-02")] == [shirt.pk]
 
     def test_finds_stock_without_movement(self, shirt: Variant) -> None:
-        StockItem.objects.filter(pk=shirt.pk).update(on_hand=11)
+        plant_stock(shirt, on_hand=11)
 
-        assert violations("INV-02") == [{"variant_id": shirt.pk, "on_hand": 11, "moved": 10}]
+        assert violations("INV-02") == [found(shirt, on_hand_milli=11_000, moved=10_000)]
 
     def test_finds_altered_movement(self, shirt: Variant) -> None:
         with pgtrigger.ignore("catalog.StockMovement:frozen"):
-            StockMovement.objects.filter(variant=shirt).update(quantity=9)
+            StockMovement.objects.filter(variant=shirt).update(quantity_milli=9_000)
 
-        assert violations("stock_is_the_sum_of_its_movements") == [{"variant_id": shirt.pk, "on_hand": 10, "moved": 9}]
+        assert violations("stock_is_the_sum_of_its_movements") == [found(shirt, on_hand_milli=10_000, moved=9_000)]
 
     def test_finds_reserved_units_without_reservation(self, shirt: Variant) -> None:
         Reservation.objects.update(status=ReservationStatus.EXPIRED)
 
-        assert violations("INV-03") == [{"variant_id": shirt.pk, "reserved": 2, "live": 0}]
+        assert violations("INV-03") == [found(shirt, reserved_milli=2_000, live=0)]
 
     def test_finds_reservation_that_is_not_counted(self, shirt: Variant) -> None:
-        Reservation.objects.create(variant=shirt, reference=uuid4(), quantity=3, status=ReservationStatus.COMMITTED)
+        Reservation.objects.create(
+            variant=shirt,
+            reference=uuid4(),
+            location_id=MAIN_LOCATION_ID,
+            quantity_milli=3_000,
+            status=ReservationStatus.COMMITTED,
+        )
 
         assert violations("reserved_is_the_sum_of_active_reservations") == [
-            {"variant_id": shirt.pk, "reserved": 2, "live": 5}
+            found(shirt, reserved_milli=2_000, live=5_000)
         ]
 
     def test_finds_dispatch_without_consumed_reservation(self, shirt: Variant) -> None:
         reservation = Reservation.objects.get()
         StockMovement.objects.create(
-            variant=shirt, kind=MovementKind.DISPATCH, quantity=-2, reference=reservation.reference, actor="x"
+            variant=shirt,
+            location_id=MAIN_LOCATION_ID,
+            kind=MovementKind.DISPATCH,
+            quantity_milli=-2_000,
+            reference=reservation.reference,
+            actor="x",
         )
 
         assert [row["reservation_id"] for row in violations("INV-04")] == [reservation.pk]
@@ -101,16 +118,21 @@ class TestInvariants:
         services.consume_reservations(references=[reservation.reference], actor=SYSTEM, now=clock.now())
         assert violations("INV-04") == []
         with pgtrigger.ignore("catalog.StockMovement:frozen"):
-            StockMovement.objects.filter(kind=MovementKind.DISPATCH).update(quantity=-1)
+            StockMovement.objects.filter(kind=MovementKind.DISPATCH).update(quantity_milli=-1_000)
 
-        assert [row["moved"] for row in violations("INV-04")] == [-1]
+        assert [row["moved"] for row in violations("INV-04")] == [-1_000]
 
     def test_finds_dispatch_without_reservation(self, shirt: Variant) -> None:
         StockMovement.objects.create(
-            variant=shirt, kind=MovementKind.DISPATCH, quantity=-1, reference=uuid4(), actor="x"
+            variant=shirt,
+            location_id=MAIN_LOCATION_ID,
+            kind=MovementKind.DISPATCH,
+            quantity_milli=-1_000,
+            reference=uuid4(),
+            actor="x",
         )
 
-        assert [row["moved"] for row in violations("INV-04")] == [-1]
+        assert [row["moved"] for row in violations("INV-04")] == [-1_000]
 
     def test_finds_wrong_lowest_price(self, shirt: Variant) -> None:
         Product.objects.update(lowest_price=1)

@@ -7,10 +7,12 @@ from django.db import IntegrityError, connection, transaction
 
 from apps.catalog import selectors, services
 from apps.catalog.models import (
+    MAIN_LOCATION_ID,
     CategoryNotFound,
+    Location,
     Product,
     Reservation,
-    StockItem,
+    StockLevel,
     StockMovement,
     Variant,
     VariantNotFound,
@@ -22,6 +24,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.core.states import InvalidTransition
 from tests.factories.catalog import make_product, make_variant
+from tests.support.stock import plant_stock, stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +39,7 @@ def _audited(reference_data: None) -> Any:
 
 
 def counts(variant: Variant) -> tuple[int, int]:
-    stock = StockItem.objects.get(pk=variant.pk)
+    stock = stock_of(variant)
     return stock.on_hand, stock.reserved
 
 
@@ -173,9 +176,11 @@ class TestReservationTransitions:
         services.consume_reservations(references=references, actor=SYSTEM, now=clock.now())
 
         assert counts(shirt) == (2, 0)
-        assert sorted(StockMovement.objects.filter(kind=MovementKind.DISPATCH).values_list("quantity", flat=True)) == [
-            -2,
-            -1,
+        assert sorted(
+            StockMovement.objects.filter(kind=MovementKind.DISPATCH).values_list("quantity_milli", flat=True)
+        ) == [
+            -2_000,
+            -1_000,
         ]
         with pytest.raises(InvalidTransition):
             services.consume_reservations(references=references, actor=SYSTEM, now=clock.now())
@@ -250,7 +255,7 @@ class TestAdjustStock:
         )  # fmt: skip
         event = Event.objects.get(subject_id=shirt.pk)
         assert (event.type, event.changes, event.reason) == (
-            "catalog.variant.stock_adjusted", {"on_hand": 12}, "counted",
+            "catalog.variant.stock_adjusted", {"location_id": str(MAIN_LOCATION_ID), "on_hand_milli": 12_000}, "counted",
         )  # fmt: skip
 
     def test_cannot_remove_reserved_units(self) -> None:
@@ -431,6 +436,44 @@ class TestProducts:
         assert list(selectors.list_categories().values_list("name", "position")) == [("Coffee", 0), ("Tea", 7)]
 
 
+class TestStockOfSeveralLocations:
+    """Only the main location takes orders; the counts that people read are those of all locations."""
+
+    @pytest.fixture
+    def shirt(self) -> Variant:
+        variant = make_variant(stock=2)
+        shop = Location.objects.create(code="shop", name="Shop in Pune")
+        StockLevel.objects.create(variant=variant, location=shop)
+        services.adjust_stock(
+            variant_id=variant.pk, location_id=shop.pk, quantity=5, kind=MovementKind.RECEIPT, reason="moved", actor=SYSTEM,
+            now=clock.now(),
+        )  # fmt: skip
+        return variant
+
+    def test_counts_are_summed_over_locations(self, shirt: Variant) -> None:
+        reserve((shirt, 1))
+
+        found = selectors.get_stock_counts(shirt.pk)
+
+        assert (found.on_hand, found.reserved, found.available) == (7, 1, 6)
+
+    def test_adjustment_changes_its_location_alone(self, shirt: Variant) -> None:
+        levels = StockLevel.objects.filter(variant=shirt).order_by("on_hand_milli")
+
+        assert [level.counts.on_hand for level in levels] == [2, 5]
+        assert list(
+            StockMovement.objects.filter(variant=shirt).order_by("pk").values_list("location__code", "quantity_milli")
+        ) == [("main", 2_000), ("shop", 5_000)]
+
+    def test_units_of_another_location_are_not_reserved_with_those_of_the_main_one(self, shirt: Variant) -> None:
+        with pytest.raises(services.InsufficientStock) as refused:
+            reserve((shirt, 3))
+
+        assert refused.value.details[0]["available"] == 2
+        assert selectors.get_stock_counts(shirt.pk).reserved == 0
+        assert Reservation.objects.count() == 0
+
+
 class TestListSaleableVariants:
     def test_lists_active_variants_of_published_products(self) -> None:
         good, inactive = make_variant(), make_variant(is_active=False)
@@ -446,7 +489,7 @@ class TestListSaleableVariants:
 
         with count_queries() as queries:
             found = selectors.list_saleable_variants([variant.pk for variant in variants])
-            assert {variant.stock.available for variant in found.values()} == {7}
+            assert {variant.stock_counts.available for variant in found.values()} == {7}
             assert all(variant.product.name for variant in found.values())
 
         assert len(queries) == 1
@@ -456,6 +499,6 @@ def test_the_database_itself_refuses_an_oversell() -> None:
     shirt = make_variant(stock=1)
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        StockItem.objects.filter(pk=shirt.pk).update(reserved=2)
+        plant_stock(shirt, reserved=2)
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("UPDATE catalog_stockitem SET on_hand = -1")
+        cursor.execute("UPDATE catalog_stocklevel SET on_hand_milli = -1")

@@ -3,10 +3,11 @@ from uuid import uuid4
 
 import pytest
 
-from apps.catalog.models import Category, Product, StockItem, StockMovement, Variant
+from apps.catalog.models import Category, Product, StockMovement, Variant
 from apps.core import ids
 from apps.core.models import Event
 from tests.factories.catalog import make_product, make_variant
+from tests.support.stock import plant_stock, stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +51,7 @@ class TestLists:
         again = anonymous.get("/api/v1/products", headers={"If-None-Match": etag})
         assert (again.status_code, again.content, again["Cache-Control"]) == (304, b"", PUBLIC)
 
-        StockItem.objects.filter(pk=variant.pk).update(reserved=10)
+        plant_stock(variant, reserved=10)
         assert anonymous.get("/api/v1/products", headers={"If-None-Match": etag}).status_code == 200
 
     def test_authenticated_responses_are_not_cached(self, client_of: Any, owner: Any) -> None:
@@ -188,7 +189,7 @@ class TestDetail:
         self, client_of: Any, catalogue_manager: Any
     ) -> None:
         [variant] = make_goods(stock=7)
-        StockItem.objects.filter(pk=variant.pk).update(reserved=2)
+        plant_stock(variant, reserved=2)
         make_variant(product=variant.product, is_active=False, position=2)
 
         body = client_of(catalogue_manager).get(f"/api/v1/products/{variant.product.public_id}").json()
@@ -235,7 +236,7 @@ class TestDetail:
         assert first.json()["price"] == 49_900
         assert first["Cache-Control"] == PUBLIC
         assert anonymous.get(url, headers={"If-None-Match": first["ETag"]}).status_code == 304
-        StockItem.objects.filter(pk=variant.pk).update(reserved=1)
+        plant_stock(variant, reserved=1)
         assert anonymous.get(url, headers={"If-None-Match": first["ETag"]}).status_code == 200
 
     def test_list_the_variants_of_a_product(self, anonymous: Any) -> None:
@@ -329,7 +330,7 @@ class TestStaffRequests:
         assert (first.status_code, second.status_code) == (201, 201)
         assert first.json() == second.json()
         assert second["Idempotent-Replayed"] == "true"
-        assert StockItem.objects.get(pk=variant.pk).on_hand == 3
+        assert stock_of(variant).on_hand == 3
         keyless = manager.post("/api/v1/stock-adjustments", body, format="json")
         assert (keyless.status_code, keyless.json()["error"]["code"]) == (400, "idempotency_key_missing")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django import forms
 
-from apps.core.admin_fields import PercentField, RupeesField, amounts_in_rupees, as_rupees, show_json
+from apps.core.admin_fields import PercentField, RupeesField, amounts_in_rupees, as_rupees, as_units, show_json
 
 
 class PriceForm(forms.Form):
@@ -98,6 +98,11 @@ class TestPercentField:
 @pytest.mark.parametrize(("contents", "shown"), [("123456", "₹1,234.56"), ("-50", "-₹0.50"), ("-", "-"), ("", "")])
 def test_what_cannot_be_typed_reads_as_rupees(contents: str, shown: str) -> None:
     assert as_rupees(contents) == shown
+
+
+@pytest.mark.parametrize(("contents", "shown"), [("12000", "12"), ("-2000", "-2"), ("0", "0"), ("-", "-"), ("", "")])
+def test_thousandths_read_as_units(contents: str, shown: str) -> None:
+    assert as_units(contents) == shown
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.accounts.models import User
-from apps.catalog.models import Category, Product, StockItem, Variant
+from apps.catalog.models import Category, Product, StockLevel, Variant
 from apps.core import audit, clock
 from apps.core.models import Event, Outbox
 from apps.tax import selectors as tax
@@ -30,7 +30,7 @@ def test_makes_a_shop_in_which_everything_adds_up() -> None:
 
     assert Category.objects.count() == 12
     assert 950 <= Product.objects.count() <= 1_050
-    assert StockItem.objects.count() == Variant.objects.count() > Product.objects.count()
+    assert StockLevel.objects.count() == Variant.objects.count() > Product.objects.count()
     assert tax.get_default_registration().gstin == "27AAPFU0939F1ZV"
     assert "12 categories" in said
     assert seconds < 15  # of our own time, which is about two

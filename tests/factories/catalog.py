@@ -3,8 +3,9 @@
 import itertools
 from typing import Any
 
-from apps.catalog.models import Category, Product, StockItem, StockMovement, Variant
+from apps.catalog.models import MAIN_LOCATION_ID, Category, Location, Product, StockLevel, StockMovement, Variant
 from apps.catalog.states import MovementKind
+from apps.core.quantities import to_milli
 from apps.tax.models import Registration
 
 _numbers = itertools.count(1)
@@ -36,13 +37,27 @@ def make_variant(
         hsn=fields.pop("hsn", "61091000"),
         **fields,
     )
-    StockItem.objects.create(variant=variant, on_hand=stock)
+    location = make_location()
+    StockLevel.objects.create(variant=variant, location=location, on_hand_milli=to_milli(stock))
     if stock:
         StockMovement.objects.create(
-            variant=variant, kind=MovementKind.RECEIPT, quantity=stock, reason="test", actor="system"
+            variant=variant,
+            location=location,
+            kind=MovementKind.RECEIPT,
+            quantity_milli=to_milli(stock),
+            reason="test",
+            actor="system",
         )
     Product.objects.filter(pk=product.pk).update(lowest_price=price)
     return variant
+
+
+def make_location() -> Location:
+    """Return the location that every installation has."""
+    location, _ = Location.objects.get_or_create(
+        pk=MAIN_LOCATION_ID, defaults={"code": "main", "name": "Main location"}
+    )
+    return location
 
 
 def make_product(*, name: str = "", category: Category | None = None, **fields: Any) -> Product:

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from apps.core.events import SYSTEM, stored_fields
 from apps.core.money import half_up
+from apps.core.quantities import to_milli
 from apps.invoicing import services
 from apps.invoicing.models import Invoice
 from apps.orders import events as order_events
@@ -85,7 +86,8 @@ def make_paid_order(
         for position, (item, line) in enumerate(zip(goods, computed.lines, strict=True), start=1):
             OrderLine.objects.create(
                 order=order, position=position, variant=make_variant(price=item.price), sku=f"SKU-{position}", name=item.name,
-                hsn=item.hsn, uqc="PCS", quantity=item.quantity, unit_price=item.price, price_includes_tax=False,
+                hsn=item.hsn, uqc="PCS", registration=registration, quantity_milli=to_milli(item.quantity),
+                unit_price=item.price, price_includes_tax=False,
                 tax_class="gst", tax_rate=item.rate, taxability=item.taxability,
                 gross_amount=line.gross, discount_amount=line.discount + line.order_discount,
                 shipping_amount=line.shipping, taxable_amount=line.taxable, cgst_amount=line.cgst, sgst_amount=line.sgst,
@@ -161,7 +163,7 @@ def make_refund(
         RefundLine.objects.create(
             refund=refund,
             order_line=line,
-            quantity=quantity,
+            quantity_milli=to_milli(quantity),
             amount=half_up(line.total_amount * quantity, line.quantity),
         )
     with transaction.atomic():

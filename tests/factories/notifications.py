@@ -37,7 +37,8 @@ def make_order_of(user: Any, **fields: Any) -> Order:
     order = Order.objects.create(customer=user, registration=make_registration(), **{**values, **fields})
     OrderLine.objects.create(
         order=order, position=1, variant=make_variant(), sku="SKU", name="Cotton <b>kurta</b>", hsn="61091000", uqc="NOS",
-        quantity=2, unit_price=58_950, price_includes_tax=True, tax_class="gst_18", tax_rate=1800, gross_amount=99_915,
+        registration=order.registration, quantity_milli=2_000,
+        unit_price=58_950, price_includes_tax=True, tax_class="gst_18", tax_rate=1800, gross_amount=99_915,
         taxable_amount=99_915, igst_amount=17_985, total_amount=117_900,
     )  # fmt: skip
     return order

@@ -33,7 +33,7 @@ def _held(running: RunningStack, table: str) -> Iterator[psycopg.Connection]:
 
 
 def _stock_held(running: RunningStack) -> Any:
-    return _held(running, "catalog_stockitem")
+    return _held(running, "catalog_stocklevel")
 
 
 def _payments_held(running: RunningStack) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from apps.catalog import services as stock
-from apps.catalog.models import StockItem
+from apps.catalog.models import StockLevel
 from apps.core import audit, clock
 from apps.core.events import SYSTEM, change
 from apps.core.models import Event
@@ -89,8 +89,8 @@ def check_that_nothing_is_left(order: Order) -> None:
         order.total_amount,
         order.total_amount,
     )
-    shelf = StockItem.objects.filter(variant__in=[line.variant_id for line in order.lines.all()])
-    assert list(shelf.values_list("reserved", "on_hand")) == [(0, 10)] * 2
+    shelf = StockLevel.objects.filter(variant__in=[line.variant_id for line in order.lines.all()])
+    assert list(shelf.values_list("reserved_milli", "on_hand_milli")) == [(0, 10_000)] * 2
     invoice = Invoice.objects.get(type="tax_invoice", order=order)
     credited = selectors.sum_credited_amounts(invoice.pk)
     assert (credited.total, credited.round_off) == (invoice.total_amount, invoice.round_off_amount)

@@ -332,7 +332,7 @@ class TestSplitByDocument:
 
     def test_rate_and_taxability_that_do_not_fit_make_no_document(self) -> None:
         line = rules.DraftLine(
-            position=1, order_line_id=1, sku="S", name="Kurta", hsn="6109", uqc="NOS", quantity=1, unit_price=100,
+            position=1, order_line_id=1, sku="S", name="Kurta", hsn="6109", uqc="NOS", quantity_milli=1_000, unit_price=100,
             price_includes_tax=False, gross_amount=100, discount_amount=0, shipping_amount=0, taxable_amount=100, tax_rate=1800,
             taxability=Taxability.EXEMPT, cgst_amount=0, sgst_amount=0, utgst_amount=0, igst_amount=18, total_amount=118,
         )  # fmt: skip
@@ -393,7 +393,7 @@ class TestInvariants:
     def test_finds_line_with_wrong_quantity(self) -> None:
         invoice = make_invoice(goods=(KURTA, BOOK))
 
-        OrderLine.objects.filter(order_id=invoice.order_id, position=1).update(quantity=2)
+        OrderLine.objects.filter(order_id=invoice.order_id, position=1).update(quantity_milli=2_000)
 
         assert [row["position"] for row in rows("INV-33e")] == [1]
 

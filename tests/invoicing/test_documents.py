@@ -95,7 +95,7 @@ class TestInvoicePdf:
         assert "56.78" in with_both
 
     def test_says_what_a_price_with_tax_was(self) -> None:
-        line = build_line(unit_price=49_900, price_includes_tax=True, gross_amount=84_576, quantity=2)
+        line = build_line(unit_price=49_900, price_includes_tax=True, gross_amount=84_576, quantity_milli=2_000)
         [page] = pages_of(render_invoice_pdf(build_invoice(), [line]))
         assert "422.88" in page
         assert "499.00 with tax" in page
@@ -130,7 +130,7 @@ class TestLongInvoices:
 
     @pytest.mark.parametrize("paise", [1, 99_999_999_999, 9_99_99_99_99_999_99])
     def test_keep_figures_of_any_size_whole(self, paise: int) -> None:
-        line = build_line(quantity=1, gross_amount=paise, taxable_amount=paise, total_amount=paise)
+        line = build_line(quantity_milli=1_000, gross_amount=paise, taxable_amount=paise, total_amount=paise)
         [page] = pages_of(render_invoice_pdf(build_invoice(taxable_amount=paise, total_amount=paise), [line]))
         assert page.count(rules.grouped(paise)) >= 5
 
@@ -340,7 +340,7 @@ class TestKindsOfDocument:
         note = build_invoice(
             type="credit_note", number="CRN260000007", refers_to=build_invoice(), reason="Goods returned"
         )
-        [page] = pages_of(render_invoice_pdf(note, [build_line(quantity=0)]))
+        [page] = pages_of(render_invoice_pdf(note, [build_line(quantity_milli=0)]))
         for words in ("CREDIT NOTE", "Credit note no. CRN260000007", "Original invoice INV260000123 dated 21 Nov 2026",
                       "Reason Goods returned", "rule 53, CGST Rules"):  # fmt: skip
             assert words in page, words

@@ -332,7 +332,7 @@ class TestCreditNotes:
         change(note, igst_amount=17_981, round_off_amount=19)
         assert [(row["number"], row["what"]) for row in found("INV-34")] == [(invoice.number, "the whole")]
 
-    @pytest.mark.parametrize("values", [{"quantity": 3}, {"igst_amount": 17_983}, {"total_amount": 117_883}])
+    @pytest.mark.parametrize("values", [{"quantity_milli": 3_000}, {"igst_amount": 17_983}, {"total_amount": 117_883}])
     def test_finds_credit_above_line(self, values: dict[str, Any]) -> None:
         invoice = make_invoice()
         change_lines(make_credit_note(invoice), **values)

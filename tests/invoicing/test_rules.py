@@ -11,7 +11,7 @@ from apps.invoicing import rules
 from apps.invoicing.rules import Draft, DraftLine, HsnRow, Refusal
 
 LINE = DraftLine(
-    position=1, order_line_id="line-1", sku="KUR-1", name="Kurta", hsn="61091000", uqc="PCS", quantity=2, unit_price=49_950,
+    position=1, order_line_id="line-1", sku="KUR-1", name="Kurta", hsn="61091000", uqc="PCS", quantity_milli=2_000, unit_price=49_950,
     price_includes_tax=False, gross_amount=99_900, discount_amount=0, shipping_amount=0, taxable_amount=99_900, tax_rate=1800,
     taxability="taxable",
     cgst_amount=0, sgst_amount=0, utgst_amount=0, igst_amount=17_982, total_amount=117_882,

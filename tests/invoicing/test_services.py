@@ -79,7 +79,7 @@ class TestIssueInvoice:
         lines = list(selectors.list_invoice_lines(issue(order).pk))
 
         facts = (
-            "position", "sku", "name", "hsn", "uqc", "quantity", "unit_price", "price_includes_tax", "gross_amount",
+            "position", "sku", "name", "hsn", "uqc", "quantity_milli", "unit_price", "price_includes_tax", "gross_amount",
             "discount_amount", "shipping_amount", "taxable_amount", "tax_rate", "cgst_amount", "sgst_amount", "utgst_amount",
             "igst_amount", "total_amount",
         )  # fmt: skip

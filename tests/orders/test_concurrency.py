@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from apps.accounts import locks as account_locks
 from apps.catalog import locks as catalog_locks
-from apps.catalog.models import Reservation, StockItem, Variant
+from apps.catalog.models import Reservation, StockLevel, Variant
 from apps.catalog.services import InsufficientStock
 from apps.core.events import SYSTEM, SubjectNotLocked, gateway_actor
 from apps.core.models import Event
@@ -24,6 +24,7 @@ from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.orders.books import check_invariants
+from tests.support.stock import stock_of
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -80,7 +81,7 @@ class TestConcurrentCancelExpireAndPay:
             assert reserved == {"confirmed": "committed", "cancelled": "released", "expired": "expired"}[order.status]
             seen[order.status] += 1
 
-        assert StockItem.objects.get(variant=variant).reserved == 2 * seen["confirmed"]
+        assert stock_of(variant).reserved == 2 * seen["confirmed"]
         check_invariants()
 
     def test_control_without_lock_two_of_them_succeed(self, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +112,7 @@ class TestConcurrentCancelExpireAndPay:
         results = run_together(expire, expire, expire)
 
         assert sum(results) == 20
-        assert StockItem.objects.get(variant=variant).reserved == 0
+        assert stock_of(variant).reserved == 0
         assert Event.objects.filter(type="orders.order.expired").count() == 20
         check_invariants()
 
@@ -152,7 +153,7 @@ class TestIdempotentPlacement:
         assert sum("Idempotent-Replayed" not in answer for answer in placed) == 1
         assert {a.json()["error"]["code"] for a in answers if a.status_code == 409} <= {"request_in_flight"}
         assert (last.status_code, last.json()["id"]) == (201, order.public_id)
-        assert StockItem.objects.get(variant=variant).reserved == 1
+        assert stock_of(variant).reserved == 1
         check_invariants()
 
     def test_control_with_distinct_keys_twenty_orders_are_placed(self, owner: Any, client_of: Any) -> None:
@@ -163,7 +164,7 @@ class TestIdempotentPlacement:
 
         assert [answer.status_code for answer in answers] == [201] * 20
         assert Order.objects.count() == 20
-        assert StockItem.objects.get(variant=variant).reserved == 20
+        assert stock_of(variant).reserved == 20
         check_invariants()
 
 
@@ -194,8 +195,8 @@ class TestOversell:
         assert Order.objects.count() == 50
         assert Event.objects.count() == 50
         assert Reservation.objects.count() == 100
-        assert StockItem.objects.get(variant=kurta).reserved == 50
-        assert StockItem.objects.get(variant=tea).reserved == 50
+        assert stock_of(kurta).reserved == 50
+        assert stock_of(tea).reserved == 50
         check_invariants()
 
     def test_control_without_lock_two_buyers_pass_the_check(
@@ -205,8 +206,8 @@ class TestOversell:
         buyers = [(user, make_address(user)) for user in (owner, stranger)]
         both_have_read = threading.Barrier(2)
 
-        def read_only(variant_ids: Any) -> dict[Any, StockItem]:
-            rows = {row.pk: row for row in StockItem.objects.filter(pk__in=set(variant_ids))}
+        def read_only(keys: Any) -> dict[Any, StockLevel]:
+            rows = {row.pk: row for row in StockLevel.objects.filter(pk__in=sorted(set(keys)))}
             both_have_read.wait(timeout=60)
             return rows
 
@@ -216,7 +217,7 @@ class TestOversell:
 
         # Both saw one unit; what stopped the second was the constraint of the table, the last guard.
         assert Counter(type(result) for result in results) == {Order: 1, IntegrityError: 1}
-        assert StockItem.objects.get(variant=variant).reserved == 1
+        assert stock_of(variant).reserved == 1
         check_invariants()
 
 

@@ -8,15 +8,16 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.catalog.models import Reservation, StockItem
+from apps.catalog.models import MAIN_LOCATION_ID, Reservation
 from apps.core import audit
 from apps.core.events import SYSTEM
 from apps.core.models import Event, IdempotencyKey
 from apps.orders import invariants, locks, services
 from apps.orders.models import Order, OrderLine
 from tests.factories.accounts import make_address
-from tests.factories.catalog import make_variant
+from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order, make_order_address
+from tests.support.stock import plant_stock
 
 pytestmark = pytest.mark.django_db
 
@@ -72,7 +73,7 @@ def test_finds_confirmed_order_without_reservation(order: Order, plant: str) -> 
     if plant == "gone":
         reservation.delete()
     elif plant == "short":
-        OrderLine.objects.filter(order=order).update(quantity=2)
+        OrderLine.objects.filter(order=order).update(quantity_milli=2_000)
     elif plant == "released":
         reservation.update(status="released")
     else:
@@ -83,9 +84,16 @@ def test_finds_confirmed_order_without_reservation(order: Order, plant: str) -> 
 
 def test_finds_unpaid_order_with_too_small_reservation(owner: Any, order: Order) -> None:
     waiting = make_order(owner, [(make_variant(), 3)], now=NOW)
-    Reservation.objects.filter(reference=waiting.lines.get().pk).update(quantity=2)
+    Reservation.objects.filter(reference=waiting.lines.get().pk).update(quantity_milli=2_000)
 
     assert numbers("INV-05b") == [waiting.number]
+
+
+def test_finds_line_of_another_registration(order: Order) -> None:
+    other = make_registration(gstin="29AAPFU0939F1ZR", state="29", invoice_prefix="KA", is_default=False)
+    OrderLine.objects.filter(order=order).update(registration=other)
+
+    assert numbers("INV-08c") == [order.number]
 
 
 @pytest.mark.parametrize("status", ["cancelled", "expired"])
@@ -96,7 +104,9 @@ def test_finds_reservation_of_closed_order(order: Order, status: str) -> None:
 
 
 def test_finds_reservation_without_order(order: Order) -> None:
-    stray = Reservation.objects.create(variant=make_variant(), reference=order.pk, quantity=1)
+    stray = Reservation.objects.create(
+        variant=make_variant(), location_id=MAIN_LOCATION_ID, reference=order.pk, quantity_milli=1_000
+    )
 
     assert [row["reference"] for row in found("INV-05b")] == [stray.reference]
 
@@ -241,7 +251,7 @@ def test_finds_discount_above_price(order: Order, plant: dict[str, int]) -> None
 
 
 def test_stock_counts_are_left_to_the_catalogue(order: Order) -> None:
-    StockItem.objects.filter(variant=order.lines.get().variant).update(reserved=0)
+    plant_stock(order.lines.get().variant, reserved=0)
 
     assert [result.invariant.id for result in audit.run(now=NOW, only=["INV-05", "INV-05b"]).failing] == []
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from apps.catalog.models import Reservation, StockItem, Variant
+from apps.catalog.models import Reservation, StockLevel, Variant
 from apps.catalog.services import InsufficientStock
 from apps.catalog.states import ReservationStatus
 from apps.core.errors import Conflict, Invalid, NotFound
@@ -23,6 +23,7 @@ from tests.factories.accounts import make_address
 from tests.factories.catalog import make_product, make_registration, make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.orders.books import check_invariants
+from tests.support.stock import plant_stock, stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -36,14 +37,15 @@ def _check_invariants_after_each_test(db: None) -> Any:
     check_invariants()
 
 
-def stock_of(variant: Variant) -> tuple[int, int]:
-    item = StockItem.objects.get(variant=variant)
-    return item.on_hand, item.reserved
+def counts_of(variant: Variant) -> tuple[int, int]:
+    counts = stock_of(variant)
+    return counts.on_hand, counts.reserved
 
 
 def reservations_of(order: Order) -> list[tuple[int, str]]:
     lines = order.lines.values_list("pk", flat=True)
-    return list(Reservation.objects.filter(reference__in=lines).order_by("quantity").values_list("quantity", "status"))
+    found = Reservation.objects.filter(reference__in=lines).order_by("quantity_milli")
+    return [(reservation.quantity, reservation.status) for reservation in found]
 
 
 def event_types_of(order: Order) -> list[str]:
@@ -54,7 +56,7 @@ def traces() -> tuple[int, ...]:
     """Everything that a placement could leave behind."""
     return (
         Order.objects.count(), OrderLine.objects.count(), Reservation.objects.count(), Event.objects.count(),
-        Outbox.objects.count(), sum(StockItem.objects.values_list("reserved", flat=True)),
+        Outbox.objects.count(), sum(StockLevel.objects.values_list("reserved_milli", flat=True)),
     )  # fmt: skip
 
 
@@ -98,7 +100,7 @@ class TestPlaceOrder:
         )
         assert (first.quantity, first.unit_price, first.tax_class, first.tax_rate) == (2, 49_900, "gst_18", 1800)
         assert (second.hsn, second.uqc, second.quantity, second.tax_rate) == ("0902", "PAC", 3, 500)
-        assert (stock_of(kurta), stock_of(tea)) == ((10, 2), (7, 3))
+        assert (counts_of(kurta), counts_of(tea)) == ((10, 2), (7, 3))
         assert reservations_of(order) == [(2, ReservationStatus.HELD), (3, ReservationStatus.HELD)]
 
     def test_event_has_every_stored_field(self, owner: Any) -> None:
@@ -128,7 +130,7 @@ class TestPlaceOrder:
         order = make_order(owner, [(variant, 2), (variant, 3)])
 
         assert [line.quantity for line in order.lines.all()] == [5]
-        assert stock_of(variant) == (10, 5)
+        assert counts_of(variant) == (10, 5)
 
     def test_bills_a_registered_buyer_at_its_own_address(self, owner: Any) -> None:
         office = make_address(owner, state="27", gstin="27ABCPE1234FAZ2", company="Asha Traders")
@@ -164,7 +166,7 @@ class TestPlaceOrder:
 
         assert (refused.value.code, refused.value.param) == (code, param)
         assert (Order.objects.count(), Event.objects.count()) == (0, 0)
-        assert StockItem.objects.get(variant=variant).reserved == 0
+        assert stock_of(variant).reserved == 0
 
     @pytest.mark.parametrize(
         ("price", "includes_tax", "tax_class", "is_sold"),
@@ -192,7 +194,7 @@ class TestPlaceOrder:
 
         assert refused.value.param == "lines[1].variant_id"
         assert refused.value.text.startswith("Silk kurta cannot be sold at ₹")
-        assert (Order.objects.count(), StockItem.objects.get(variant=other).reserved) == (0, 0)
+        assert (Order.objects.count(), stock_of(other).reserved) == (0, 0)
 
     def test_charges_flat_shipping_if_configured(self, owner: Any, settings: Any) -> None:
         settings.SHIPPING_FLAT_PAISE = 4_900
@@ -315,7 +317,7 @@ def test_quote_equals_order_and_reserves_nothing(owner: Any) -> None:
 
     assert traces() == before
     assert (quote.total_amount, quote.lines[0].is_available) == (99_800, False)
-    StockItem.objects.filter(variant=variant).update(reserved=0)
+    plant_stock(variant, reserved=0)
     assert make_order(owner, [(make_variant(stock=2), 2)], address=address).total_amount == quote.total_amount
 
 
@@ -329,7 +331,7 @@ class TestUpdatePaymentTotals:
         order.refresh_from_db()
         assert (order.status, order.confirmed_at, order.paid_amount) == (OrderStatus.CONFIRMED, NOW, 99_800)
         assert reservations_of(order) == [(2, ReservationStatus.COMMITTED)]
-        assert stock_of(variant) == (10, 2)
+        assert counts_of(variant) == (10, 2)
         assert event_types_of(order) == ["orders.order.placed", "orders.order.confirmed"]
         assert Event.objects.get(type="orders.order.confirmed").actor == "gateway:razorpay"
 
@@ -383,7 +385,7 @@ class TestUpdatePaymentTotals:
         order.refresh_from_db()
         assert (order.status, order.paid_amount, order.confirmed_at) == (end, 49_900, None)
         assert event_types_of(order)[1:] == [f"orders.order.{end}", "orders.order.payment_updated"]
-        assert stock_of(variant) == (10, 0)
+        assert counts_of(variant) == (10, 0)
 
 
 class TestCancelOrder:
@@ -396,7 +398,7 @@ class TestCancelOrder:
         order.refresh_from_db()
         assert (order.status, order.cancelled_at, order.cancel_reason) == (OrderStatus.CANCELLED, NOW, "By mistake")
         assert reservations_of(order) == [(4, ReservationStatus.RELEASED)]
-        assert stock_of(variant) == (10, 0)
+        assert counts_of(variant) == (10, 0)
         event = Event.objects.get(type="orders.order.cancelled")
         assert (event.version, event.reason, event.root_id) == (2, "", order.pk)  # the customer typed it
 
@@ -460,7 +462,7 @@ class TestExpireOrders:
         assert (order.status, order.expired_at) == (OrderStatus.EXPIRED, order.expires_at)
         assert later.status == OrderStatus.PENDING_PAYMENT
         assert reservations_of(order) == [(3, ReservationStatus.EXPIRED)]
-        assert stock_of(variant) == (10, 1)
+        assert counts_of(variant) == (10, 1)
         assert Event.objects.get(type="orders.order.expired").actor == "system"
 
     def test_waits_for_live_payment_and_its_final_poll(self, owner: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from apps.catalog.models import Reservation, StockItem
+from apps.catalog.models import Reservation
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.orders import selectors, services
@@ -18,6 +18,7 @@ from tests.factories.accounts import make_address
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
 from tests.orders.books import check_invariants
+from tests.support.stock import stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +61,7 @@ class TestUnpaidOrderLimit:
             "You have 5 unpaid orders, the most that are allowed at a time. Pay or cancel one first."
         )
         assert (Order.objects.count(), Reservation.objects.count(), Event.objects.count()) == (5, 5, events)
-        assert StockItem.objects.get(variant=variant).reserved == 5
+        assert stock_of(variant).reserved == 5
 
     def test_limit_is_per_customer(self, owner: Any, stranger: Any) -> None:
         for _ in range(5):
@@ -128,7 +129,7 @@ class TestUnpaidUnitLimit:
             " Order fewer units, or pay or cancel an unpaid order first."
         )
         assert (Order.objects.count(), Event.objects.count()) == (2, events)
-        assert StockItem.objects.get(variant=scarce).reserved == 45
+        assert stock_of(scarce).reserved == 45
         assert make_order(owner, [(scarce, 5)], address=address).status == "pending_payment"
 
     def test_one_large_order_counts_like_many_small_ones(self, owner: Any) -> None:

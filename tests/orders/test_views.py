@@ -7,7 +7,6 @@ import time_machine
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.catalog.models import StockItem
 from apps.core import ids
 from apps.core.events import SYSTEM
 from apps.core.models import Event, IdempotencyKey
@@ -17,6 +16,7 @@ from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
 from tests.support.events import record_event
+from tests.support.stock import plant_stock, stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -192,7 +192,7 @@ class TestPlace:
         body = body_for(owner, (variant, 2))
 
         response = place(client_of(owner), body)
-        StockItem.objects.filter(variant=variant).update(on_hand=5)
+        plant_stock(variant, on_hand=5)
         again = place(client_of(owner), body)
 
         error = response.json()["error"]
@@ -202,7 +202,7 @@ class TestPlace:
         assert again["Idempotent-Replayed"] == "true"
         assert not Order.objects.exists()
         assert not Event.objects.exists()
-        assert StockItem.objects.get(variant=variant).reserved == 0
+        assert stock_of(variant).reserved == 0
 
     def test_a_refusal_for_the_body_frees_the_key(self, owner: Any, client_of: ClientOf) -> None:
         place(client_of(owner), body_for(owner, note=5))
@@ -247,7 +247,7 @@ class TestQuote:
         )
         assert line["is_available"] is False
         assert not Order.objects.exists()
-        assert StockItem.objects.get(variant=variant).reserved == 0
+        assert stock_of(variant).reserved == 0
 
     def test_takes_the_body_of_an_order_with_its_note(self, owner: Any, client_of: ClientOf) -> None:
         body = body_for(owner)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from apps.catalog.models import StockItem
 from apps.core import audit, clock
 from apps.core.events import Actor
 from apps.orders.models import Order
@@ -21,6 +20,7 @@ from tests.factories.payments import make_refund, pay
 from tests.support.colleagues import BALA, CHITRA
 from tests.support.events import store_unchecked
 from tests.support.money_invariants import INVARIANTS
+from tests.support.stock import stock_of
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.usefixtures("colleagues")]
@@ -86,7 +86,7 @@ def test_an_order_cancelled_by_ten_at_once_is_cancelled_once(order: Any) -> None
     assert sorted(type(result).__name__ for result in results) == ["Order", *["OrderCancelledAlready"] * 9]
     assert sum(isinstance(result, OrderNotCancellable) for result in results) == 9
     assert (Refund.objects.count(), committed_amount()) == (1, order.total_amount)
-    assert StockItem.objects.get(variant=order.lines.get().variant_id).reserved == 0
+    assert stock_of(variant_id=order.lines.get().variant_id).reserved == 0
     assert violated() == []
 
 

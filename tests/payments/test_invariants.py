@@ -280,7 +280,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     ),
     "INV-14": (_update(PaymentAttempt, _CAPTURED, authorized_at=None), {"INV-14"}),
     "INV-14b": (_update(Refund, {}, amount=10**9), {"INV-14b", "INV-25c"}),
-    "INV-14c": (_update(RefundLine, {}, quantity=3), {"INV-14c"}),
+    "INV-14c": (_update(RefundLine, {}, quantity_milli=3_000), {"INV-14c"}),
     "INV-14e": (
         lambda world: _update(Refund, {}, line_amounts={str(world.paid.lines.get().pk): 99_801})(world), {"INV-14e"},
     ),

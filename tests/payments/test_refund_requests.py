@@ -143,7 +143,7 @@ class TestWhatIsRefunded:
         refund = Refund.objects.get()
         assert f"Refund {refund.number} of ₹236.00 is on its way to the buyer." in answer.content.decode()
         assert (refund.amount, refund.reason, refund.note) == (23_600, "goods_returned", "Too small")
-        assert list(refund.lines.values_list("order_line_id", "quantity", "amount")) == [(line.pk, 2, 23_600)]
+        assert list(refund.lines.values_list("order_line_id", "quantity_milli", "amount")) == [(line.pk, 2_000, 23_600)]
 
     def test_staff_may_enter_another_amount_for_units(self, two_lines: Order, finance: Any) -> None:
         confirm(signed_in(finance), two_lines, what="lines", units_1="1", amount="₹100.50")

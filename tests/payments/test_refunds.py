@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from apps.catalog.models import StockItem
 from apps.core import audit, clock
 from apps.core.events import SYSTEM, Actor
 from apps.core.models import Event
@@ -23,6 +22,7 @@ from tests.factories.payments import apply_payment, make_gateway_payment, make_p
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
 from tests.support.money_invariants import INVARIANTS
 from tests.support.refunds import apply_refund_update, request_refund, sync_refund
+from tests.support.stock import stock_of
 from tests.support.webhooks import receive
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
@@ -504,7 +504,7 @@ def test_cancelling_a_paid_order_releases_stock_and_refunds(order: Any, owner: A
     refund = Refund.objects.get()
     assert (order.status, order.cancel_reason) == ("cancelled", "By mistake")
     assert (refund.status, refund.reason, refund.amount) == ("pending", "order_cancelled", order.total_amount)
-    assert StockItem.objects.get(variant=order.lines.get().variant_id).reserved == 0
+    assert stock_of(variant_id=order.lines.get().variant_id).reserved == 0
     with pytest.raises(OrderNotCancellable):
         services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=clock.now())
 
@@ -517,7 +517,7 @@ def test_late_payment_revives_an_expired_order_with_stock(order: Any) -> None:
     order.refresh_from_db()
     assert (order.status, attempt.review_reason, attempt.review_closed_at) == ("confirmed", "", later)
     assert Refund.objects.count() == 0
-    assert StockItem.objects.get(variant=order.lines.get().variant_id).reserved == 1
+    assert stock_of(variant_id=order.lines.get().variant_id).reserved == 1
 
 
 @pytest.mark.parametrize("why", ["sold out", "setting"])

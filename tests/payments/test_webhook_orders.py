@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from apps.catalog.models import StockItem
+from apps.catalog.models import StockLevel
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.ledger import selectors as ledger
@@ -100,7 +100,7 @@ def _state() -> tuple[Any, ...]:
         *Refund.objects.values_list("number", "status", "amount", "gateway_refund_id", "speed_processed", "arn"),
         *PaymentAttempt.objects.values_list("status", "amount", "fee_amount", "fee_tax_amount", "review_reason"),
         *Payment.objects.values_list("status", "order__status", "order__paid_amount", "order__refunded_amount"),
-        *StockItem.objects.values_list("on_hand", "reserved"),
+        *StockLevel.objects.values_list("on_hand_milli", "reserved_milli"),
         tuple(sorted(LedgerTransaction.objects.values_list("kind", flat=True))),
         tuple(ledger.balance_of(code) for code in accounts),
         set(Webhook.objects.values_list("outcome", flat=True)) == {"processed"},

@@ -15,7 +15,7 @@ SELLER = {
 
 def build_line(position: int = 1, **changed: Any) -> InvoiceLine:
     values = {
-        "sku": f"KUR-{position}", "name": "Handloom kurta", "hsn": "61091000", "uqc": "PCS", "quantity": 2, "unit_price": 49_950,
+        "sku": f"KUR-{position}", "name": "Handloom kurta", "hsn": "61091000", "uqc": "PCS", "quantity_milli": 2_000, "unit_price": 49_950,
         "price_includes_tax": False, "gross_amount": 99_900, "discount_amount": 0, "shipping_amount": 0, "taxable_amount": 99_900,
         "tax_rate": 1800, "igst_amount": 17_982, "total_amount": 117_882,
     }  # fmt: skip

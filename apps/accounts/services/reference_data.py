@@ -10,7 +10,7 @@ from django.db import transaction
 from apps.accounts.states import Role
 
 _CATALOGUE: Final = (
-    "catalog.category", "catalog.product", "catalog.variant", "catalog.stockitem", "catalog.stockmovement",
+    "catalog.category", "catalog.product", "catalog.variant", "catalog.location", "catalog.stocklevel", "catalog.stockmovement",
     "catalog.reservation",
 )  # fmt: skip
 _SALES: Final = (
@@ -37,7 +37,7 @@ def _view(*models: str) -> set[str]:
 
 _EDIT_CATALOGUE: Final = {
     "catalog.add_category", "catalog.change_category", "catalog.add_product", "catalog.change_product",
-    "catalog.add_variant", "catalog.change_variant", "catalog.change_stockitem", "catalog.add_stockmovement",
+    "catalog.add_variant", "catalog.change_variant", "catalog.change_stocklevel", "catalog.add_stockmovement",
 }  # fmt: skip
 
 #: What each role may do; that money, stock, documents and events cannot be edited at all is the matter of their pages.

@@ -58,7 +58,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("catalog.product", "inventory_2"),
             ("catalog.variant", "sell"),
             ("catalog.category", "category"),
-            ("catalog.stockitem", "warehouse"),
+            ("catalog.location", "warehouse"),
             ("catalog.stockmovement", "swap_vert"),
             ("catalog.reservation", "bookmark"),
         ),

@@ -8,6 +8,7 @@ from apps.catalog.services.gst_checks import (
     UnitNotAllowed,
     UnknownTaxClass,
 )
+from apps.catalog.services.locations import set_up_reference_data
 from apps.catalog.services.products import (
     SkuTaken,
     SlugTaken,
@@ -57,6 +58,7 @@ __all__ = [
     "release_reservations",
     "reserve_stock",
     "revive_reservations",
+    "set_up_reference_data",
     "update_category",
     "update_product",
     "update_variant",

@@ -12,7 +12,7 @@ from django.db.models import Min
 from django.utils.text import slugify
 
 from apps.catalog import events, locks
-from apps.catalog.models import Category, CategoryNotFound, Product, StockItem, Variant
+from apps.catalog.models import MAIN_LOCATION_ID, Category, CategoryNotFound, Product, StockLevel, Variant
 from apps.catalog.services import gst_checks
 from apps.core import clock
 from apps.core.errors import Conflict
@@ -202,7 +202,7 @@ def create_variant(
     )
     with _raise_on_duplicate(SkuTaken(sku, param="sku")):
         create(variant, events.VARIANT_CREATED, actor=actor, now=now)
-    StockItem.objects.create(variant=variant)
+    StockLevel.objects.create(variant=variant, location_id=MAIN_LOCATION_ID)
     _update_lowest_price(product, actor=actor, now=now)
 
     return variant

@@ -14,20 +14,27 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.catalog import locks, sql, states
-from apps.catalog.models import Reservation, StockItem, StockMovement, Variant
+from apps.catalog.models import MAIN_LOCATION_ID, Reservation, StockLevel, StockMovement, Variant
+from apps.catalog.sql import StockKey
 from apps.catalog.states import ACTIVE, MovementKind, ReservationStatus
 from apps.core import ids
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import Actor
+from apps.core.quantities import to_milli, to_units
 
 
 @dataclass(frozen=True)
 class ReservationInput:
-    """Units of a variant to reserve for an order line (`reference`)."""
+    """Units of a variant at a location to reserve for an order line (`reference`)."""
 
     variant_id: UUID
     reference: UUID
     quantity: int
+    location_id: UUID = MAIN_LOCATION_ID
+
+    @property
+    def quantity_milli(self) -> int:
+        return to_milli(self.quantity)
 
 
 class InsufficientStock(Conflict):
@@ -50,13 +57,19 @@ def reserve_stock(*, inputs: Sequence[ReservationInput], actor: Actor, now: date
     :raises InsufficientStock: if a variant has fewer available units than requested; `details` names every such
         variant and `param` the first line that requests one
     """
-    wanted = _sum_by_variant(inputs)
+    wanted = _sum_by_key(inputs)
     stock = locks.lock_stock(wanted)
 
     _check_availability(inputs, wanted, stock)
 
     reservations = Reservation.objects.bulk_create(
-        Reservation(variant_id=item.variant_id, reference=item.reference, quantity=item.quantity, created_at=now)
+        Reservation(
+            variant_id=item.variant_id,
+            location_id=item.location_id,
+            reference=item.reference,
+            quantity_milli=item.quantity_milli,
+            created_at=now,
+        )
         for item in inputs
     )
     sql.update_stock_counts(reserved=wanted, now=now)
@@ -95,13 +108,13 @@ def release_reservations(
     if to in ACTIVE or to == ReservationStatus.CONSUMED:
         raise ValueError(f"units are not released by becoming {to}")
     reservations = _lock_reservations(references)
-    locks.lock_stock(reservation.variant_id for reservation in reservations)
+    locks.lock_stock(_key_of(reservation) for reservation in reservations)
 
     for reservation in reservations:
         reservation.status = states.transition(reservation.status, to=to)
 
     _save(reservations, now)
-    sql.update_stock_counts(reserved=_negated(_sum_by_variant(reservations)), now=now)
+    sql.update_stock_counts(reserved=_negated(_sum_by_key(reservations)), now=now)
 
     return reservations
 
@@ -117,7 +130,7 @@ def revive_reservations(*, references: Collection[UUID], actor: Actor, now: date
     """
     reservations = _lock_reservations(references)
     released = [reservation for reservation in reservations if reservation.status not in ACTIVE]
-    wanted = _sum_by_variant(released)
+    wanted = _sum_by_key(released)
     stock = locks.lock_stock(wanted)
 
     for reservation in released:
@@ -141,19 +154,20 @@ def consume_reservations(*, references: Collection[UUID], actor: Actor, now: dat
     :raises InvalidTransition: if a reservation is not committed
     """
     reservations = _lock_reservations(references)
-    locks.lock_stock(reservation.variant_id for reservation in reservations)
+    locks.lock_stock(_key_of(reservation) for reservation in reservations)
 
     for reservation in reservations:
         reservation.status = states.transition(reservation.status, to=ReservationStatus.CONSUMED)
 
     _save(reservations, now)
-    leaving = _negated(_sum_by_variant(reservations))
+    leaving = _negated(_sum_by_key(reservations))
     sql.update_stock_counts(reserved=leaving, on_hand=leaving, now=now)
     StockMovement.objects.bulk_create(
         StockMovement(
             variant_id=reservation.variant_id,
+            location_id=reservation.location_id,
             kind=MovementKind.DISPATCH,
-            quantity=-reservation.quantity,
+            quantity_milli=-reservation.quantity_milli,
             reference=reservation.reference,
             actor=str(actor),
             created_at=now,
@@ -179,31 +193,36 @@ def _save(reservations: Iterable[Reservation], now: datetime) -> None:
     Reservation.objects.bulk_update(changed, ["status", "updated_at"])
 
 
-def _sum_by_variant(parts: Iterable[ReservationInput | Reservation]) -> dict[UUID, int]:
-    total: Counter[UUID] = Counter()
+def _key_of(part: ReservationInput | Reservation) -> StockKey:
+    return part.variant_id, part.location_id
+
+
+def _sum_by_key(parts: Iterable[ReservationInput | Reservation]) -> dict[StockKey, int]:
+    total: Counter[StockKey] = Counter()
     for part in parts:
-        total[part.variant_id] += part.quantity
+        total[_key_of(part)] += part.quantity_milli
     return dict(total)
 
 
-def _negated(total: dict[UUID, int]) -> dict[UUID, int]:
-    return {variant: -quantity for variant, quantity in total.items()}
+def _negated(total: dict[StockKey, int]) -> dict[StockKey, int]:
+    return {key: -milli for key, milli in total.items()}
 
 
 def _check_availability(
-    parts: Sequence[ReservationInput | Reservation], wanted: dict[UUID, int], stock: dict[UUID, StockItem]
+    parts: Sequence[ReservationInput | Reservation], wanted: dict[StockKey, int], stock: dict[StockKey, StockLevel]
 ) -> None:
-    available = {variant: stock[variant].available if variant in stock else 0 for variant in wanted}
-    short = [variant for variant in wanted if wanted[variant] > available[variant]]
+    available = {key: stock[key].counts.available if key in stock else 0 for key in wanted}
+    requested = {key: to_units(milli) for key, milli in wanted.items()}
+    short = [key for key in wanted if requested[key] > available[key]]
     if not short:
         return
-    first = next(index for index, part in enumerate(parts) if part.variant_id in short)
+    first = next(index for index, part in enumerate(parts) if _key_of(part) in short)
     details = [
         {
-            "variant": ids.encode(Variant.PREFIX, variant),
-            "requested": wanted[variant],
-            "available": available[variant],
+            "variant": ids.encode(Variant.PREFIX, key[0]),
+            "requested": requested[key],
+            "available": available[key],
         }
-        for variant in short
+        for key in short
     ]
-    raise InsufficientStock(available[parts[first].variant_id], param=f"lines[{first}].quantity", details=details)
+    raise InsufficientStock(available[_key_of(parts[first])], param=f"lines[{first}].quantity", details=details)

@@ -6,12 +6,13 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.catalog import events, locks, sql
-from apps.catalog.models import StockMovement
+from apps.catalog.models import MAIN_LOCATION_ID, StockMovement
 from apps.catalog.states import MovementKind
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, change
+from apps.core.quantities import to_milli
 
-#: Half of what its column holds.
+#: More than any shop keeps, so that a number with digits too many is refused.
 MAX_ON_HAND = 1_000_000_000
 
 
@@ -40,11 +41,12 @@ def adjust_stock(
     quantity: int,
     reason: str,
     kind: MovementKind = MovementKind.ADJUSTMENT,
+    location_id: UUID = MAIN_LOCATION_ID,
     actor: Actor,
     now: datetime,
 ) -> StockMovement:
     """
-    Add units of a variant to what lies in the house, or take some out (negative), with a movement that says why.
+    Add units of a variant to what is at a location, or take some out (negative), with a movement that says why.
 
     `kind` is RECEIPT for goods that a supplier brought, ADJUSTMENT for what a count or a breakage corrects.
 
@@ -58,19 +60,26 @@ def adjust_stock(
     if kind == MovementKind.RECEIPT and quantity < 0:
         raise InvalidStockQuantity(param="quantity")
     variant = locks.lock_variant(variant_id)
-    stock = locks.lock_stock([variant_id])[variant_id]
+    key = variant_id, location_id
+    stock = locks.lock_stock([key])[key].counts
 
     if stock.on_hand + quantity < stock.reserved:
         raise StockReserved(stock.on_hand, stock.reserved, -quantity, param="quantity")
     if stock.on_hand + quantity > max(MAX_ON_HAND, stock.on_hand):
         raise StockLimitExceeded(MAX_ON_HAND, param="quantity")
 
-    sql.update_stock_counts(on_hand={variant_id: quantity}, now=now)
+    sql.update_stock_counts(on_hand={key: to_milli(quantity)}, now=now)
     movement = StockMovement.objects.create(
-        variant_id=variant_id, kind=kind, quantity=quantity, reason=reason, actor=str(actor), created_at=now
+        variant_id=variant_id,
+        location_id=location_id,
+        kind=kind,
+        quantity_milli=to_milli(quantity),
+        reason=reason,
+        actor=str(actor),
+        created_at=now,
     )
 
-    on_hand = {"on_hand": stock.on_hand + quantity}
-    change(variant, events.STOCK_ADJUSTED, {}, actor=actor, event_reason=reason, event_values=on_hand, now=now)
+    level = {"location_id": str(location_id), "on_hand_milli": stock.on_hand_milli + movement.quantity_milli}
+    change(variant, events.STOCK_ADJUSTED, {}, actor=actor, event_reason=reason, event_values=level, now=now)
 
     return movement

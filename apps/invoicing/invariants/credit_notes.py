@@ -18,7 +18,7 @@ _OVER_CREDITED = f"""
     JOIN invoicing_invoice invoice ON invoice.id = note.refers_to_id
     LEFT JOIN invoicing_invoiceline line ON line.invoice_id = invoice.id AND line.order_line_id = part.order_line_id
     GROUP BY invoice.id, line.id
-    HAVING line.id IS NULL OR sum(part.quantity) > line.quantity
+    HAVING line.id IS NULL OR sum(part.quantity_milli) > line.quantity_milli
         OR {" OR ".join(f"sum(part.{name}) > line.{name}" for name in _CREDITED)}
 """  # noqa: S608 - our own names
 

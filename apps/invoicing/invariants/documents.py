@@ -110,7 +110,7 @@ _LINES_ONCE = """
     WHERE EXISTS (SELECT FROM invoicing_invoice issued
                   WHERE issued.order_id = orders.id AND issued.type <> 'credit_note' AND issued.status <> 'cancelled')
     GROUP BY orders.id, ordered.id
-    HAVING count(line.id) <> 1 OR min(line.quantity) <> ordered.quantity OR min(line.total_amount) <> ordered.total_amount
+    HAVING count(line.id) <> 1 OR min(line.quantity_milli) <> ordered.quantity_milli OR min(line.total_amount) <> ordered.total_amount
 """
 
 _LINE_TAX = f"""

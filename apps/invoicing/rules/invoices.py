@@ -27,7 +27,7 @@ class Refusal(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftLine:
     """
-    One line of a document. Amounts in paise, `tax_rate` in basis points.
+    One line of a document. Amounts in paise, `tax_rate` in basis points, the quantity in thousandths of a unit.
 
     taxable = gross - discount + shipping; total = taxable + taxes; the gross is without tax.
     """
@@ -38,7 +38,7 @@ class DraftLine:
     name: str
     hsn: str
     uqc: str
-    quantity: int
+    quantity_milli: int
     unit_price: int
     price_includes_tax: bool
     gross_amount: int

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
+from apps.core.quantities import to_milli
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
 from apps.invoicing.services.invoices import INVOICEABLE_STATUSES
@@ -228,7 +229,7 @@ def _lines_of(note: Invoice, draft: rules.CreditDraft, originals: Sequence[Invoi
             invoice=note,
             position=position,
             order_line_id=order_line_id,
-            quantity=credit.quantity,
+            quantity_milli=to_milli(credit.quantity),
             gross_amount=credit.taxable,
             taxable_amount=credit.taxable,
             total_amount=credit.total,

@@ -20,6 +20,7 @@ from apps.core.clock import ist_date
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.events import Actor, create
 from apps.core.money import rupees
+from apps.core.quantities import to_milli
 from apps.orders import events, rules, sql
 from apps.orders.models import Order, OrderAddress, OrderLine
 from apps.orders.rules import OrderLineInput, Quote
@@ -245,7 +246,7 @@ def _priced_item(variant: "Variant", quantity: int, rates: Mapping[str, int]) ->
         price_includes_tax=variant.price_includes_tax,
         tax_class=variant.tax_class,
         tax_rate=rates[variant.tax_class],
-        available=variant.stock.available,
+        available=variant.stock_counts.available,
     )
 
 
@@ -296,7 +297,8 @@ def _order_line(order: Order, line: rules.QuotedLine) -> OrderLine:
         name=item.name,
         hsn=item.hsn,
         uqc=item.uqc,
-        quantity=item.quantity,
+        registration_id=order.registration_id,
+        quantity_milli=to_milli(item.quantity),
         unit_price=item.unit_price,
         price_includes_tax=item.price_includes_tax,
         tax_class=item.tax_class,

@@ -71,10 +71,10 @@ REFUNDS = (
         name="refunded_units_within_sold_units",
         statement="The units that refunds hold of an order line are not more than were ordered, and of the refund's own order.",
         sql=f"""
-            SELECT l.id, l.quantity, sum(b.quantity) AS given_back FROM payments_refundline b
+            SELECT l.id, l.quantity_milli, sum(b.quantity_milli) AS refunded FROM payments_refundline b
             JOIN payments_refund r ON r.id = b.refund_id JOIN orders_orderline l ON l.id = b.order_line_id
             WHERE r.status IN {RESERVING_REFUNDS} AND NOT {REFUND_MADE_LATER}
-            GROUP BY l.id HAVING sum(b.quantity) > l.quantity OR bool_or(r.order_id <> l.order_id)
+            GROUP BY l.id HAVING sum(b.quantity_milli) > l.quantity_milli OR bool_or(r.order_id <> l.order_id)
         """,  # noqa: S608 - our own names
     ),
     Invariant(

@@ -7,6 +7,7 @@ from apps.core.errors import NotFound
 from apps.core.external_calls import PolledModel, PolledQuerySet
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
 from apps.core.money import rupees
+from apps.core.quantities import to_units
 from apps.payments.models.payments import Payment, PaymentAttempt
 from apps.payments.states import RefundReason, RefundSpeed, RefundStatus
 
@@ -149,15 +150,19 @@ class RefundLine(Record):
 
     refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="lines")
     order_line = models.ForeignKey("orders.OrderLine", on_delete=models.PROTECT, related_name="+")
-    quantity = models.PositiveIntegerField()
+    quantity_milli = models.BigIntegerField()
     amount = models.BigIntegerField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["refund", "order_line"], name="one_refund_line_per_order_line"),
-            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="refund_line_has_a_quantity"),
+            models.CheckConstraint(condition=models.Q(quantity_milli__gt=0), name="refund_line_has_a_quantity"),
         ]
         triggers = [FROZEN]
 
     def __str__(self) -> str:
         return f"{self.quantity} units, {rupees(self.amount)}"
+
+    @property
+    def quantity(self) -> int:
+        return to_units(self.quantity_milli)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from apps.core.errors import Conflict, Invalid
 from apps.core.money import rupees
+from apps.core.quantities import to_milli
 from apps.payments import rules, selectors
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
 
@@ -126,7 +127,9 @@ def value_lines(order: "Order", wanted: Sequence[RefundLineInput]) -> list[Refun
         position, line = lines[line_id]
         if not 1 <= quantity <= line.left_quantity:
             raise RefundQuantityExceedsLine(position, line.left_quantity, quantity, param="lines")
-        valued.append(RefundLine(order_line_id=line_id, quantity=quantity, amount=line.value_of(quantity)))
+        valued.append(
+            RefundLine(order_line_id=line_id, quantity_milli=to_milli(quantity), amount=line.value_of(quantity))
+        )
     return valued
 
 
