@@ -9,6 +9,7 @@ import contextlib
 import gc
 import hashlib
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -47,6 +48,8 @@ _servers = contextlib.ExitStack()
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(CapabilityReport(config), "capabilities")
+    else:
+        _use_redis(_redis_url_of_worker(os.environ["REDIS_URL"], int(os.environ["PYTEST_XDIST_WORKER"].lstrip("gw"))))
     if hasattr(config, "workerinput") or (
         "DATABASE_URL" in os.environ and not os.environ["DATABASE_URL"].endswith(":9/none")
     ):
@@ -58,8 +61,18 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.DATABASES["default"].update(
         NAME=given.name, USER=given.user, PASSWORD=given.password, HOST=given.host, PORT=given.port
     )
-    settings.CACHES["default"]["LOCATION"] = env["REDIS_URL"]
-    settings.REDIS_URL = env["REDIS_URL"]
+    _use_redis(env["REDIS_URL"])
+
+
+def _use_redis(url: str) -> None:
+    os.environ["REDIS_URL"] = url
+    settings.CACHES["default"]["LOCATION"] = url
+    settings.REDIS_URL = url
+
+
+def _redis_url_of_worker(url: str, number: int) -> str:
+    """Return the URL of a database of its own for a worker: what one caches or flushes does not concern the others."""
+    return re.sub(r"(db=|/)\d+$", rf"\g<1>{number % 15 + 1}", url)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
