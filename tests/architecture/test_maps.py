@@ -115,3 +115,27 @@ def test_every_queue_has_a_worker_in_the_procfile() -> None:
     line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("worker:"))
 
     assert all(queue in line for queue in queues)
+
+
+class TestArchitecture:
+    """What ARCHITECTURE.md says of one order: its paths, functions and events are in the code."""
+
+    PAGE = (ROOT / "ARCHITECTURE.md").read_text()
+
+    def test_paths_exist(self) -> None:
+        paths = re.findall(r"`((?:apps|config|sandbox|docs|tests)/[\w/.-]+)`", self.PAGE)
+
+        assert len(paths) >= 30
+        assert [path for path in paths if not (ROOT / path).exists()] == []
+
+    def test_functions_are_in_the_module_that_is_named(self) -> None:
+        named = re.findall(r"`(apps/[\w/]+\.py)` `(\w+)`", self.PAGE)
+
+        assert len(named) >= 15
+        assert [name for path, name in named if not re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.M)] == []
+
+    def test_events_exist(self) -> None:
+        named = set(re.findall(r"`((?:orders|payments|invoicing|ledger)(?:\.[a-z_]+){2})`", self.PAGE))
+
+        assert len(named) >= 8
+        assert named - all_events() == set()
