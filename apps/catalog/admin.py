@@ -34,7 +34,7 @@ def _tax_classes() -> dict[str, str]:
 
 @admin.register(Category)
 class CategoryAdmin(ServiceAdmin):
-    """The shelves of the shop."""
+    """The categories of the shop."""
 
     list_display = ("name", "slug", "position")
     search_fields = ("name", "slug")
@@ -130,7 +130,7 @@ class TaxClassFilter(admin.SimpleListFilter):
 
 @admin.register(Variant)
 class VariantAdmin(ServiceAdmin):
-    """What is bought: SKU, price and what GST needs. Its stock is changed by a stock movement."""
+    """What buyers buy: SKU, price and the GST fields. Add a stock movement to change its stock."""
 
     list_display: tuple[Any, ...] = ("sku", "title", "product", "amount", "hsn", "stock", "is_active")
     list_filter = ("is_active", TaxClassFilter)
@@ -222,7 +222,7 @@ class StockMovementForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(StockMovement)
 class StockMovementAdmin(ServiceAdmin):
-    """Everything that came in or went out. Adding a line here books a delivery or a correction; nothing here changes."""
+    """Every change of stock. Add a movement to record a delivery or a correction; a movement is never changed."""
 
     list_display = ("created_at", "variant", "kind", "quantity", "location", "reason", "actor")
     list_filter = ("kind",)
@@ -243,7 +243,7 @@ class StockMovementAdmin(ServiceAdmin):
 
 @admin.register(Reservation)
 class ReservationAdmin(ReadOnlyAdmin):
-    """Units that are promised to order lines, and what became of them."""
+    """Units that are reserved for order lines, each with its status."""
 
     list_display = ("created_at", "variant", "quantity", "location", "status", "reference", "updated_at")
     list_filter = ("status",)

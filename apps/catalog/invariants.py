@@ -1,4 +1,4 @@
-"""What must hold of stock and of the copies that lists read."""
+"""Invariants of stock, and of the stored copies that lists read."""
 
 from datetime import datetime
 from typing import Any
@@ -51,7 +51,7 @@ INVARIANTS = (
     Invariant(
         id="INV-01",
         name="stock_is_never_oversold",
-        statement="Nothing is reserved that is not at its location: 0 <= reserved <= on_hand, and each variant has a stock level.",
+        statement="No more units are reserved than are on hand at a location: 0 <= reserved <= on_hand. Each variant has a stock level.",
         sql="""
             SELECT variant.id AS variant_id, sku, location_id, on_hand_milli, reserved_milli
             FROM catalog_variant AS variant LEFT JOIN catalog_stocklevel AS stock ON stock.variant_id = variant.id
@@ -61,7 +61,7 @@ INVARIANTS = (
     Invariant(
         id="INV-02",
         name="stock_is_the_sum_of_its_movements",
-        statement="What is at a location of a variant is the sum of its movements there.",
+        statement="The units on hand of a variant at a location are the sum of its movements there.",
         sql="""
             SELECT variant_id, location_id, stock.on_hand_milli, coalesce(moved.total, 0) AS moved
             FROM catalog_stocklevel AS stock
@@ -75,7 +75,7 @@ INVARIANTS = (
     Invariant(
         id="INV-03",
         name="reserved_is_the_sum_of_active_reservations",
-        statement="What is reserved of a stock level is the sum of its reservations that are held or committed.",
+        statement="The reserved units of a stock level are the sum of its reservations that are held or committed.",
         sql="""
             SELECT variant_id, location_id, stock.reserved_milli, coalesce(live.total, 0) AS live
             FROM catalog_stocklevel AS stock
@@ -89,7 +89,7 @@ INVARIANTS = (
     Invariant(
         id="INV-04",
         name="consumed_reservations_match_dispatches",
-        statement="A reservation is consumed if and only if one dispatch took exactly its units out of the house.",
+        statement="A reservation is consumed if and only if one dispatch movement has exactly its units.",
         sql="""
             SELECT reservation.id AS reservation_id, reservation.status, reservation.quantity_milli, movement.quantity_milli AS moved
             FROM catalog_reservation AS reservation

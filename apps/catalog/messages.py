@@ -1,4 +1,4 @@
-"""The sentences about goods: why they cannot be sold under GST as they are described, and what staff are asked about a price."""
+"""The sentences about goods: their stock, why GST does not allow them as described, and the question about a price."""
 
 from apps.core.money import half_up, rupees
 
@@ -23,6 +23,13 @@ _BETWEEN = (
 )
 
 
+def units_left(available: int) -> str:
+    """Return how many units of a variant a buyer can order."""
+    if available <= 0:
+        return "This item is out of stock."
+    return "Only 1 unit of this item is left." if available == 1 else f"Only {available} units of this item are left."
+
+
 def hsn_refused(code: str, refusal: str, *, fewest: int) -> str:
     """Return why an HSN or SAC is refused."""
     return _HSN[refusal].format(code=code[:20], chapter=code[:2], digits=len(code), fewest=fewest)
@@ -32,7 +39,7 @@ def unit_refused(uqc: str, *, is_service: bool) -> str:
     """Return why a unit quantity code is refused."""
     if is_service:
         return f"A service cannot have the unit {uqc[:20]}. Choose NA."
-    return f"{uqc[:20]} is not a unit of the GST list for goods. Choose one of it, such as NOS (numbers), PCS (pieces), KGS or LTR."
+    return f"{uqc[:20]} is not a GST unit for goods. Choose one from the list, such as NOS (numbers), PCS (pieces), KGS or LTR."
 
 
 def rate_refused(tax_class: str, *, rate: int, hsn: str, codes: tuple[str, ...]) -> str:
@@ -85,19 +92,22 @@ def tax_class_without_rate(tax_class: str) -> str:
 
 
 def price_question(sku: str, before: int, after: int) -> str:
-    """Return what staff are asked before a price (paise) moves by a lot."""
+    """Return the question that staff confirm before a price (paise) changes by more than half."""
     return f"Change the price of {sku} from {rupees(before)} to {rupees(after)}?"
 
 
 def price_facts(name: str, before: int, after: int, *, price_includes_tax: bool) -> list[tuple[str, str]]:
-    """Return what staff read below that question: pairs of a heading and a text."""
+    """Return the facts below that question: pairs of a heading and a text."""
     tax = "with GST" if price_includes_tax else "without GST"
     return [
         ("Variant", name),
         ("Price now", f"{rupees(before)} {tax}"),
         ("New price", f"{rupees(after)} {tax}"),
         ("Difference", _difference(before, after)),
-        ("What will happen", "New orders are placed at the new price at once. Orders that were placed keep theirs."),
+        (
+            "What will happen",
+            "New orders have the new price from now on. Orders that were already placed keep their price.",
+        ),
     ]
 
 

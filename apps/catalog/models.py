@@ -1,4 +1,4 @@
-"""What we sell, and how much of it there is."""
+"""What the shop sells, and its stock."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -36,7 +36,7 @@ class VariantNotFound(NotFound):
 
 
 class Category(Record):
-    """A shelf of the shop."""
+    """A group of products, such as Clothing."""
 
     PREFIX = "cat"
 
@@ -52,7 +52,7 @@ class Category(Record):
 
 
 class Product(Subject):
-    """A thing as the buyer thinks of it; what is bought is one of its variants."""
+    """A product as a buyer knows it; what they buy is one of its variants."""
 
     PREFIX = "prod"
 
@@ -97,7 +97,7 @@ SKU_PARTS: Final = models.Func(
 
 class Variant(Subject):
     """
-    What is bought: a product in one size, colour or weight, with its price in paise and what GST needs.
+    A product in one size, colour or weight: what buyers buy. It has the price in paise and the GST fields.
 
     `price` includes the tax if `price_includes_tax`; the rate is the tax class's on the day of the order.
     """
@@ -193,7 +193,7 @@ class StockLevel(models.Model):
 
 
 class StockMovement(Record):
-    """One change of what is at a location; `on_hand_milli` of a stock level is their sum."""
+    """One change of the stock at a location; the sum of all is `on_hand_milli` of the stock level."""
 
     PREFIX = "mov"
 

@@ -76,8 +76,8 @@ describe_categories = extend_schema_view(
     list=operation(
         "list_categories",
         "List categories",
-        description="All shelves in the order of the shop.",
-        examples=[page_example(CATEGORY_EXAMPLE, name="The shelves")],
+        description="All categories in the order of the shop.",
+        examples=[page_example(CATEGORY_EXAMPLE, name="The categories")],
     ),
 )
 
@@ -91,7 +91,7 @@ describe_products = extend_schema_view(
     retrieve=operation(
         "get_product",
         "Read a product",
-        description="With all its variants. Staff see counts of stock, buyers whether there is any.",
+        description="With all its variants. Staff see the stock counts, buyers whether it is in stock.",
         examples=[OpenApiExample("A product", response_only=True, value=PRODUCT_DETAIL_EXAMPLE)],
     ),
     create=operation(
@@ -115,7 +115,7 @@ describe_products = extend_schema_view(
         description="For staff. Send only the fields that change, and If-Match with the ETag that you last read.",
         parameters=[IF_MATCH],
         examples=[
-            OpenApiExample("Take it off the shelf", request_only=True, value={"is_published": False}),
+            OpenApiExample("Unpublish it", request_only=True, value={"is_published": False}),
             OpenApiExample("Changed", response_only=True, value={**PRODUCT_DETAIL_EXAMPLE, "is_published": False}),
         ],
     ),
@@ -131,7 +131,7 @@ describe_product_variants = extend_schema_view(
     create=operation(
         "create_variant",
         "Add a variant",
-        description="For staff. It begins with an empty shelf; a stock adjustment brings units in.",
+        description="For staff. A new variant has no stock; add units by a stock adjustment.",
         responses={201: VariantResponse},
         examples=[
             OpenApiExample(
@@ -148,7 +148,7 @@ describe_variants = extend_schema_view(
     retrieve=operation(
         "get_variant",
         "Read a variant",
-        description="Price, tax class and whether there is any. Staff see counts of stock.",
+        description="Price, tax class and whether it is in stock. Staff see the stock counts.",
         examples=[OpenApiExample("Size M", response_only=True, value=VARIANT_EXAMPLE)],
     ),
     partial_update=operation(
@@ -167,7 +167,7 @@ describe_stock_adjustments = extend_schema_view(
     create=operation(
         "adjust_stock",
         "Adjust stock",
-        description="For staff: book a delivery (`receipt`) or what a count corrects (`adjustment`).",
+        description="For staff. Record a delivery (`receipt`), or the correction of a stock count (`adjustment`).",
         responses={201: StockMovementResponse},
         examples=[
             OpenApiExample(

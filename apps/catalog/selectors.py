@@ -28,7 +28,7 @@ _RANK_STEPS = 1_000_000.0
 
 
 def list_categories() -> QuerySet[Category]:
-    """Return the shelves in the order of the shop."""
+    """Return the categories in the order of the shop."""
     return Category.objects.order_by("position", "name")
 
 
@@ -122,7 +122,7 @@ def get_stock_counts(variant_id: UUID) -> StockCounts:
 
 
 def is_any_dispatched(references: Collection[UUID]) -> bool:
-    """Test if units that were held for one of these references have left the house."""
+    """Test if units that were reserved for one of these references have been dispatched."""
     return Reservation.objects.filter(reference__in=references, status=ReservationStatus.CONSUMED).exists()
 
 

@@ -43,7 +43,7 @@ class PairsField(serializers.DictField):
     """A flat JSON object of texts: at most 30 pairs, names up to 40 and values up to 256 characters."""
 
     default_error_messages = {
-        "too_many": "At most {limit} pairs are kept.",
+        "too_many": "Ensure this has at most {limit} pairs.",
         "bad_name": "A name is one line of 1 to 40 characters.",
     }
 
@@ -130,7 +130,7 @@ class StockAdjustmentRequest(RequestSerializer):
 
 
 class CategoryResponse(ResponseSerializer):
-    """A shelf of the shop."""
+    """A category of the shop."""
 
     id = serializers.CharField(source="public_id")
     object = serializers.SerializerMethodField()
@@ -228,7 +228,7 @@ class ProductDetailResponse(ProductResponse):
 
 
 class StockMovementResponse(ResponseSerializer):
-    """One change of what lies in the house, with the counts after it."""
+    """One change of stock, with the counts after it."""
 
     id = serializers.CharField(source="public_id")
     object = serializers.SerializerMethodField()

@@ -65,7 +65,7 @@ class _StockViewSet(CatalogViewSet):
 
 @openapi.describe_categories
 class CategoryViewSet(ListModelMixin, CatalogViewSet):
-    """The shelves of the shop."""
+    """The categories of the shop."""
 
     serializer_class = CategoryResponse
     pagination_class = WholeListPagination

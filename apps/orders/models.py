@@ -1,4 +1,4 @@
-"""What was agreed."""
+"""Orders, their lines and their addresses."""
 
 from typing import Any, Final
 

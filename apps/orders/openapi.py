@@ -111,8 +111,8 @@ _ORDER_REQUEST_EXAMPLE: dict[str, Any] = {
 describe_orders = extend_schema_view(
     quote=operation(
         "quote_order",
-        "Ask what an order would come to",
-        description="Explained: per line the taxable value, rate and tax by head; the place of supply and why. Nothing is held.",
+        "Quote an order",
+        description="With taxable value, rate and tax per line, and the place of supply with its reason. No stock is reserved.",
         examples=[
             OpenApiExample("Two kurtas", request_only=True, value=_ORDER_REQUEST_EXAMPLE),
             OpenApiExample("To another state", response_only=True, value=QUOTE_EXAMPLE),
@@ -123,7 +123,7 @@ describe_orders = extend_schema_view(
         "place_order",
         "Place an order",
         description=(
-            "Prices, tax and addresses become the order's own; stock is held until it is paid or expires. 409"
+            "The order keeps its prices, tax and addresses. Stock is reserved until the order is paid or expires. 409"
             " `too_many_unpaid_orders` while too many orders of the customer are unpaid, or if too many units of a variant would be."
         ),
         responses={201: OrderResponse},
@@ -135,7 +135,7 @@ describe_orders = extend_schema_view(
         ],
         raises=[
             placement.VariantNotForSale(param="lines[0].variant_id"),
-            InsufficientStock(2, param="lines[0].quantity"),
+            InsufficientStock("Only 2 units of this item are left.", param="lines[0].quantity"),
             unpaid_orders.TooManyUnpaidOrders(5),
             unpaid_orders.TooManyUnpaidUnits(50, "Cotton kurta, M", 52, param="lines[0].quantity"),
         ],
@@ -158,8 +158,8 @@ describe_orders = extend_schema_view(
         "get_order",
         "Read an order",
         description=(
-            "With `as_of`, the order as it stood at that instant, folded from its events: `version` and `updated_at` are those of"
-            " then. Before it was placed there is no such order. An instant to come gives it as it stands."
+            "With `as_of`, the order as it stood at that instant, rebuilt from its events: `version` and `updated_at` are those of"
+            " that instant. 404 before the order was placed. An instant in the future gives the order as it is now."
         ),
         examples=[OpenApiExample("Waiting for its payment", response_only=True, value=ORDER_EXAMPLE)],
         raises=[InvalidInstant("as_of", param="as_of")],

@@ -30,7 +30,7 @@ class OrderLineInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedItem:
-    """A variant with its price and rate of the day, in the wanted quantity; `available` is what could be held now."""
+    """A variant with its price and rate of the day, in the wanted quantity; `available` is what could be reserved now."""
 
     variant_id: UUID
     sku: str
@@ -68,13 +68,13 @@ class QuotedLine:
 
     @property
     def is_available(self) -> bool:
-        """Test if the stock of the moment is enough."""
+        """Test if enough units are available now."""
         return self.item.available >= self.item.quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What an order would come to; nothing is held and nothing promised."""
+    """The price and tax of an order that is not placed; no stock is reserved."""
 
     lines: tuple[QuotedLine, ...]
     currency: str
@@ -246,7 +246,7 @@ def can_cancel(*, status: str, paid: int, live_until: datetime | None, now: date
 
 
 def can_cancel_paid(*, status: str, is_dispatched: bool) -> bool:
-    """Test if a paid order can be cancelled: it is not closed, and nothing of it has left the house."""
+    """Test if a paid order can be cancelled: it is not closed, and nothing of it was dispatched."""
     return status in KEEPS_GOODS and not is_dispatched
 
 

@@ -27,14 +27,14 @@ _TAXABILITY_HELP = "Whether the line bears tax, and if not, why: the rate is nil
 
 
 class OrderLineRequest(RequestSerializer):
-    """A variant and its quantity. The price is the server's."""
+    """A variant and its quantity. The server sets the price."""
 
     variant_id = IdField("var")
     quantity = StrictIntegerField(min_value=1, max_value=rules.MAX_QUANTITY)
 
 
 class QuoteOrderRequest(RequestSerializer):
-    """What would be ordered, and where to. Lines of one variant are summed."""
+    """The lines and addresses to quote. Lines of the same variant are summed."""
 
     lines = OrderLineRequest(many=True, allow_empty=False, max_length=rules.MAX_LINES)  # type: ignore[call-arg]
     shipping_address_id = IdField("addr")
@@ -49,7 +49,7 @@ class QuoteOrderRequest(RequestSerializer):
 
 
 class PlaceOrderRequest(QuoteOrderRequest):
-    """What is ordered, and where to."""
+    """The lines and addresses of a new order."""
 
     note = StrictCharField(max_length=500, multiline=True, required=False, allow_blank=True, help_text="For the shop.")
 
@@ -69,7 +69,7 @@ class OrderQuery(RequestSerializer):
 
 
 class PlaceOfSupplyResponse(ResponseSerializer):
-    """Where the supply is made in the eyes of GST, and why."""
+    """The place of supply under GST, with the reason."""
 
     state = serializers.CharField(help_text="Two-digit GST state code.")
     state_name = serializers.CharField()
@@ -140,14 +140,14 @@ class _TotalsResponse(TaxedResponse):
 
 
 class QuoteResponse(_TotalsResponse):
-    """What an order would come to."""
+    """The total of a quote, with its explanation."""
 
     object = serializers.CharField(default="quote")
     lines = QuotedLineResponse(many=True)
 
 
 class OrderLineResponse(TaxedResponse):
-    """One line of an order, as it was agreed."""
+    """One line of an order."""
 
     id = IdField("line")
     object = serializers.CharField(default="order_line")
@@ -204,7 +204,7 @@ class OrderSummaryResponse(ResponseSerializer):
 
 
 class OrderResponse(OrderSummaryResponse, _TotalsResponse):
-    """An order with all that was agreed."""
+    """An order with its lines and addresses."""
 
     lines = OrderLineResponse(many=True)
     shipping_address = AddressSnapshotResponse()

@@ -20,7 +20,7 @@ Every error code, when it occurs and what to do. Written by `make maps`; do not 
 answers under `/api` has one shape:
 
 ```json
-{"error": {"type": "conflict", "code": "insufficient_stock", "message": "Only 2 of this are left.",
+{"error": {"type": "conflict", "code": "insufficient_stock", "message": "Only 2 units of this item are left.",
            "param": "lines[0].quantity", "request_id": "req_01jf3z8k4q0000000000000000"}}
 ```
 

@@ -123,8 +123,8 @@ class TestHeadline:
 
     def test_an_unpaid_order_waits_for_its_payment(self, order: Order) -> None:
         assert headline_of(order) == (
-            f"The order waits for its payment of ₹236.00 until {format_instant(order.expires_at)}; send a payment link if the"
-            " buyer cannot pay in the app."
+            f"The order waits for its payment of ₹236.00 until {format_instant(order.expires_at)}. If the buyer cannot pay in"
+            " the app, send them a payment link."
         )
 
     def test_a_payment_under_way_is_waited_for(self, order: Order) -> None:
@@ -219,7 +219,9 @@ class TestHeadline:
     def test_a_paid_order_can_be_sent(self, order: Order) -> None:
         pay(order)
 
-        assert headline_of(order) == "The order is paid (₹236.00) and confirmed, so its reserved goods can be sent."
+        assert (
+            headline_of(order) == "The order is paid (₹236.00) and confirmed. Its goods are reserved and can be sent."
+        )
 
     def test_money_of_another_amount_must_be_decided_about(self, order: Order) -> None:
         payment = make_payment(order)
@@ -402,15 +404,15 @@ class TestHeadline:
         services.expire_orders(now=at)
 
         assert headline_of(order) == (
-            f"The order was closed on {format_instant(at)} because no payment had arrived; if the"
-            " buyer still wants the goods, they have to order again."
+            f"The order expired on {format_instant(at)} because it was not paid. If the buyer still wants the goods, they must"
+            " order again."
         )
 
     def test_a_cancelled_order_says_when_and_why(self, order: Order) -> None:
         services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="Ordered twice", now=order.placed_at)
 
         assert headline_of(order) == (
-            f"The order was cancelled on {format_instant(order.placed_at)} for the reason “Ordered twice”, and nothing is to be done."
+            f"The order was cancelled on {format_instant(order.placed_at)} with the reason “Ordered twice”. There is nothing to do."
         )
 
     def test_messages_that_were_not_sent_are_shown_unfolded(self, order: Order, support: Any) -> None:

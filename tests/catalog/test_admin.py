@@ -176,7 +176,7 @@ class TestPriceOfAVariant:
 
         assert f"Change the price of {kurta.sku} from ₹599.00 to ₹5.99?" in page
         assert "₹593.01 (99 %) less for each unit." in page
-        assert "New orders are placed at the new price at once. Orders that were placed keep theirs." in page
+        assert "New orders have the new price from now on. Orders that were already placed keep their price." in page
         assert 'name="price" value="5.99"' in page
 
     def test_confirmed_it_is_saved(self, desk: Client, kurta: Variant) -> None:
@@ -268,7 +268,7 @@ def test_a_movement_books_a_delivery(desk: Client, shirt: Variant) -> None:
     refused = desk.post(
         "/admin/catalog/stockmovement/add/", {**form, "kind": "adjustment", "quantity": "-11"}, follow=True
     )
-    assert "are promised" in refused.content.decode()
+    assert "of them are reserved for orders" in refused.content.decode()
     assert stock_of(shirt).on_hand == 12
     assert StockMovement.objects.count() == 2
 

@@ -39,11 +39,11 @@ class TestUnits:
         [
             (
                 {"uqc": "XYZ"},
-                "XYZ is not a unit of the GST list for goods. Choose one of it, such as NOS (numbers), PCS (pieces), KGS or LTR.",
+                "XYZ is not a GST unit for goods. Choose one from the list, such as NOS (numbers), PCS (pieces), KGS or LTR.",
             ),
             (
                 {"uqc": "NA"},
-                "NA is not a unit of the GST list for goods. Choose one of it, such as NOS (numbers), PCS (pieces), KGS or LTR.",
+                "NA is not a GST unit for goods. Choose one from the list, such as NOS (numbers), PCS (pieces), KGS or LTR.",
             ),
             ({"hsn": "998314", "uqc": "NOS"}, "A service cannot have the unit NOS. Choose NA."),
         ],

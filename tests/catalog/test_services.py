@@ -88,7 +88,7 @@ class TestReserveStock:
             reserve((shirt, 1), (shoe, 2), (shoe, 1))
 
         assert refused.value.param == "lines[1].quantity"
-        assert refused.value.text == "Only 2 of this are left."
+        assert refused.value.text == "Only 2 units of this item are left."
         assert refused.value.details == [{"variant": shoe.public_id, "requested": 3, "available": 2}]
         assert (counts(shirt), counts(shoe)) == ((5, 0), (3, 1))
         assert Reservation.objects.count() == 1

@@ -1,4 +1,4 @@
-"""Everything that changes the catalogue and its stock."""
+"""Writes of the catalogue and its stock."""
 
 from apps.catalog.services.gst_checks import (
     InvalidDescription,

@@ -1,4 +1,4 @@
-"""What the shop shows: categories, products and variants."""
+"""Categories, products and variants."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,19 +33,19 @@ EDITABLE_VARIANT_FIELDS = (
 class SlugTaken(Conflict):
     """Another category or product has this slug. Choose another one."""
 
-    message = "Something else is known as {0} already."
+    message = "The slug {0} is already in use."
 
 
 class SkuTaken(Conflict):
     """Another variant has this SKU. Choose another one."""
 
-    message = "The SKU {0} belongs to another variant."
+    message = "The SKU {0} is already in use by another variant."
 
 
 @transaction.atomic
 def create_category(*, name: str, slug: str = "", position: int = 0, actor: Actor, now: datetime) -> Category:
     """
-    Open a shelf; without a slug it gets that of its name.
+    Add a category; without a slug it gets one made of its name.
 
     :raises SlugTaken: if a category has that name or slug
     """
@@ -61,7 +61,7 @@ def create_category(*, name: str, slug: str = "", position: int = 0, actor: Acto
 @transaction.atomic
 def update_category(*, category_id: UUID, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Category:
     """
-    Rename a shelf or give it another place.
+    Change the name, slug or position of a category.
 
     :raises CategoryNotFound: if there is none
     :raises SlugTaken: if another has that name or slug
@@ -164,7 +164,7 @@ def create_variant(
     now: datetime,
 ) -> Variant:
     """
-    Add what can be bought of a product, with an empty shelf for it; `price` is paise for one unit.
+    Add a variant to a product, without stock; `price` is paise for one unit.
 
     Without a unit, goods are counted in numbers (NOS) and services in none (NA).
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.catalog import locks, sql, states
+from apps.catalog import locks, messages, sql, states
 from apps.catalog.models import MAIN_LOCATION_ID, Reservation, StockLevel, StockMovement, Variant
 from apps.catalog.sql import StockKey
 from apps.catalog.states import ACTIVE, MovementKind, ReservationStatus
@@ -38,15 +38,15 @@ class ReservationInput:
 
 
 class InsufficientStock(Conflict):
-    """Fewer units are available than the order requests. Order at most as many as the message says."""
+    """Fewer units are available than the order requests. Order at most the number in the message."""
 
-    message = "Only {0} of this are left."
+    message = "{0}"
 
 
 class ReservationNotFound(NotFound):
     """No stock is reserved for this order line. Read the order again."""
 
-    message = "Nothing is held for {0}."
+    message = "No stock is reserved for the order line {0}."
 
 
 @transaction.atomic
@@ -82,7 +82,7 @@ def commit_reservations(*, references: Collection[UUID], actor: Actor, now: date
     """
     Commit held units that are paid for, so that they no longer expire.
 
-    :raises ReservationNotFound: if nothing was ever held for a reference
+    :raises ReservationNotFound: if no stock was ever reserved for a reference
     :raises InvalidTransition: if a reservation is over or committed already
     """
     reservations = _lock_reservations(references)
@@ -102,7 +102,7 @@ def release_reservations(
     """
     Release reserved units: `to` is RELEASED for what was cancelled, EXPIRED for what was not paid in time.
 
-    :raises ReservationNotFound: if nothing was ever held for a reference
+    :raises ReservationNotFound: if no stock was ever reserved for a reference
     :raises InvalidTransition: if a reservation is over already, or committed and `to` is EXPIRED
     """
     if to in ACTIVE or to == ReservationStatus.CONSUMED:
@@ -124,7 +124,7 @@ def revive_reservations(*, references: Collection[UUID], actor: Actor, now: date
     """
     Commit the units of a closed order that is paid after all: units that were released or expired are reserved again.
 
-    :raises ReservationNotFound: if nothing was ever held for a reference
+    :raises ReservationNotFound: if no stock was ever reserved for a reference
     :raises InsufficientStock: if too few units are available; then nothing is changed
     :raises InvalidTransition: if units were already dispatched
     """
@@ -150,7 +150,7 @@ def consume_reservations(*, references: Collection[UUID], actor: Actor, now: dat
     """
     Consume committed units that are dispatched, and record a stock movement for each.
 
-    :raises ReservationNotFound: if nothing was ever held for a reference
+    :raises ReservationNotFound: if no stock was ever reserved for a reference
     :raises InvalidTransition: if a reservation is not committed
     """
     reservations = _lock_reservations(references)
@@ -225,4 +225,5 @@ def _check_availability(
         }
         for key in short
     ]
-    raise InsufficientStock(available[_key_of(parts[first])], param=f"lines[{first}].quantity", details=details)
+    left = messages.units_left(available[_key_of(parts[first])])
+    raise InsufficientStock(left, param=f"lines[{first}].quantity", details=details)

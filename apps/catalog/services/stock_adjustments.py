@@ -1,4 +1,4 @@
-"""What comes in, and what the count on the shelf corrects."""
+"""Deliveries from suppliers, and corrections by a stock count."""
 
 from datetime import datetime
 from uuid import UUID
@@ -17,21 +17,21 @@ MAX_ON_HAND = 1_000_000_000
 
 
 class InvalidStockQuantity(Invalid):
-    """A receipt of stock has no units, or an adjustment is zero. Enter the units that came or went."""
+    """A receipt adds no units, or an adjustment is zero. Enter the number of units."""
 
-    message = "A receipt brings in at least one unit, and an adjustment is not zero."
+    message = "A receipt must add at least 1 unit, and an adjustment must not be 0."
 
 
 class StockLimitExceeded(Conflict):
-    """The stock of a variant would exceed what can be kept. Enter fewer units."""
+    """The stock of a variant would exceed the maximum. Enter fewer units."""
 
-    message = "At most {0} units of a variant can be kept."
+    message = "A variant can have at most {0} units in stock."
 
 
 class StockReserved(Conflict):
-    """More units would be taken out than are not reserved. Cancel orders first, or take out fewer."""
+    """More units would be removed than are available. Cancel orders first, or remove fewer."""
 
-    message = "{0} lie here and {1} of them are promised, so that {2} cannot go."
+    message = "{0} units are on hand and {1} of them are reserved for orders, so {2} cannot be removed."
 
 
 @transaction.atomic
@@ -46,14 +46,14 @@ def adjust_stock(
     now: datetime,
 ) -> StockMovement:
     """
-    Add units of a variant to what is at a location, or take some out (negative), with a movement that says why.
+    Add units of a variant at a location, or remove some (negative), with a movement that has the reason.
 
     `kind` is RECEIPT for goods that a supplier brought, ADJUSTMENT for what a count or a breakage corrects.
 
     :raises VariantNotFound: if there is no such variant
-    :raises InvalidStockQuantity: if the quantity is zero, or a receipt takes something out
-    :raises StockReserved: if fewer units would remain than are promised to orders
-    :raises StockLimitExceeded: if there would be more units than are counted
+    :raises InvalidStockQuantity: if the quantity is zero, or that of a receipt is negative
+    :raises StockReserved: if fewer units would remain than are reserved
+    :raises StockLimitExceeded: if the stock would exceed MAX_ON_HAND
     """
     if quantity == 0 or kind not in (MovementKind.RECEIPT, MovementKind.ADJUSTMENT):
         raise InvalidStockQuantity(param="quantity")

@@ -1,4 +1,4 @@
-"""Everything that changes an order, by the moment of its life: placing it, noting what was paid, ending it unpaid."""
+"""Writes of orders: placement, payment totals, cancellation, expiry, erasure."""
 
 from apps.orders.rules import (
     OrderLineInput,

@@ -1,4 +1,4 @@
-"""Ending an order that was not paid: somebody cancels it, or its time is over."""
+"""Cancellation and expiry of orders."""
 
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class OrderNotCancellable(Conflict):
-    """The order has gone too far to be cancelled, or is closed. Read the order."""
+    """The order can no longer be cancelled because of its status. Read the order."""
 
     message = "Order {0} can no longer be cancelled."
 

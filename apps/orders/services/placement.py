@@ -1,4 +1,4 @@
-"""Placing an order: what it would come to, and agreeing to it."""
+"""Quotes of orders, and their placement."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,31 +38,33 @@ log = structlog.get_logger(__name__)
 class EmptyOrder(Invalid):
     """The order has no line. Send at least one."""
 
-    message = "An order has at least one line."
+    message = "An order must have at least one line."
 
 
 class TooManyLines(Invalid):
     """The order has more lines than one order may have. Place several orders."""
 
-    message = "An order has at most {0} lines."
+    message = "An order can have at most {0} lines."
 
 
 class QuantityOutOfRange(Invalid):
     """The quantity of a variant is below 1 or above what one order may have. Send a quantity in that range."""
 
-    message = "The quantity of a variant is 1 to {0}."
+    message = "The quantity of a variant must be from 1 to {0}."
 
 
 class VariantNotForSale(NotFound):
     """The variant does not exist or is not for sale. Read its product again."""
 
-    message = "This is not for sale."
+    message = "This item is not for sale."
 
 
 class TaxClassPriceMismatch(Conflict):
     """The price of a variant lies outside of the range of its GST rate. Staff correct the price or the tax class."""
 
-    message = "{0} cannot be sold at {1}: its GST rate does not fit its price. Our staff must correct it first."
+    message = (
+        "{0} cannot be ordered now: its GST rate does not match its price of {1}. Our staff must correct it first."
+    )
 
 
 class OrderAmountTooSmall(Invalid):
@@ -73,7 +75,7 @@ class OrderAmountTooSmall(Invalid):
 
 @dataclass(frozen=True, kw_only=True)
 class _Draft:
-    """What an order would be: priced, addressed, and not yet agreed."""
+    """An order that is not placed: its quote, registration and addresses."""
 
     quote: Quote
     registration: "Registration"
@@ -90,7 +92,7 @@ def quote_order(
     now: datetime,
 ) -> Quote:
     """
-    Work out what an order would come to today, and why; nothing is held.
+    Compute the total of an order today, with its explanation; no stock is reserved.
 
     :raises EmptyOrder, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
@@ -119,7 +121,7 @@ def place_order(
     now: datetime,
 ) -> Order:
     """
-    Agree to sell: prices, tax and addresses become the order's own, and stock is held until it is paid or expires.
+    Place an order: it keeps prices, tax and addresses, and its stock is reserved until it is paid or expires.
 
     :raises EmptyOrder, TooManyLines, QuantityOutOfRange: if the lines are none, too many or out of bounds
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
@@ -128,10 +130,10 @@ def place_order(
     :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
     :raises OrderAmountTooSmall: if the total is under a rupee, which no gateway collects
     :raises TooManyUnpaidOrders, TooManyUnpaidUnits: if the customer would hold too much stock without having paid
-    :raises InsufficientStock: if there is not enough of a variant; then nothing at all is held
+    :raises InsufficientStock: if a variant has too few available units; then nothing is reserved
     :raises AccessEnded, UserErased: if the customer is not active any more, or was erased
     """
-    # What the customer holds unpaid is counted below: of two orders at a time the second waits here for the first.
+    # Unpaid orders of the customer are counted below, so the second of two concurrent orders waits here for the first.
     account_locks.lock_user_to_change(customer_id, actor=actor)
 
     draft = _draft_order(
@@ -147,7 +149,7 @@ def place_order(
 
     order = _insert_order(draft, customer_id=customer_id, note=note, actor=actor, now=now)
     order_lines = OrderLine.objects.bulk_create(_order_line(order, line) for line in draft.quote.lines)
-    # Last of the changes: the rows of what everybody wants are locked for as short a time as can be.
+    # Last of the changes, so that the stock rows of popular variants are locked for a short time.
     _reserve_stock(order_lines, requested=lines, actor=actor, now=now)
 
     return order

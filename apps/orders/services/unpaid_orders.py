@@ -1,4 +1,4 @@
-"""How much stock one customer may hold without having paid for it."""
+"""Limits of the unpaid orders of a customer, and of the stock that they reserve."""
 
 from collections.abc import Mapping
 from uuid import UUID
