@@ -17,7 +17,7 @@ from apps.catalog.models import Category, Location, Product, Reservation, StockM
 from apps.catalog.services import products, stock_adjustments
 from apps.core import clock
 from apps.core.admin_actions import staff_actor
-from apps.core.admin_questions import Confirmation
+from apps.core.admin_confirmations import Confirmation
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ServiceAdmin, link
 from apps.core.money import rupees
 from apps.tax import rules as tax

@@ -24,11 +24,17 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.sites import UnfoldAdminSite
 
 from apps.core.admin_actions import ObjectActionsMixin
+from apps.core.admin_confirmations import (
+    CONFIRMED,
+    Confirmation,
+    ConfirmationRequired,
+    require_confirmation,
+    typed_values,
+)
 from apps.core.admin_contacts import mask_response, show_contacts_button
 from apps.core.admin_fields import RupeesField, as_rupees, as_units, is_money, money_fields, quantity_fields
 from apps.core.admin_lists import UncountedChangeList, UncountedPaginator
 from apps.core.admin_panels import find_headline, panels_for
-from apps.core.admin_questions import CONFIRMED, Confirmation, ConfirmationRequired, require_confirmation, typed_values
 from apps.core.errors import BahiError
 from apps.core.models import Event, Record
 

@@ -14,7 +14,7 @@ _OF_THE_PAGE = {CONFIRMED, "csrfmiddlewaretoken"}
 @dataclass(frozen=True)
 class Confirmation:
     """
-    Something that may be a slip of the fingers.
+    A question that staff answer before a form is saved, because its values may be a typing error.
 
     `key` names exactly what is asked, so that a confirmation counts for nothing else; `facts` are pairs of a heading and a text.
     """
@@ -35,7 +35,7 @@ class ConfirmationRequired(Exception):
 
 def require_confirmation(request: HttpRequest, confirmation: Confirmation | None) -> None:
     """
-    Let a form go on if there is nothing to ask, or if what is asked was confirmed.
+    Allow a form to be saved if it needs no confirmation, or if this one was confirmed.
 
     :raises ConfirmationRequired: if not
     """
