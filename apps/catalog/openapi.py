@@ -20,7 +20,7 @@ CATEGORY_EXAMPLE: dict[str, Any] = {
 VARIANT_EXAMPLE: dict[str, Any] = {
     "id": "var_01jf3z8k4qe7tv2w9x0y1z2a3d",
     "object": "variant",
-    "product": "prod_01jf3z8k4qe7tv2w9x0y1z2a3c",
+    "product_id": "prod_01jf3z8k4qe7tv2w9x0y1z2a3c",
     "sku": "CLO-0451270-M",
     "title": "M",
     "hsn": "61091000",
@@ -63,7 +63,7 @@ PRODUCT_DETAIL_EXAMPLE: dict[str, Any] = {
 MOVEMENT_EXAMPLE: dict[str, Any] = {
     "id": "mov_01jf3z8k4qe7tv2w9x0y1z2a3e",
     "object": "stock_movement",
-    "variant": VARIANT_EXAMPLE["id"],
+    "variant_id": VARIANT_EXAMPLE["id"],
     "kind": "receipt",
     "quantity": 40,
     "reason": "Delivery note 771",
@@ -103,11 +103,11 @@ describe_products = extend_schema_view(
             OpenApiExample(
                 "A kurta",
                 request_only=True,
-                value={"category": CATEGORY_EXAMPLE["id"], "name": "Vastrika Cotton Kurta", "brand": "Vastrika"},
+                value={"category_id": CATEGORY_EXAMPLE["id"], "name": "Vastrika Cotton Kurta", "brand": "Vastrika"},
             ),
             OpenApiExample("Added", response_only=True, status_codes=["201"], value=PRODUCT_DETAIL_EXAMPLE),
         ],
-        raises=[CategoryNotFound(param="category")],
+        raises=[CategoryNotFound(param="category_id")],
     ),
     partial_update=operation(
         "update_product",
@@ -174,7 +174,7 @@ describe_stock_adjustments = extend_schema_view(
                 "A delivery",
                 request_only=True,
                 value={
-                    "variant": VARIANT_EXAMPLE["id"],
+                    "variant_id": VARIANT_EXAMPLE["id"],
                     "quantity": 40,
                     "kind": "receipt",
                     "reason": "Delivery note 771",

@@ -75,7 +75,7 @@ class PairsField(serializers.DictField):
 class UpdateProductRequest(RequestSerializer):
     """What may change of a product."""
 
-    category = IdField("cat", source="category_id", required=False)
+    category_id = IdField("cat", required=False)
     name = StrictCharField(max_length=160, required=False)
     slug = StrictCharField(max_length=180, validators=[_SLUG], required=False)
     brand = StrictCharField(max_length=80, allow_blank=True, required=False)
@@ -88,7 +88,7 @@ class UpdateProductRequest(RequestSerializer):
 class CreateProductRequest(UpdateProductRequest):
     """A new product."""
 
-    category = IdField("cat", source="category_id")
+    category_id = IdField("cat")
     name = StrictCharField(max_length=160)
 
 
@@ -120,7 +120,7 @@ class CreateVariantRequest(UpdateVariantRequest):
 class StockAdjustmentRequest(RequestSerializer):
     """Units that come in or go out, and why."""
 
-    variant = IdField("var", source="variant_id")
+    variant_id = IdField("var")
     quantity = StrictIntegerField(min_value=-MAX_UNITS, max_value=MAX_UNITS, help_text="Negative takes units out.")
     kind = serializers.ChoiceField(choices=[MovementKind.RECEIPT, MovementKind.ADJUSTMENT], default="adjustment")
     reason = StrictCharField(max_length=200)
@@ -165,7 +165,7 @@ class VariantResponse(ResponseSerializer):
 
     id = serializers.CharField(source="public_id")
     object = serializers.SerializerMethodField()
-    product = IdField("prod", source="product_id")
+    product_id = IdField("prod")
     sku = serializers.CharField()
     title = serializers.CharField()
     hsn = serializers.CharField()
@@ -232,7 +232,7 @@ class StockMovementResponse(ResponseSerializer):
 
     id = serializers.CharField(source="public_id")
     object = serializers.SerializerMethodField()
-    variant = IdField("var", source="variant_id")
+    variant_id = IdField("var")
     kind = serializers.ChoiceField(choices=MovementKind.choices)
     quantity = serializers.IntegerField()
     reason = serializers.CharField()

@@ -89,7 +89,7 @@ class TestReserveStock:
 
         assert refused.value.param == "lines[1].quantity"
         assert refused.value.text == "Only 2 units of this item are left."
-        assert refused.value.details == [{"variant": shoe.public_id, "requested": 3, "available": 2}]
+        assert refused.value.details == [{"variant_id": shoe.public_id, "requested": 3, "available": 2}]
         assert (counts(shirt), counts(shoe)) == ((5, 0), (3, 1))
         assert Reservation.objects.count() == 1
 
@@ -225,7 +225,7 @@ class TestReviveReservations:
         with pytest.raises(services.InsufficientStock) as refused:
             services.revive_reservations(references=references, actor=SYSTEM, now=clock.now())
 
-        assert refused.value.details == [{"variant": shoe.public_id, "requested": 2, "available": 1}]
+        assert refused.value.details == [{"variant_id": shoe.public_id, "requested": 2, "available": 1}]
         assert (counts(shirt), counts(shoe)) == ((5, 0), (2, 1))
         assert statuses(references) == ["expired", "expired"]
 

@@ -260,7 +260,7 @@ class TestStaffRequests:
         made = manager.post(
             "/api/v1/products",
             {
-                "category": category.public_id,
+                "category_id": category.public_id,
                 "name": "Cotton Kurta",
                 "brand": "Suti",
                 "attributes": {"fabric": "cotton"},
@@ -278,7 +278,7 @@ class TestStaffRequests:
         assert variant.status_code == 201, variant.content
         moved = manager.post(
             "/api/v1/stock-adjustments",
-            {"variant": variant.json()["id"], "quantity": 40, "kind": "receipt", "reason": "Delivery note 771"},
+            {"variant_id": variant.json()["id"], "quantity": 40, "kind": "receipt", "reason": "Delivery note 771"},
             format="json",
             headers=key(),
         )
@@ -321,7 +321,7 @@ class TestStaffRequests:
 
     def test_same_key_adjusts_stock_once(self, manager: Any) -> None:
         [variant] = make_goods(stock=5)
-        body = {"variant": variant.public_id, "quantity": -2, "reason": "broken"}
+        body = {"variant_id": variant.public_id, "quantity": -2, "reason": "broken"}
         headers = key()
 
         first = manager.post("/api/v1/stock-adjustments", body, format="json", headers=headers)
@@ -336,7 +336,7 @@ class TestStaffRequests:
 
     def test_removing_reserved_units_is_refused(self, manager: Any) -> None:
         [variant] = make_goods(stock=5)
-        body = {"variant": variant.public_id, "quantity": -6, "reason": "broken"}
+        body = {"variant_id": variant.public_id, "quantity": -6, "reason": "broken"}
 
         response = manager.post("/api/v1/stock-adjustments", body, format="json", headers=key())
 
@@ -375,8 +375,8 @@ class TestStaffRequests:
     def test_unknown_references_are_refused(self, manager: Any) -> None:
         absent = ids.encode("prod", uuid4())
         variant = {"sku": "KUR-M", "hsn": "61091000", "tax_class": "gst_5", "price": 49_900}
-        stock = {"variant": ids.encode("var", uuid4()), "quantity": 1, "reason": "x"}
-        product = {"category": ids.encode("cat", uuid4()), "name": "x"}
+        stock = {"variant_id": ids.encode("var", uuid4()), "quantity": 1, "reason": "x"}
+        product = {"category_id": ids.encode("cat", uuid4()), "name": "x"}
 
         assert manager.post(f"/api/v1/products/{absent}/variants", variant, format="json").status_code == 404
         assert manager.post("/api/v1/stock-adjustments", stock, format="json", headers=key()).status_code == 404
@@ -388,12 +388,12 @@ class TestStaffRequests:
     ) -> None:
         [variant] = make_goods(stock=5)
         calls = [
-            ("post", "/api/v1/products", {"category": category.public_id, "name": "x"}),
+            ("post", "/api/v1/products", {"category_id": category.public_id, "name": "x"}),
             ("patch", f"/api/v1/products/{variant.product.public_id}", {"name": "x"}),
             ("post", f"/api/v1/products/{variant.product.public_id}/variants",
              {"sku": "X", "hsn": "6109", "tax_class": "gst_5", "price": 1}),
             ("patch", f"/api/v1/variants/{variant.public_id}", {"price": 1}),
-            ("post", "/api/v1/stock-adjustments", {"variant": variant.public_id, "quantity": 1, "reason": "x"}),
+            ("post", "/api/v1/stock-adjustments", {"variant_id": variant.public_id, "quantity": 1, "reason": "x"}),
         ]  # fmt: skip
 
         for verb, url, body in calls:

@@ -231,7 +231,7 @@ class TestKeys:
         self, client_of: ClientOf, reference_data: None
     ) -> None:
         member = make_staff("support")
-        body = {"variant": make_variant().public_id, "quantity": 1, "kind": "receipt", "reason": "x"}
+        body = {"variant_id": make_variant().public_id, "quantity": 1, "kind": "receipt", "reason": "x"}
         assert post(client_of(member), "/stock-adjustments", body, key="the-same-key").status_code == 403
         User.objects.filter(pk=member.pk).update(is_superuser=True)
 

@@ -341,7 +341,7 @@ def test_methods_that_nobody_needs_are_refused(attacker: Attacker, aim: Aim) -> 
 
 def test_no_amount_of_stock_overflows(attacker: Attacker, things: dict[str, str]) -> None:
     full = make_variant(stock=MAX_ON_HAND - 1)
-    wanted = {"variant": full.public_id, "kind": "receipt", "reason": "too much"}
+    wanted = {"variant_id": full.public_id, "kind": "receipt", "reason": "too much"}
 
     with refused(attacker):
         attacker.send("over", "POST", "/api/v1/stock-adjustments", as_json({**wanted, "quantity": 2}), want=(409,))

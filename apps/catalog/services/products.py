@@ -101,7 +101,7 @@ def create_product(
     :raises InvalidDescription: if no invoice carries its name
     """
     if not Category.objects.filter(pk=category_id).exists():
-        raise CategoryNotFound(param="category")
+        raise CategoryNotFound(param="category_id")
     gst_checks.check_description(name=name)
 
     product = Product(
@@ -133,7 +133,7 @@ def update_product(*, product_id: UUID, changes: Mapping[str, Any], actor: Actor
     product = locks.lock_product(product_id)
 
     if "category_id" in changes and not Category.objects.filter(pk=changes["category_id"]).exists():
-        raise CategoryNotFound(param="category")
+        raise CategoryNotFound(param="category_id")
     gst_checks.check_description(name=changes.get("name", ""))
 
     changed = _changed_fields(product, changes, EDITABLE_PRODUCT_FIELDS)

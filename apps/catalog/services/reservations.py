@@ -219,7 +219,7 @@ def _check_availability(
     first = next(index for index, part in enumerate(parts) if _key_of(part) in short)
     details = [
         {
-            "variant": ids.encode(Variant.PREFIX, key[0]),
+            "variant_id": ids.encode(Variant.PREFIX, key[0]),
             "requested": requested[key],
             "available": available[key],
         }

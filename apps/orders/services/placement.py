@@ -329,7 +329,7 @@ def _reserve_stock(
         stock.reserve_stock(inputs=inputs, actor=actor, now=now)
     except stock.InsufficientStock as error:
         # It counts reservations; the buyer counts lines, several of which may have become one reservation.
-        short = {detail["variant"] for detail in error.details}
+        short = {detail["variant_id"] for detail in error.details}
         positions = (at for at, line in enumerate(requested) if ids.encode("var", line.variant_id) in short)
         error.param = f"lines[{next(positions)}].quantity"
         raise
