@@ -212,7 +212,7 @@ class StockMovementForm(forms.ModelForm):  # type: ignore[type-arg]
     """What came in or went out, in whole units."""
 
     quantity = forms.IntegerField(
-        help_text="Positive in, negative out.", widget=UnfoldAdminIntegerFieldWidget({"inputmode": "text"})
+        help_text="A positive number adds units, a negative one removes them.", widget=UnfoldAdminIntegerFieldWidget({"inputmode": "text"})
     )
 
     class Meta:
@@ -232,7 +232,10 @@ class StockMovementAdmin(ServiceAdmin):
     sortable_by = ()
     autocomplete_fields = ("variant",)
     form = StockMovementForm
-    fields = ("variant", "kind", "quantity", "reason")
+    fields: tuple[str, ...] = ("variant", "kind", "quantity", "reason")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return self.fields if obj is None else (*self.fields, "location", "actor", "created_at")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
