@@ -1,7 +1,7 @@
 """
 SQL that imports a settlement report in sets of rows: a month's lines would take an hour row by row.
 
-`_ADD_LINES` alone matches and books a line. Its reasons are in order of precedence.
+`_ADD_LINES` alone matches, judges and books a line. The rules by which it judges are in `line_rules`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,6 +14,7 @@ from django.db import connection
 
 from apps.core import ids
 from apps.payments.facts import SettlementRow
+from apps.settlements.sql import line_rules
 
 _COPY = """
     COPY settlements_settlementreportrow (
@@ -23,7 +24,8 @@ _COPY = """
     ) FROM STDIN
 """
 
-_ADD_LINES = """
+#: The staged lines of a settlement, with what their own report says of them.
+STAGED_LINES = """
     WITH numbered AS (
         -- A line is known by what it is about and by its kind: a charge may name the payment that it is for.
         SELECT r.*, row_number() OVER (PARTITION BY r.entity_id, r.kind, r.reported_kind ORDER BY r.position) AS occurrence,
@@ -43,40 +45,11 @@ _ADD_LINES = """
                  AND n.credit - n.debit - n.sign * n.amount + n.fee_amount BETWEEN 0 AND n.fee_amount
                 THEN n.credit - n.debit - n.sign * n.amount + n.fee_amount ELSE 0 END AS fee_credit
         FROM numbered n
-    ), judged AS (
-        SELECT s.*, coalesce(a.id, corrected.attempt_id) AS attempt_id, f.id AS refund_id, a.amount AS paid,
-            f.amount AS refunded, coalesce(a.fee_amount, s.fee_amount) AS true_fee,
-            coalesce(a.fee_tax_amount, s.tax_amount) AS true_tax,
-            CASE
-                WHEN s.repetition > 1 OR EXISTS (
-                    SELECT 1 FROM settlements_settlementline l
-                    WHERE l.entity_id = s.entity_id AND l.kind = s.kind AND l.reported_kind = s.reported_kind
-                      AND l.settlement_id <> %(settlement)s
-                ) OR s.kind IN ('payment', 'refund') AND EXISTS (
-                    SELECT 1 FROM ledger_reconciliationexception e
-                    WHERE e.entity_id = s.entity_id AND e.reason = 'missing_line'
-                      AND (e.resolution IN ('written_off', 'paid_outside')
-                           OR e.resolution = 'cleared' AND e.held_amount <> 0)
-                ) THEN 'duplicated_line'
-                WHEN s.kind = 'payment' THEN CASE
-                    WHEN a.id IS NULL THEN 'unknown_payment'
-                    WHEN (s.amount, s.currency) <> (a.amount, a.currency) THEN 'amount_mismatch'
-                    WHEN s.credit - s.debit <> s.amount - s.fee_amount + s.fee_credit THEN 'credit_mismatch'
-                    WHEN s.fee_amount <> coalesce(a.fee_amount, s.fee_amount)
-                      OR s.tax_amount <> coalesce(a.fee_tax_amount, s.tax_amount) OR s.tax_amount > s.fee_amount
-                    THEN 'fee_mismatch' ELSE '' END
-                WHEN s.kind = 'refund' THEN CASE
-                    WHEN f.id IS NULL THEN 'unknown_payment'
-                    WHEN (s.amount, s.currency) <> (f.amount, f.currency) THEN 'amount_mismatch'
-                    WHEN s.debit - s.credit <> s.amount + s.fee_amount - s.fee_credit THEN 'credit_mismatch'
-                    WHEN s.tax_amount > s.fee_amount THEN 'fee_mismatch' ELSE '' END
-                WHEN s.kind IN ('transfer', 'reversal') THEN CASE
-                    WHEN s.credit - s.debit <> s.sign * s.amount - s.fee_amount + s.fee_credit THEN 'credit_mismatch'
-                    WHEN s.tax_amount > s.fee_amount THEN 'fee_mismatch' ELSE '' END
-                WHEN s.kind = 'adjustment' THEN CASE
-                    WHEN s.credit_type = 'fee' OR corrected.attempt_id IS NOT NULL THEN '' ELSE 'unknown_adjustment' END
-                ELSE 'unknown_kind'
-            END AS problem
+    )
+"""
+
+#: Each staged line with the rows of ours that it is about; `line_rules` says what these are.
+MATCHED_LINES = """
         FROM said s
         LEFT JOIN payments_paymentattempt a ON s.kind = 'payment' AND a.gateway = %(gateway)s
              AND a.gateway_payment_id = s.entity_id AND a.status = 'captured'
@@ -94,8 +67,17 @@ _ADD_LINES = """
         -- What failed here, or was paid by hand, is not owed by the gateway: its line has cleared nothing.
         LEFT JOIN payments_refund f ON s.kind = 'refund' AND f.gateway_refund_id = s.entity_id
              AND f.status IN ('pending', 'unknown', 'processed') AND f.transfer_reference = ''
+"""
+
+_ADD_LINES = f"""
+    {STAGED_LINES}, judged AS (
+        SELECT s.*, coalesce(a.id, corrected.attempt_id) AS attempt_id, f.id AS refund_id, a.amount AS paid,
+            f.amount AS refunded, coalesce(a.fee_amount, s.fee_amount) AS true_fee,
+            coalesce(a.fee_tax_amount, s.tax_amount) AS true_tax,
+            {line_rules.REASON} AS problem
+        {MATCHED_LINES}
     ), classified AS (
-        SELECT j.*, problem NOT IN ('duplicated_line', 'unknown_payment', 'unknown_adjustment', 'unknown_kind') AS is_ours
+        SELECT j.*, {line_rules.IS_OURS} AS is_ours
         FROM judged j
     ), booked AS (
         SELECT u.*,
@@ -128,7 +110,7 @@ _ADD_LINES = """
     SELECT count(*), coalesce(sum(bank_amount), 0), coalesce(sum(fee_amount), 0), coalesce(sum(tax_amount), 0),
         coalesce(sum(fee_credit_amount), 0), coalesce(sum(transfer_amount), 0),
         coalesce(sum(cleared_amount), 0), coalesce(sum(held_amount), 0) FROM added
-"""
+"""  # noqa: S608 - only constants of the code are interpolated
 
 
 @dataclass(frozen=True)
