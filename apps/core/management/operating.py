@@ -65,23 +65,15 @@ class OperatorCommand(BaseCommand):
         try:
             result = super().execute(*args, **options)
             sys.stdout.flush()  # here, where a closed pipe can still be distinguished from one that was read to its end
-            return result
         except CommandError as refusal:
             refusal.returncode = FAILED
-            if options.get("as_json"):
-                self._write_error(COULD_NOT_RUN, str(refusal), stream=options.get("stdout"))
+            self._write_refusal(COULD_NOT_RUN, str(refusal), options)
             raise
-        except (OperationalError, InterfaceError) as failure:
-            text = f"The database does not answer, or took too long: {first_line(failure)}"
-            if options.get("as_json"):
-                self._write_error(DATABASE_UNAVAILABLE, text, stream=options.get("stdout"))
-            raise CommandError(text, returncode=FAILED) from failure
-        except ProgrammingError as failure:
-            if getattr(failure.__cause__, "sqlstate", "") not in _UNKNOWN_TABLE_OR_COLUMN:
+        except (OperationalError, InterfaceError, ProgrammingError) as failure:
+            code, text = _explain_database_error(failure)
+            if not code:
                 raise
-            text = f"The database does not have the tables of this version; run `manage.py migrate` first ({first_line(failure)})."
-            if options.get("as_json"):
-                self._write_error(COULD_NOT_RUN, text, stream=options.get("stdout"))
+            self._write_refusal(code, text, options)
             raise CommandError(text, returncode=FAILED) from failure
         except EOFError:
             raise CommandError("There is no more input to answer with. Nothing was done.", returncode=FAILED) from None
@@ -90,6 +82,7 @@ class OperatorCommand(BaseCommand):
         except KeyboardInterrupt:
             self.stderr.write("\nStopped. What was done is kept whole; run it again to go on.")
             raise SystemExit(INTERRUPTED) from None
+        return result
 
     def fail(self, text: str) -> CommandError:
         """Return the error that ends a command which cannot do what it was asked."""
@@ -104,6 +97,11 @@ class OperatorCommand(BaseCommand):
             return str(refusal).removeprefix("Error: ").rstrip(".")
         return "the usage is on stderr"
 
+    def _write_refusal(self, code: str, text: str, options: dict[str, Any]) -> None:
+        """Write why a command that has begun could not run, if it was asked for JSON."""
+        if options.get("as_json"):
+            self._write_error(code, text, stream=options.get("stdout"))
+
     def _write_error(self, code: str, text: str, *, stream: Any = None) -> None:
         """Write why a command could not run as JSON, unless it has begun to write something else."""
         if self.has_written:
@@ -112,6 +110,17 @@ class OperatorCommand(BaseCommand):
 
     #: Set by a command that streams its JSON, and closes it itself if it breaks off.
     has_written = False
+
+
+def _explain_database_error(failure: Exception) -> tuple[str, str]:
+    """Return the code and the sentence about an error of the database; both are empty for a fault of ours."""
+    if not isinstance(failure, ProgrammingError):
+        return DATABASE_UNAVAILABLE, f"The database does not answer, or took too long: {first_line(failure)}"
+    if getattr(failure.__cause__, "sqlstate", "") not in _UNKNOWN_TABLE_OR_COLUMN:
+        return "", ""
+    return COULD_NOT_RUN, (
+        f"The database does not have the tables of this version; run `manage.py migrate` first ({first_line(failure)})."
+    )
 
 
 def _log_to_stderr() -> None:

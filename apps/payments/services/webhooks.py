@@ -197,13 +197,24 @@ def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
         return WebhookOutcome.PROCESSED, ""
     if facts is None:
         return WebhookOutcome.IGNORED, f"{event_type or 'no event'} is not followed"
-    if isinstance(facts, GatewayRefund):
-        return _apply_refund(webhook, facts, now=now)
-    if isinstance(facts, GatewayDispute):
-        return _apply_dispute(webhook, facts, now=now)
-    if isinstance(facts, GatewayLink):
-        return _apply_link(webhook, facts, now=now)
+    return _apply_facts(webhook, facts, now=now)
 
+
+def _apply_facts(
+    webhook: Webhook, facts: GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink, *, now: datetime
+) -> tuple[WebhookOutcome, str]:
+    match facts:
+        case GatewayRefund():
+            return _apply_refund(webhook, facts, now=now)
+        case GatewayDispute():
+            return _apply_dispute(webhook, facts, now=now)
+        case GatewayLink():
+            return _apply_link(webhook, facts, now=now)
+        case GatewayPayment():
+            return _apply_payment(webhook, facts, now=now)
+
+
+def _apply_payment(webhook: Webhook, facts: GatewayPayment, *, now: datetime) -> tuple[WebhookOutcome, str]:
     try:
         attempt = apply_gateway_payment(
             facts=facts, source=Source.WEBHOOK, actor=gateway_actor(webhook.gateway), now=now
