@@ -212,7 +212,8 @@ class StockMovementForm(forms.ModelForm):  # type: ignore[type-arg]
     """What came in or went out, in whole units."""
 
     quantity = forms.IntegerField(
-        help_text="A positive number adds units, a negative one removes them.", widget=UnfoldAdminIntegerFieldWidget({"inputmode": "text"})
+        help_text="A positive number adds units, a negative one removes them.",
+        widget=UnfoldAdminIntegerFieldWidget({"inputmode": "text"}),
     )
 
     class Meta:

@@ -94,8 +94,8 @@ UNRECORDED: dict[str, Unrecorded] = {
     "settlements.services.matching:_open_settlement": Unrecorded(
         "settlements.settlement", "the row that its lines refer to; booking them records all of it"
     ),
-    "settlements.services.report_imports:claim": Unrecorded("settlements.settlementimport", _CLAIM),
-    "settlements.services.report_imports:_extend_claim": Unrecorded("settlements.settlementimport", _CLAIM),
+    "settlements.services.import_claims:take": Unrecorded("settlements.settlementimport", _CLAIM),
+    "settlements.services.import_claims:extend": Unrecorded("settlements.settlementimport", _CLAIM),
     "payments.services.webhooks:process_webhook": Unrecorded(
         "payments.webhook", "its effects have events of their own"
     ),
@@ -113,7 +113,6 @@ WITHOUT_EVENTS = {
     "ledger.services.postings:_insert": "postings",
     "ledger.services.resolvers:register_resolver": "a table of functions, and no row",
     "payments.services.refunds.requests:_insert": "lines of a refund",
-    "settlements.services.report_imports:_import": "an import's own method, and no row",
     "settlements.services.report_imports:_sha256_of": "a hash, and no row",
     "tax.services:set_rate": "tax rates",
     "tax.services:set_up_reference_data": "tax rates",

@@ -80,14 +80,14 @@ class FaultPoints(AppConfig):
         from apps.core.management import relay_loop
         from apps.orders.services import placement
         from apps.payments import rules
-        from apps.settlements.services import report_imports
+        from apps.settlements.services import import_claims, report_staging
 
         # The waits of the product, shortened so that a test need not sit through them.
         relay.RESEND_AFTER = timedelta(seconds=6)
         external_calls.CLAIM_TTL = timedelta(seconds=6)
         rules._REFUND_WAITS = (2, 2, 2, 5, 5, 5)
         # And its pieces, so that a report of a few hundred lines is one of many.
-        report_imports._BATCH = 100
+        report_staging._BATCH = 100
 
         call, mark_done, send = http.Client.call, relay._mark_done, relay_loop.send_hint
         create = placement.create
@@ -118,20 +118,20 @@ class FaultPoints(AppConfig):
             hit(RELAY_BEFORE_HINT)
             send(*args, **kwargs)
 
-        keep, hold = report_imports._ImportRun._keep, report_imports._ImportRun._extend_claim
+        stage_batch, extend = report_staging._stage_batch, import_claims.ImportClaim.extend
 
-        def die_or_keep(self: report_imports._ImportRun, rows: Any) -> None:
-            keep(self, rows)
-            if self.report.rows_read >= 200:
+        def die_or_stage(rows: Any, **others: Any) -> None:
+            stage_batch(rows, **others)
+            if others["claim"].report.rows_read >= 200:
                 hit(IMPORT_AMID_READING)
 
-        def hold_or_die(self: report_imports._ImportRun, **fields: int) -> None:
-            hold(self, **fields)
+        def extend_or_die(self: import_claims.ImportClaim, **fields: int) -> None:
+            extend(self, **fields)
             if self.report.lines_added >= 200:
                 hit(IMPORT_AMID_BOOKING)
 
-        report_imports._ImportRun._keep = die_or_keep  # type: ignore[method-assign]
-        report_imports._ImportRun._extend_claim = hold_or_die  # type: ignore[method-assign]
+        report_staging._stage_batch = die_or_stage
+        import_claims.ImportClaim.extend = extend_or_die  # type: ignore[method-assign]
         http.Client.call = call_and_die  # type: ignore[method-assign]
         placement.create = create_and_die
         relay._mark_done = die_or_mark_done

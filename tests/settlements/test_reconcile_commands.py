@@ -20,7 +20,7 @@ from apps.payments.gateways import GatewayOutcomeUnknown
 from apps.payments.models import Dispute, PaymentAttempt, Refund
 from apps.settlements import handlers
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine
-from apps.settlements.services import reconciliation, report_imports, sandbox_diff
+from apps.settlements.services import import_claims, reconciliation, report_imports, sandbox_diff
 from tests.factories.orders import make_order
 from tests.factories.payments import make_payment
 from tests.support.settlements import violated
@@ -223,7 +223,7 @@ def test_a_worker_that_was_quicker_is_waited_for(settled: Any, monkeypatch: pyte
         SettlementImport.objects.filter(pk=import_id).update(
             status="completed", lines_added=7, completed_at=clock.now()
         )
-        raise report_imports.ImportInProgress
+        raise import_claims.ImportInProgress
 
     monkeypatch.setattr(report_imports, "import_settlements", read_by_a_worker)
 

@@ -19,10 +19,9 @@ from apps.ledger.models import ReconciliationException
 from apps.payments import services
 from apps.settlements import locks as settlement_locks
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine
-from apps.settlements.services import reconciliation
-from apps.settlements.services.reconciliation import ImportInProgress
+from apps.settlements.services import reconciliation, report_imports
+from apps.settlements.services.import_claims import CLAIM_TTL, ImportClaim, ImportInProgress
 from apps.settlements.sql import report_lines
-from apps.settlements.tasks import report_imports
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.support.database_locks import wait_for_a_blocked_session
@@ -170,13 +169,13 @@ def test_control_without_the_lock_one_of_two_readers_fails(report: bytes, monkey
 
 def begin_and_die(report: SettlementImport, *, now: Any) -> None:
     """Claim a report as a worker does that is then killed."""
-    report_imports._ImportRun(report, now=now, on_progress=lambda step, count: None).claim()
+    ImportClaim(report, now=now).take()
 
 
 def test_what_a_dead_reader_left_is_free_before_the_relay_gives_up(reference_data: None, owner: Any) -> None:
     """The last of a handler run's starts comes when the claim of one that died in the first is over."""
     last_start = relay.RESEND_AFTER + sum(relay.BACKOFF[1:], timedelta())
-    assert last_start > report_imports._CLAIM_TTL
+    assert last_start > CLAIM_TTL
 
 
 def test_the_report_of_a_dead_reader_is_asked_for_again(reference_data: None, owner: Any) -> None:

@@ -23,7 +23,7 @@ from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.gateways import GatewayOutcomeUnknown
 from apps.payments.models import PaymentAttempt, Refund
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine, SettlementReportRow
-from apps.settlements.services import matching, report_imports
+from apps.settlements.services import matching, report_imports, report_staging
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_refund, make_gateway_payment, make_payment, pay
 from tests.support.settlements import (
@@ -257,22 +257,22 @@ def test_what_is_no_report_is_refused_and_nothing_is_booked(reference_data: None
 
 @pytest.mark.django_db
 def test_a_reading_that_broke_off_goes_on_where_it_was(paid: Any, sandbox: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("apps.settlements.services.report_imports._BATCH", 1)
+    monkeypatch.setattr("apps.settlements.services.report_staging._BATCH", 1)
     report = as_csv(line_of(paid), *(line(f"adj_{n:014d}", "adjustment", amount=n, debit=n) for n in range(1, 5)))
-    whole = report_imports._ImportRun._keep
+    whole = report_staging._stage_batch
 
-    def keep(self: Any, rows: Any) -> None:
-        if self.report.rows_read == 3:
+    def stage_batch(rows: Any, **others: Any) -> None:
+        if others["claim"].report.rows_read == 3:
             raise GatewayOutcomeUnknown(GatewayError())
-        whole(self, rows)
+        whole(rows, **others)
 
-    monkeypatch.setattr(report_imports._ImportRun, "_keep", keep)
+    monkeypatch.setattr(report_staging, "_stage_batch", stage_batch)
     with pytest.raises(GatewayOutcomeUnknown):
         import_csv(report)
     broken = SettlementImport.objects.get()
     assert (broken.status, broken.rows_read, SettlementReportRow.objects.count()) == ("failed", 3, 3)
 
-    monkeypatch.setattr(report_imports._ImportRun, "_keep", whole)
+    monkeypatch.setattr(report_staging, "_stage_batch", whole)
     done = import_csv(report)
 
     assert (done.pk, done.status, done.rows_read, done.lines_added) == (broken.pk, "completed", 5, 5)

@@ -15,13 +15,10 @@ from apps.payments import selectors as payments
 from apps.payments import services as payment_services
 from apps.payments.services import GatewayFailure
 from apps.settlements import selectors
+from apps.settlements.services.import_claims import ImportInProgress
 from apps.settlements.services.matching import check_settlements, open_missing_line_exceptions, record_transfer_amount
 from apps.settlements.services.receivables import open_overdue_receivable_exceptions
-from apps.settlements.services.report_imports import (
-    ImportInProgress,
-    import_settlements,
-    request_settlement_import,
-)
+from apps.settlements.services.report_imports import import_settlements, request_settlement_import
 
 log = structlog.get_logger(__name__)
 

@@ -90,6 +90,7 @@ class Command(OperatorCommand):
     ) -> SettlementImport:
         from apps.core.events import Actor
         from apps.settlements.services import report_imports as services
+        from apps.settlements.services.import_claims import ImportInProgress
 
         operator = Actor(kind="operator", id="import_settlements")
 
@@ -110,23 +111,24 @@ class Command(OperatorCommand):
         asked = services.request_settlement_import(day=date or clock.ist_date(now), actor=operator, now=now)
         try:
             return services.import_settlements(import_id=asked.pk, now=clock.now(), on_progress=on_progress)
-        except services.ImportInProgress:
+        except ImportInProgress:
             # A worker received the same request and started first.
             return self._wait_for(asked, progress)
 
     def _wait_for(self, asked: SettlementImport, progress: Progress) -> SettlementImport:
         from apps.settlements import selectors
-        from apps.settlements.services import report_imports as services
+        from apps.settlements.services.import_claims import ImportInProgress
+        from apps.settlements.services.report_imports import ReportUnreadable
         from apps.settlements.states import ImportStatus
 
         ends = time.monotonic() + _WAIT_SECONDS
         while (report := selectors.get_settlement_import(asked.pk)).status == ImportStatus.WAITING:
             if time.monotonic() > ends:
-                raise services.ImportInProgress
+                raise ImportInProgress
             progress.show(f"{report.rows_read:,} lines read by a worker")
             time.sleep(_LOOK_AGAIN_SECONDS)
         if report.status == ImportStatus.FAILED:
-            raise services.ReportUnreadable(report.error)
+            raise ReportUnreadable(report.error)
         return report
 
     def _summarise(self, report: SettlementImport) -> None:

@@ -1,0 +1,46 @@
+"""The claim of a worker on a settlement report, so that no two read the same one at once."""
+
+import time
+from datetime import datetime, timedelta
+
+from apps.core import clock
+from apps.core.errors import Conflict
+from apps.settlements.models import SettlementImport
+from apps.settlements.states import ImportStatus
+
+#: A claim that no batch extends in this time expires: its worker has crashed, and the relay has an attempt left for it.
+CLAIM_TTL = timedelta(minutes=4)
+
+
+class ImportInProgress(Conflict):
+    """Another process is reading the same report. Try again in a few minutes."""
+
+    message = "This report is being read by somebody else. Try again in a few minutes."
+
+
+class ImportClaim:
+    """The claim of one run on one import; each batch extends it."""
+
+    def __init__(self, report: SettlementImport, *, now: datetime) -> None:
+        self.report = report
+        self._now = now
+        self._began = time.monotonic()
+
+    def take(self) -> bool:
+        """
+        Claim the report, and return whether it still has to be imported.
+
+        :raises ImportInProgress: if another worker is importing it
+        """
+        rows = SettlementImport.objects.filter(pk=self.report.pk).exclude(status=ImportStatus.COMPLETED)
+        is_claimed = rows.claim(now=self._now, ttl=CLAIM_TTL)
+        self.report.refresh_from_db()
+        if not is_claimed and self.report.status != ImportStatus.COMPLETED:
+            raise ImportInProgress
+        return is_claimed
+
+    def extend(self, **fields: int) -> None:
+        """Extend the claim from the present moment, and save how far the import has come."""
+        elapsed = timedelta(seconds=time.monotonic() - self._began)
+        rows = SettlementImport.objects.filter(pk=self.report.pk)
+        rows.update(claimed_until=clock.to_milliseconds(self._now + elapsed) + CLAIM_TTL, **fields)
