@@ -240,7 +240,9 @@ class TestHelp:
             assert isinstance(command_help._load(module), OperatorCommand), module
 
     def test_is_printed_without_settings_and_without_any_app(self) -> None:
-        names = sorted(command_help.find_commands())
+        names = sorted(
+            command_help.find_commands().keys() - {"migrate"}
+        )  # its options are Django's, which reads the settings
         code = (
             "import sys, runpy\n"
             f"for name in {names!r}:\n"

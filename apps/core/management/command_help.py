@@ -14,6 +14,8 @@ from django.core.management.base import BaseCommand
 
 _ROOT = Path(__file__).resolve().parent.parent.parent.parent
 _HELP = frozenset({"-h", "--help"})
+#: Commands that extend one of Django's whose options depend on the settings.
+_NEEDS_SETTINGS = frozenset({"migrate"})
 
 
 def print_help(arguments: Sequence[str], *, program: str = "manage.py") -> bool:
@@ -28,7 +30,7 @@ def print_help(arguments: Sequence[str], *, program: str = "manage.py") -> bool:
     name = arguments[1] if arguments[0] == "help" else arguments[0]
     is_asked = arguments[0] == "help" or not _HELP.isdisjoint(_before_dashes(arguments[1:]))
     modules = find_commands()
-    if not is_asked or name not in modules:
+    if not is_asked or name not in modules or name in _NEEDS_SETTINGS:
         return False
     _load(modules[name]).print_help(program, name)
     return True
