@@ -104,7 +104,7 @@ def normalise_email(text: str) -> str:
 
 def hash_code(*, pepper: str, challenge: str, purpose: str, destination: str, code: str) -> str:
     """Return the keyed hash of a code (HMAC-SHA256, hex), bound to its challenge, purpose and destination."""
-    text = "\n".join((challenge, purpose, destination, code))
+    text = f"{challenge}\n{purpose}\n{destination}\n{code}"
     return hmac.new(pepper.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 

@@ -58,8 +58,8 @@ class RupeesField(forms.Field):
             return None
         try:
             return parse_rupees(str(value))
-        except ValueError:
-            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        except ValueError as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
 
     def validate(self, value: Any) -> None:
         super().validate(value)

@@ -4,11 +4,11 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Warning, register
+from django.core import checks
 
 
-@register
-def check_documents_dir(**_options: Any) -> list[CheckMessage]:
+@checks.register
+def check_documents_dir(**_options: Any) -> list[checks.CheckMessage]:
     """Warn if no document can be kept; no error, because a machine that renders none needs no directory."""
     directory = settings.DOCUMENTS_DIR
     try:
@@ -17,4 +17,8 @@ def check_documents_dir(**_options: Any) -> list[CheckMessage]:
             return []
     except OSError as error:
         text = f"DOCUMENTS_DIR names {str(directory)!r}, where this process can keep no document ({error.strerror})."
-        return [Warning(text, hint="Create it for the user that the web and worker processes run as.", id="bahi.W001")]
+        return [
+            checks.Warning(
+                text, hint="Create it for the user that the web and worker processes run as.", id="bahi.W001"
+            )
+        ]

@@ -83,11 +83,17 @@ def _make_subscription(handler: Callable[..., object]) -> Subscription:
     return Subscription(name=name, queue=queue, call=handler, calls_external=getattr(handler, "calls_external", False))
 
 
-def _find_subscription(name: str) -> Subscription | None:
-    return next(
-        (subscription for group in get_subscriptions().values() for subscription in group if subscription.name == name),
-        None,
-    )
+def _get_subscription(name: str) -> Subscription:
+    """
+    Return the subscription of a handler.
+
+    :raises LookupError: if no handler has this name
+    """
+    for group in get_subscriptions().values():
+        for subscription in group:
+            if subscription.name == name:
+                return subscription
+    raise LookupError(f"no handler is called {name}")
 
 
 @transaction.atomic
@@ -231,7 +237,6 @@ def run_handler(handler_run_id: UUID, *, now: datetime | None = None, hint_sent_
     if handler_run is None:
         return False
 
-    subscription = _find_subscription(handler_run.handler)
     token = current_request_id.set(handler_run.event.request_id)
     with structlog.contextvars.bound_contextvars(
         request_id=handler_run.event.request_id,
@@ -240,10 +245,8 @@ def run_handler(handler_run_id: UUID, *, now: datetime | None = None, hint_sent_
         handler_run=str(handler_run.pk),
     ):
         try:
-            if subscription is None:
-                raise LookupError(f"no handler is called {handler_run.handler}")
-            _call_handler(subscription, handler_run, now=at)
-        except Exception as error:
+            _call_handler(_get_subscription(handler_run.handler), handler_run, now=at)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is recorded, and the run is repeated
             _record_failure(handler_run, error, now=clock.now())
             return False
         finally:

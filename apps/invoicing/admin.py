@@ -157,7 +157,7 @@ class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
         try:
             _, content = selectors.get_document(invoice.pk)
         except BahiError as error:
-            raise Http404(error.text)
+            raise Http404(error.text) from error
         if not can_read_contacts(request):
             user: Any = request.user
             accounts_services.record_contact_details_view(

@@ -18,8 +18,8 @@ _NUMBER = re.compile(NUMBER_PATTERN, re.ASCII)
 def _read_order_id(text: str) -> Any:
     try:
         return ids.decode("ord", text)
-    except NotFound:
-        raise InvalidFilter("order_id", "must be an id of the form ord_...", param="order_id")
+    except NotFound as error:
+        raise InvalidFilter("order_id", "must be an id of the form ord_...", param="order_id") from error
 
 
 def _read_number(text: str) -> str:

@@ -51,8 +51,8 @@ def _read_owner(text: str) -> str | UUID:
         return text
     try:
         return ids.decode("cus", text)
-    except NotFound:
-        raise InvalidOwner(param="owner_id")
+    except NotFound as error:
+        raise InvalidOwner(param="owner_id") from error
 
 
 class ExceptionFilterSet(QueryFilterSet):

@@ -252,8 +252,8 @@ def instant_from(line: Mapping[str, Any], name: str) -> datetime | None:
         return None
     try:
         seconds = int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise UnreadableFacts(f"{name} is not a time: {str(value)[:20]!r}")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnreadableFacts(f"{name} is not a time: {str(value)[:20]!r}") from error
     if not _FIRST <= seconds <= _LAST:
         raise UnreadableFacts(f"{name} is not a time: {str(value)[:20]!r}")
     return datetime.fromtimestamp(seconds, tz=UTC)

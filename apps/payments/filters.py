@@ -48,8 +48,8 @@ def _read_many(text: str | None, known: Sequence[str], *, refusal: type[Invalid]
 def _read_order_id(text: str) -> UUID:
     try:
         return ids.decode("ord", text)
-    except NotFound:
-        raise InvalidOrderId(param="order_id")
+    except NotFound as error:
+        raise InvalidOrderId(param="order_id") from error
 
 
 def _status_filter(statuses: Sequence[str], refusal: type[Invalid]) -> ReadFilter:

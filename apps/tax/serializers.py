@@ -27,8 +27,8 @@ def _read_day(text: str) -> date:
         raise InvalidDate(param="on")
     try:
         return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidDate(param="on")
+    except ValueError as error:
+        raise InvalidDate(param="on") from error
 
 
 class TaxRateQuery(RequestSerializer):

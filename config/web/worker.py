@@ -172,7 +172,7 @@ class BufferingWorker(ThreadWorker):
         """Send the rest of the answer, then wait for the next request or for the end."""
         try:
             conn.keeps_alive = not fs.cancelled() and fs.result()
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever the request raised, only its connection ends
             conn.keeps_alive = False
             conn.sock.is_broken = True
         self._guard(self._finish_answer, conn)

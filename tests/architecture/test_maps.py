@@ -132,7 +132,9 @@ class TestArchitecture:
         named = re.findall(r"`(apps/[\w/]+\.py)` `(\w+)`", self.PAGE)
 
         assert len(named) >= 15
-        assert [name for path, name in named if not re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.M)] == []
+        assert [
+            name for path, name in named if not re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+        ] == []
 
     def test_events_exist(self) -> None:
         named = set(re.findall(r"`((?:orders|payments|invoicing|ledger)(?:\.[a-z_]+){2})`", self.PAGE))

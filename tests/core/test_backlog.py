@@ -95,7 +95,7 @@ class Day:
         self.now = clock.now()
         monkeypatch.setattr(clock, "now", lambda: self.now)
         monkeypatch.setattr(relay, "get_subscriptions", lambda: {TYPE: (self.subscription,)})
-        monkeypatch.setattr(relay, "_find_subscription", lambda name: self.subscription)
+        monkeypatch.setattr(relay, "_get_subscription", lambda name: self.subscription)
         self.subscription = relay.Subscription(
             name="apps.orders.handlers.one", queue="events", call=self.handle, calls_external=False
         )

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.django_db
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 #: A script or a style sheet in the text of a page, and a handler in an attribute: none of them runs.
 INLINE_SCRIPT = re.compile(
-    r"<script(?![^>]*\bsrc=)(?![^>]*type=\"(?:application|text)/(?:json|template)\")[^>]*>", re.I
+    r"<script(?![^>]*\bsrc=)(?![^>]*type=\"(?:application|text)/(?:json|template)\")[^>]*>", re.IGNORECASE
 )
-INLINE_HANDLER = re.compile(r"<[^>]+\son[a-z]+\s*=|href\s*=\s*[\"']?javascript:", re.I)
+INLINE_HANDLER = re.compile(r"<[^>]+\son[a-z]+\s*=|href\s*=\s*[\"']?javascript:", re.IGNORECASE)
 
 
 def directives(response: Any) -> dict[str, str]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -64,13 +65,13 @@ def test_the_servers_end_with_the_command_that_is_killed(wait_until, alive):
         cwd=CHECKOUT, env=CLEAN, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        sockets = process.stdout.readline().strip().removeprefix("unix://").rpartition("/")[0]
-        assert os.path.isdir(sockets)
+        sockets = Path(process.stdout.readline().strip().removeprefix("unix://")).parent
+        assert sockets.is_dir()
 
         process.send_signal(signal.SIGKILL)
 
         assert process.wait(240) == -signal.SIGKILL
-    wait_until(lambda: not os.path.exists(sockets))
+    wait_until(lambda: not sockets.exists())
 
 
 def test_an_unknown_command_and_a_missing_one_say_so():

@@ -57,10 +57,10 @@ def _letters_of(font: Any) -> dict[int, str]:
     """Return a font's letters by glyph, as its /ToUnicode says."""
     table = font["/ToUnicode"].get_object().get_data().decode("latin-1")
     letters: dict[int, str] = {}
-    for block in re.findall(r"beginbfchar(.*?)endbfchar", table, re.S):
+    for block in re.findall(r"beginbfchar(.*?)endbfchar", table, re.DOTALL):
         for glyph, text in re.findall(r"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>", block):
             letters[int(glyph, 16)] = bytes.fromhex(text).decode("utf-16-be")
-    for block in re.findall(r"beginbfrange(.*?)endbfrange", table, re.S):
+    for block in re.findall(r"beginbfrange(.*?)endbfrange", table, re.DOTALL):
         for first, last, text in re.findall(r"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>", block):
             start = int.from_bytes(bytes.fromhex(text), "big")
             for offset in range(int(last, 16) - int(first, 16) + 1):

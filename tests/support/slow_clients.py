@@ -5,6 +5,7 @@ import socket
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Self
 
 from tests.support.web_server import WebServer
 
@@ -47,7 +48,7 @@ class SlowClients:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._drive, name="slow-clients", daemon=True)
 
-    def __enter__(self) -> "SlowClients":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

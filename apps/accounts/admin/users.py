@@ -51,8 +51,8 @@ class StaffForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_email(self) -> str:
         try:
             email = rules.normalise_email(self.cleaned_data["email"])
-        except ValueError:
-            raise forms.ValidationError("This is not an e-mail address.")
+        except ValueError as error:
+            raise forms.ValidationError("This is not an e-mail address.") from error
         if selectors.find_user_at(email) is not None:
             raise forms.ValidationError("An account has this e-mail address already.")
         return email
@@ -176,7 +176,7 @@ class UserAdmin(KeySearch, ServiceAdmin):
     def _log(self, request: HttpRequest, obj: User, action: int, message: Any) -> LogEntry:
         """Log a change without the person's name, which Django would keep."""
         return LogEntry.objects.create(
-            user=cast(User, request.user),
+            user=cast("User", request.user),
             content_type=ContentType.objects.get_for_model(User),
             object_id=str(obj.pk),
             object_repr=obj.public_id,

@@ -18,26 +18,22 @@ def list_peppers() -> list[str]:
     return [settings.OTP_PEPPER, *settings.OTP_PEPPER_FALLBACKS]
 
 
-class _LimitExceeded(Exception):
-    """Rolls back what a refused attempt has used of other limits."""
-
-
 def consume(rate_limits: Sequence[RateLimit], *, now: datetime) -> None:
     """
     Count one attempt against all of these rate limits, or against none.
 
     :raises RateLimited: if one of them is exceeded; `retry_after` says for how many seconds
     """
-    try:
-        with transaction.atomic():
-            exceeded = sql.consume(rate_limits, now=now)
-            if exceeded:
-                raise _LimitExceeded
-    except _LimitExceeded:
+    with transaction.atomic():
+        exceeded = sql.consume(rate_limits, now=now)
+        if exceeded:
+            # What this attempt has used of the other limits is given back.
+            transaction.set_rollback(True)
+    if exceeded:
         kinds = sorted({rate_limit.key.rpartition(":")[0] for rate_limit in rate_limits if rate_limit.key in exceeded})
         log_security_event("rate_limit_exceeded", rate_limits=kinds)
         wait = sql.get_retry_delay([rate_limit for rate_limit in rate_limits if rate_limit.key in exceeded], now=now)
-        raise RateLimited(retry_after=max(1, ceil(wait.total_seconds()))) from None
+        raise RateLimited(retry_after=max(1, ceil(wait.total_seconds())))
 
 
 def restore_attempts(rate_limits: Sequence[RateLimit], *, consumed_at: datetime) -> None:

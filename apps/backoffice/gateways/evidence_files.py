@@ -5,7 +5,6 @@ They are copies: whatever is lost is rendered again, so there is no row of them.
 """
 
 import contextlib
-import os
 import secrets
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def store(dispute_id: str, fingerprint: str, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(content)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

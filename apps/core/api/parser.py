@@ -74,8 +74,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     """
     try:
         text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise MalformedJson("it is not UTF-8")
+    except UnicodeDecodeError as error:
+        raise MalformedJson("it is not UTF-8") from error
     try:
         value = json.loads(
             text,
@@ -85,9 +85,9 @@ def parse_object(raw: bytes) -> dict[str, Any]:
             parse_float=_bounded_float,
         )
     except json.JSONDecodeError as error:
-        raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}")
-    except RecursionError:
-        raise MalformedJson(_TOO_DEEP)
+        raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise MalformedJson(_TOO_DEEP) from error
     if not isinstance(value, dict):
         raise MalformedJson("an object is expected")
     _refuse_unfit(value, depth=1)

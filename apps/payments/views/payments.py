@@ -156,7 +156,7 @@ class RazorpayWebhookViewSet(ApiViewSet):
                 event_id=request.headers.get("X-Razorpay-Event-Id", ""),
                 now=clock.now(),
             )
-        except services.InvalidWebhookSignature:
+        except services.InvalidWebhookSignature as error:
             # Limited only after the signature was found invalid: genuine webhooks are never refused, however many there
             # are.
             if is_ratelimited(
@@ -166,7 +166,7 @@ class RazorpayWebhookViewSet(ApiViewSet):
                 rate=_FORGERIES,
                 increment=True,
             ):
-                raise RateLimited(retry_after=60)
+                raise RateLimited(retry_after=60) from error
             raise
         return Response(self.get_serializer(webhook).data)
 

@@ -62,7 +62,7 @@ def read_bank_details(value: Any) -> dict[str, str] | None:
     except ValueError as error:
         raise ValueError("is not JSON") from error
     if not isinstance(details, dict):
-        raise ValueError("must be a JSON object")
+        raise ValueError("must be a JSON object")  # noqa: TRY004 - the text of a setting is wrong, not the type of an argument
     unknown = sorted(set(details) - set(_BANK_FIELDS))
     if unknown:
         raise ValueError(f"has {quoted(unknown[0])}; it may have {', '.join(_BANK_FIELDS)} only")

@@ -76,9 +76,9 @@ class Command(OperatorCommand):
             self.stdout.write(f"{'account':<36}{'debit':>20}{'credit':>20}")
             for one in balances:
                 self.stdout.write(_two_sides(one.account.code, one.amount))
-            debits = sum(one.amount for one in balances if one.amount > 0)
-            credits = sum(-one.amount for one in balances if one.amount < 0)
-            self.stdout.write(f"{'':<36}{money.rupees(debits):>20}{money.rupees(credits):>20}")
+            debit = sum(one.amount for one in balances if one.amount > 0)
+            credit = sum(-one.amount for one in balances if one.amount < 0)
+            self.stdout.write(f"{'':<36}{money.rupees(debit):>20}{money.rupees(credit):>20}")
             if total:
                 self.stdout.write(self.style.ERROR(f"The books are out by {money.rupees(total)}."))
             else:
