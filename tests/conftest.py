@@ -29,6 +29,7 @@ from rest_framework.test import APIClient
 from config.settings.environment.servers import read_database
 from devtools import embedded
 from tests.factories.accounts import make_access_token, make_staff, make_user
+from tests.support import distribution
 from tests.support.api_client import CheckedClient
 from tests.support.capabilities import CapabilityReport
 from tests.support.colleagues import make_colleagues
@@ -48,6 +49,7 @@ _servers = contextlib.ExitStack()
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(CapabilityReport(config), "capabilities")
+        config.pluginmanager.register(distribution, "distribution")
     else:
         _use_redis(_redis_url_of_worker(os.environ["REDIS_URL"], int(os.environ["PYTEST_XDIST_WORKER"].lstrip("gw"))))
     if hasattr(config, "workerinput") or (

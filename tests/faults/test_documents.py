@@ -10,7 +10,7 @@ import pytest
 from tests.support.pdf_text import pages_of
 from tests.support.running_stack import ADDRESS, Buyer, RunningStack, wait_for
 
-pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 NAME = "महात्मा गांधी"
 

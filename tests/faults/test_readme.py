@@ -11,7 +11,7 @@ import pytest
 from devtools.embedded import CHECKOUT
 from tests.support.running_stack import WAIT_SECONDS, RunningStack
 
-pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 
 def read_commands() -> str:

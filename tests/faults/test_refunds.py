@@ -13,7 +13,7 @@ from devtools.demo.client import Api
 from tests.faults import points
 from tests.support.running_stack import Buyer, RunningStack, wait_for
 
-pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 REFUND_CALL = {"path": "/v1/payments/*/refund", "method": "POST"}
 

@@ -13,7 +13,7 @@ import requests
 from tests.support.running_stack import Buyer, RunningStack, wait_for
 
 pytestmark = [
-    pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(900),
+    pytest.mark.faults, pytest.mark.timeout(900),
     pytest.mark.usefixtures("no_process_ends"),
 ]  # fmt: skip
 

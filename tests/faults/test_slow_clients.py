@@ -10,7 +10,7 @@ import pytest
 from tests.support.slow_clients import DRIPS, SLOW_CLOSER, SLOW_READER, SlowClients
 from tests.support.web_server import WebServer, running_web
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("slow-clients"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 GOOD = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 KEPT = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

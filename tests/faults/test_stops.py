@@ -16,7 +16,7 @@ import requests
 from tests.faults import points
 from tests.support.running_stack import WAIT_SECONDS, Buyer, RunningStack, wait_for
 
-pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
