@@ -5,6 +5,7 @@ import os
 from celery import Celery
 from celery.signals import task_prerun
 from django.conf import settings
+from django.db import close_old_connections
 
 from config.settings import settings_module
 
@@ -18,8 +19,7 @@ app.autodiscover_tasks()
 
 @app.on_after_finalize.connect
 def _read_schedule(sender: Celery, **_: object) -> None:
-    # Late: the schedule names tasks, which need the apps to be loaded.
-    from config.schedule import SCHEDULE
+    from config.schedule import SCHEDULE  # noqa: PLC0415 - it names tasks, which need the apps to be loaded
 
     sender.conf.beat_schedule = SCHEDULE
 
@@ -28,6 +28,4 @@ def _read_schedule(sender: Celery, **_: object) -> None:
 def _drop_dead_connections(**_: object) -> None:
     # Celery keeps a child's connection for CELERY_DB_REUSE_MAX tasks and never asks whether it still lives: after a restart
     # of Postgres every task would fail until then.
-    from django.db import close_old_connections
-
     close_old_connections()

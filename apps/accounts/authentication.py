@@ -192,12 +192,12 @@ class AccessTokenAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[User, Any] | None:
-        parts = get_authorization_header(request).split()
-        if not parts or parts[0].lower() != b"bearer":
+        scheme, *tokens = get_authorization_header(request).split() or [b""]
+        if scheme.lower() != b"bearer":
             return None
-        if len(parts) != 2 or len(parts[1]) > MAX_TOKEN_LENGTH:
+        if len(tokens) != 1 or len(tokens[0]) > MAX_TOKEN_LENGTH:
             raise TokenNotValid
-        text = parts[1].decode("latin-1")
+        text = tokens[0].decode("latin-1")
         if not _HS256_TOKEN.fullmatch(text):
             raise TokenNotValid
 

@@ -35,6 +35,9 @@ _MOBILE_TYPES: Final = frozenset(
     {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
 )
 
+#: The country code of Indian numbers.
+_INDIA = 91
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
@@ -73,7 +76,7 @@ def normalise_phone(text: str, *, countries: Collection[str] = ("IN",)) -> str:
     except phonenumbers.NumberParseException as error:
         raise ValueError("not a phone number") from error
     e164 = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
-    if number.country_code == 91:
+    if number.country_code == _INDIA:
         is_ours = "IN" in countries and _INDIAN_MOBILE.fullmatch(e164) is not None
     else:
         is_ours = (

@@ -63,7 +63,7 @@ def insert(row: Subject, values: Mapping[str, Any], event: list[str | None], *, 
     fields = fields_of(type(row))
     names = tuple(values)
     params = [*event, *(to_text(fields[name], value) for name, value in values.items())]
-    return execute(_insert_statement(type(row), names, ignore_conflicts), params) == 1
+    return execute(_insert_statement(type(row), names, ignore_conflicts=ignore_conflicts), params) == 1
 
 
 @cache
@@ -82,7 +82,7 @@ def _update_statement(model: type[Subject], names: tuple[str, ...]) -> str:
 
 
 @cache
-def _insert_statement(model: type[Subject], names: tuple[str, ...], ignore_conflicts: bool) -> str:
+def _insert_statement(model: type[Subject], names: tuple[str, ...], *, ignore_conflicts: bool) -> str:
     fields = fields_of(model)
     columns = ", ".join(_quote(fields[name].column) for name in names)
     numbers = ", ".join(f"${number}" for number, _ in enumerate(names, _PARAMETERS_OF_EVENT + 1))
@@ -117,9 +117,10 @@ def stored_values(model: type[Subject], values: Mapping[str, Any]) -> dict[str, 
     """
     fields, attribute_names = fields_of(model), _attribute_names(model)
     stored = {}
-    for name, value in values.items():
-        if name in attribute_names:
-            name, value = attribute_names[name], None if value is None else value.pk
+    for attribute, given in values.items():
+        name, value = attribute, given
+        if attribute in attribute_names:
+            name, value = attribute_names[attribute], None if given is None else given.pk
         if name not in fields or name in MANAGED_FIELDS:
             raise TypeError(f"{model._meta.label_lower} has no field {name} that can be changed")
         stored[name] = _stored_value(value)

@@ -1,5 +1,6 @@
 """Invoices and credit notes: the lists, one with all that stands on it, and its PDF."""
 
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 
@@ -75,7 +76,7 @@ class CreditNoteViewSet(_DocumentViewSet):
 def _download(request: Request, document: Invoice) -> HttpResponseBase:
     file, content = selectors.get_document(document.pk)
     answer = with_etag(request, None, etag=f'"{file.sha256}"')
-    if answer.status_code == 304:
+    if answer.status_code == HTTPStatus.NOT_MODIFIED:
         return answer
     user: Any = request.user
     if sees_contacts_masked(user) and document.customer_id != user.pk:

@@ -78,6 +78,8 @@ MESSAGES_OF_EVENT: Mapping[str, tuple[str, ...]] = {
     payments.REFUND_CANCELLED: ("refund_cancelled",),
 }
 
+_SATURDAY = 5
+
 
 @dataclass(frozen=True)
 class MessageTemplate:
@@ -250,5 +252,5 @@ def working_days_after(day: date, count: int) -> date:
     """
     while count:
         day += timedelta(days=1)
-        count -= day.weekday() < 5
+        count -= day.weekday() < _SATURDAY
     return day

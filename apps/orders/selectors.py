@@ -17,7 +17,7 @@ from apps.core.quantities import to_units
 from apps.core.search import SearchTerm, any_of
 from apps.orders import rules
 from apps.orders.models import REVERSED_NUMBER, UNPAID, Order, OrderAddress, OrderLine
-from apps.orders.models import OrderNotFound as OrderNotFound
+from apps.orders.models import OrderNotFound as OrderNotFound  # noqa: PLC0414 - other apps catch it from here
 from apps.orders.states import OrderStatus, PaymentStatus
 
 #: A whole number without the zeros that nobody reads out: `ORD-2627-3`.
@@ -26,6 +26,7 @@ _NUMBER: Final = re.compile(r"[A-Z]{3}(-[0-9-]*)?", re.ASCII)
 #: Fewer are looked for as the whole of a number.
 _FEW_DIGITS: Final = 3
 _SEQUENCE_DIGITS: Final = 6
+_YEAR_DIGITS: Final = 4
 
 
 class OrderChangeForbidden(Forbidden):
@@ -251,7 +252,11 @@ def _number_suffixes(digits: str, *, own: str) -> list[str]:
     if len(digits) <= _SEQUENCE_DIGITS:
         return [digits]
     # The year stands before the last six, behind a dash that nobody reads out.
-    return [digits, f"{digits[:-_SEQUENCE_DIGITS]}-{digits[-_SEQUENCE_DIGITS:]}"] if len(digits) <= 10 else []
+    return (
+        [digits, f"{digits[:-_SEQUENCE_DIGITS]}-{digits[-_SEQUENCE_DIGITS:]}"]
+        if len(digits) <= _YEAR_DIGITS + _SEQUENCE_DIGITS
+        else []
+    )
 
 
 def _orders_with_suffix(end: str, orders: "QuerySet[Order]") -> "QuerySet[Order]":

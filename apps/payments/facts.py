@@ -233,6 +233,8 @@ class GatewayLink:
 
 #: The largest valid amount, in paise.
 HIGHEST = 10**15
+#: With its prefix an id has at most 40 characters, as our columns have.
+_MAX_ID_LENGTH = 34
 #: Every settlement lies between these instants: the year 2000 and the year 2100.
 _FIRST, _LAST = 946_684_800, 4_102_444_800
 
@@ -271,6 +273,6 @@ def with_prefix(prefix: str, value: Any) -> str:
 
     :raises UnreadableFacts: if it is not an id
     """
-    if not isinstance(value, str) or not 1 <= len(value) <= 34 or not value.replace("_", "").isalnum():
+    if not isinstance(value, str) or not 1 <= len(value) <= _MAX_ID_LENGTH or not value.replace("_", "").isalnum():
         raise UnreadableFacts(f"no {prefix} id")
     return value if "_" in value else f"{prefix}_{value}"

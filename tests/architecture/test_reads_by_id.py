@@ -17,7 +17,7 @@ from apps.core import clock
 from apps.payments import locks, selectors
 from apps.payments.models import Webhook
 from apps.payments.services import gateway_orders
-from apps.payments.services.disputes import reminders as reminders
+from apps.payments.services.disputes import reminders
 from apps.payments.services.refunds import submission
 from apps.settlements import selectors as settlements
 from tests.factories.accounts import make_session

@@ -131,7 +131,7 @@ def start_owner(data_dir: Path) -> Iterator[Callable[..., Owner]]:
             stdout=subprocess.PIPE,
             text=True,
             # A shell that runs the tests in the background has them ignore Ctrl-C, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - there is no other place for it
         )
         started.append(process)
         assert process.stdout is not None

@@ -30,6 +30,7 @@ def devtools(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=240,
+        check=False,
         **options,
     )
 

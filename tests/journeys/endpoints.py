@@ -80,8 +80,8 @@ def _resolved(shape: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fields(shape: dict[str, Any], example: Any, path: tuple[str | int, ...] = ()) -> Iterator[Field]:
-    for name, inner in shape.get("properties", {}).items():
-        inner = _resolved(inner["oneOf"][0] if "oneOf" in inner else inner)
+    for name, declared in shape.get("properties", {}).items():
+        inner = _resolved(declared["oneOf"][0] if "oneOf" in declared else declared)
         kind = inner.get("type", "string")
         value = example.get(name) if isinstance(example, dict) else None
         is_id = (isinstance(value, str) and bool(_ID.match(value))) or (

@@ -1,5 +1,6 @@
 """The log-in page of the back office: it says when too much was tried, and knows a device again."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin
@@ -24,12 +25,12 @@ class LogInForm(AuthenticationForm):  # type: ignore[misc]
 
 def log_in(request: HttpRequest) -> HttpResponse:
     """Show the log-in page, or let a member of staff in and know their device from then on."""
-    # Not above: REST framework, which that module needs, asks for its classes while it is being loaded.
-    from apps.accounts.authentication import remember_device
+    # REST framework, which that module needs, asks for its classes while it is being loaded.
+    from apps.accounts.authentication import remember_device  # noqa: PLC0415 - see above
 
     response: HttpResponse = admin.site.login(request)
     user: Any = request.user
-    is_let_in = request.method == "POST" and response.status_code == 302 and user.is_authenticated
+    is_let_in = request.method == "POST" and response.status_code == HTTPStatus.FOUND and user.is_authenticated
     if is_let_in:
         remember_device(response, request=request, user=user)
     return response

@@ -18,6 +18,9 @@ _SUBJECTS = {
     "set_password": "Your code to set a password for {shop}",
 }
 
+#: Mail servers refuse for good with 5xx, and for now with 4xx (RFC 5321).
+_FIRST_PERMANENT_CODE = 500
+
 
 def send_code(*, email: str, code: str, purpose: str, minutes: int, message_id: str) -> Outcome:
     """
@@ -58,6 +61,6 @@ def send_code(*, email: str, code: str, purpose: str, minutes: int, message_id: 
 
 def _refusal(status: int) -> Outcome:
     words = f"The mail server refused the message with {status}."
-    if status >= 500:
+    if status >= _FIRST_PERMANENT_CODE:
         return Outcome(SendStatus.FAILED, error=words, failure=SendFailure.REJECTED)
     return Outcome(SendStatus.QUEUED, error=words, failure=SendFailure.PROVIDER_UNAVAILABLE)

@@ -6,6 +6,7 @@ https://docs.msg91.com/otp/sendotp
 """
 
 from functools import cache
+from http import HTTPStatus
 
 from django.conf import settings
 
@@ -61,7 +62,7 @@ def _read(answer: http.Response, code: str) -> Outcome:
         return Outcome(SendStatus.QUEUED, error=words, failure=failure, rejects_credentials=True)
     if answer.status in _OVERLOADED_STATUSES or error_code in _TEMPORARY_CODES:
         return _unavailable(SendStatus.QUEUED, words)
-    if answer.status >= 500:
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Most likely it took nothing. Should the message come all the same, its code is good.
         return _unavailable(SendStatus.FAILED, words)
     if not body:

@@ -1,6 +1,7 @@
 """The one place that knows HTTP numbers: every error under /api leaves in one shape."""
 
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any, TypeGuard
 
 import structlog
@@ -117,7 +118,7 @@ def response_of(error: errors.BahiError) -> Response:
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
-    if status == 401:
+    if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     body = error_body(
         error_type=error_type, code=error.code, message=error.text, param=error.param, details=error.details
@@ -146,7 +147,7 @@ def _framework_response(exc: drf.APIException) -> Response:
     wait = getattr(exc, "wait", None)
     if wait:
         headers["Retry-After"] = str(int(wait) + 1)
-    if status == 401:
+    if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
         error_body(error_type=_TYPES.get(status, "invalid_request"), code=code, message=message),

@@ -58,7 +58,7 @@ def idempotent(*, required: bool) -> Callable[[Callable[..., Response]], Callabl
             key = _key_of(request, required=required)
             if key is None:
                 return method(view, request, *args, **kwargs)
-            return _once(method, view, request, key, args, kwargs)
+            return _once(functools.partial(method, view, request, *args, **kwargs), request=request, key=key)
 
         wrapper.idempotency_required = required  # type: ignore[attr-defined]
         return wrapper
@@ -77,14 +77,7 @@ def _key_of(request: Request, *, required: bool) -> str | None:
     return key
 
 
-def _once(
-    method: Callable[..., Response],
-    view: Any,
-    request: Request,
-    key: str,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Response:
+def _once(call: Callable[[], Response], *, request: Request, key: str) -> Response:
     user: Any = request.user
     principal = user.public_id
     # Escaped: a path may hold what cannot be stored, and is as long as its sender likes.
@@ -97,7 +90,7 @@ def _once(
         )
         if stored is not None:
             return _replay(stored)
-        response = _run(method, view, request, args, kwargs)
+        response = _run(call)
         kept = {name: response[name] for name in _STORED_HEADERS if name in response}
         answer = StoredResponse(status=response.status_code, body=to_json(_as_shown(request, response)), headers=kept)
         idempotency.store(principal=principal, key=key, answer=answer)
@@ -108,12 +101,10 @@ def _as_shown(request: Request, response: Response) -> Any:
     return response.data if is_client_error(response.status_code) else mask_contacts(request, response.data)
 
 
-def _run(
-    method: Callable[..., Response], view: Any, request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Response:
+def _run(call: Callable[[], Response]) -> Response:
     try:
         with transaction.atomic():
-            return method(view, request, *args, **kwargs)
+            return call()
     except BahiError as error:
         status, _ = status_of(error)
         if status not in _STORED_STATUSES:

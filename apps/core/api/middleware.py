@@ -26,6 +26,9 @@ _PERSONAL_PARTS_OF_PATHS = frozenset({"gstin", "phone", "email"})
 _API_ROUTES = "/api/v1/"
 _QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
+#: A length of more digits is not read as a number: that takes long, and it is too large anyway.
+_MAX_DIGITS = 18
+
 
 class RequestIdMiddleware:
     """
@@ -124,7 +127,7 @@ def _body_error(request: HttpRequest) -> BahiError | None:
     if "HTTP_TRANSFER_ENCODING" in request.META:
         return LengthRequired()
     length = request.META.get("CONTENT_LENGTH") or ""
-    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > MAX_BODY_BYTES):
+    if length.isascii() and length.isdigit() and (len(length) > _MAX_DIGITS or int(length) > MAX_BODY_BYTES):
         return BodyTooLarge()
     # gunicorn marks a body that it could not read to its end; so does our worker, before the view is called.
     if getattr(request.META.get("wsgi.input"), "failed", False) is True:

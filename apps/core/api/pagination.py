@@ -164,7 +164,7 @@ class KeysetPagination(BasePagination):
 
         start = self._read(params.get("cursor"), sort)
         goes_back = bool(start and start["back"])
-        rows = list(self._slice(queryset, column, is_descending, start)[: limit + 1])
+        rows = list(self._slice(queryset, column, is_descending=is_descending, start=start)[: limit + 1])
         has_further = len(rows) > limit
         rows = rows[:limit]
         if goes_back:
@@ -183,7 +183,7 @@ class KeysetPagination(BasePagination):
         return hashlib.sha256(self.scope.encode()).hexdigest()[:16]
 
     def _slice(
-        self, queryset: "QuerySet[Any]", column: str, is_descending: bool, start: dict[str, Any] | None
+        self, queryset: "QuerySet[Any]", column: str, *, is_descending: bool, start: dict[str, Any] | None
     ) -> "QuerySet[Any]":
         towards_smaller = is_descending != bool(start and start["back"])
         if start:
@@ -222,6 +222,6 @@ class KeysetPagination(BasePagination):
 def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) and 1 <= int(text) <= MAX_LIMIT):
         raise InvalidLimit(param="limit")
     return int(text)

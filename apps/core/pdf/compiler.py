@@ -87,7 +87,7 @@ def make_compiler() -> Any:
     if _process.is_unusable:
         raise ForkedAfterRendering(ForkedAfterRendering.__doc__)
     if _process.compiler is None:
-        import typst
+        import typst  # noqa: PLC0415 - only a process that renders needs it
 
         fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
         _process.compiler = typst.Compiler(root=str(APPS), font_paths=fonts)

@@ -30,6 +30,15 @@ _PLAIN = re.compile(rf"(?:[!-~]{{1,{_LONGEST_WORD}}}(?: (?! )|\Z))*")
 _REPLACED = re.compile(rf"{REPLACEMENT}+")
 _LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
 
+#: The combining class of signs that join the letter before them with the next.
+_VIRAMA = 9
+#: From Devanagari to Malayalam.
+_INDIAN_LETTERS = range(0x0900, 0x0D80)
+#: The private use area of Unicode.
+_PRIVATE_LETTERS = range(0xE000, 0xF900)
+#: The format of a `cmap` table that lists segments of code points.
+_SEGMENTS = 4
+
 
 class TextSanitizer:
     """Cleans the texts of one document and remembers what it had to replace, as `U+1F600`."""
@@ -98,7 +107,7 @@ def _breakable(word: str) -> str:
     """Return a long word with places where a line may break, none of them within a letter and its marks."""
     pieces, size = [""], 0
     for cluster in _clusters(word):
-        joins_the_last = unicodedata.combining(pieces[-1][-1:] or " ") == 9 or pieces[-1][-1:] in tuple(_JOINERS)
+        joins_the_last = unicodedata.combining(pieces[-1][-1:] or " ") == _VIRAMA or pieces[-1][-1:] in tuple(_JOINERS)
         if size >= _PIECE and not joins_the_last:
             pieces.append("")
             size = 0
@@ -108,7 +117,7 @@ def _breakable(word: str) -> str:
 
 
 def _is_indian(character: str) -> bool:
-    return 0x0900 <= ord(character) <= 0x0D7F or character in _JOINERS
+    return ord(character) in _INDIAN_LETTERS or character in _JOINERS
 
 
 def _is_covered(character: str) -> bool:
@@ -133,10 +142,10 @@ def read_coverage(path: Path) -> frozenset[int]:
     found: set[int] = set(map(ord, _JOINERS))
     for at in range(start + 4, start + 4 + 8 * count, 8):
         subtable = start + struct.unpack(">I", content[at + 4 : at + 8])[0]
-        if struct.unpack(">H", content[subtable : subtable + 2])[0] == 4:
+        if struct.unpack(">H", content[subtable : subtable + 2])[0] == _SEGMENTS:
             found |= _segments(content, subtable)
     # A glyph for a private letter of the font's own means nothing to a reader.
-    return frozenset(point for point in found if not 0xE000 <= point <= 0xF8FF)
+    return frozenset(point for point in found if point not in _PRIVATE_LETTERS)
 
 
 def _segments(content: bytes, at: int) -> set[int]:

@@ -12,6 +12,9 @@ from typing import Any
 from apps.core.money import BASIS_POINTS, half_up
 from apps.tax.rules import Heads, SupplyType, Taxability, known_taxability, supply_type
 
+#: A total is rounded to the nearest rupee: by at most 50 paise.
+_MAX_ROUND_OFF = 50
+
 
 class Refusal(StrEnum):
     """Why figures make no invoice."""
@@ -118,7 +121,7 @@ def check_draft(draft: Draft) -> Refusal | None:
             return refusal
     if not _adds_up(draft):
         return Refusal.TOTALS_DO_NOT_ADD_UP
-    return Refusal.ROUND_OFF_TOO_LARGE if abs(draft.round_off_amount) > 50 else None
+    return Refusal.ROUND_OFF_TOO_LARGE if abs(draft.round_off_amount) > _MAX_ROUND_OFF else None
 
 
 def check_line(line: DraftLine, supply: SupplyType) -> Refusal | None:

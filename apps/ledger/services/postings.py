@@ -88,7 +88,7 @@ def _checked(entries: Mapping[str, int]) -> dict[str, int]:
     wanted = {code: amount for code, amount in entries.items() if amount}
     if sum(wanted.values()):
         raise UnbalancedPosting(sum(wanted.values()))
-    if len(wanted) < 2:
+    if not wanted:
         raise EmptyPosting
     known = set(Account.objects.filter(pk__in=wanted).values_list("pk", flat=True))
     for code in wanted:

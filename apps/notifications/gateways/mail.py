@@ -13,6 +13,9 @@ from apps.notifications.gateways import Outcome, SendResult
 #: 530 and 535 say that our log-in is wrong, which an operator can fix.
 _CREDENTIAL_CODES = frozenset({530, 535})
 
+#: Mail servers refuse for good with 5xx, and for now with 4xx (RFC 5321).
+_PERMANENT_CODES = range(500, 600)
+
 
 @dataclass(frozen=True)
 class Attachment:
@@ -58,7 +61,7 @@ def send(
 
 def _refusal(code: int, words: bytes | str) -> Outcome:
     text = words.decode(errors="replace") if isinstance(words, bytes) else words
-    is_final = 500 <= code < 600 and code not in _CREDENTIAL_CODES
+    is_final = code in _PERMANENT_CODES and code not in _CREDENTIAL_CODES
     return Outcome(
         SendResult.REJECTED if is_final else SendResult.TEMPORARY_FAILURE,
         error=f"{code}: {text}",

@@ -6,6 +6,7 @@ https://docs.msg91.com/sms/send-sms
 """
 
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -59,7 +60,7 @@ def _read(answer: http.Response) -> Outcome:
         return Outcome(SendResult.TEMPORARY_FAILURE, error=words)
     if _rejects_credentials(answer):
         return Outcome(SendResult.TEMPORARY_FAILURE, error=words, rejects_credentials=True)
-    if answer.status >= 500:
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Outcome(SendResult.PROVIDER_ERROR, error=words)
     if not isinstance(answer.body, dict):
         return Outcome(SendResult.UNKNOWN, error=words)

@@ -35,6 +35,9 @@ _TONES = tones(
 )
 _DEADLINES = {"past": "danger", "near": "danger", "soon": "warning", "far": "info", "none": "", "done": ""}
 
+#: The time that is left is shown in hours below this, and in days above.
+_SHOWN_IN_HOURS = timedelta(hours=72)
+
 
 class DisputeEvidenceInline(ReadOnlyTabularInline):
     """The evidence that staff added for the bank."""
@@ -153,7 +156,7 @@ def _deadline(dispute: Dispute, *, now: datetime) -> tuple[str, str]:
     if left <= timedelta():
         return "past", "Past"
     hours = int(left / timedelta(hours=1))
-    words = f"{hours} hours left" if hours < 72 else f"{left.days} days left"
+    words = f"{hours} hours left" if left < _SHOWN_IN_HOURS else f"{left.days} days left"
     alarms = sorted(settings.DISPUTE_REMINDER_HOURS)
     if alarms and hours < alarms[0]:
         return "near", words

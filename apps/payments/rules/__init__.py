@@ -349,7 +349,7 @@ def refund_advances(current: str, to: str, *, is_known_to_gateway: bool) -> bool
     Processed is final. Pending replaces only unknown, or failed without a gateway id: then the call was rejected, and
     any reported status is new.
     """
-    if current == to or current == RefundStatus.PROCESSED:
+    if current in (to, RefundStatus.PROCESSED):
         return False
     if to == RefundStatus.PROCESSED:
         return True

@@ -36,6 +36,8 @@ from apps.payments.serializers.payments import (
 )
 
 _MAX_WEBHOOK_BYTES = 262_144
+#: A length of more digits is too large, whatever its value.
+_MAX_DIGITS = 9
 #: The rate limit of webhooks with an invalid signature, per IP address. Webhooks with a valid signature are not
 #: counted.
 _FORGERIES = "300/m"
@@ -173,6 +175,6 @@ class RazorpayWebhookViewSet(ApiViewSet):
 
 def _raw_body(request: Request) -> bytes:
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not (length.isascii() and length.isdigit() and len(length) < 10) or int(length) > _MAX_WEBHOOK_BYTES:
+    if not (length.isascii() and length.isdigit() and len(length) <= _MAX_DIGITS) or int(length) > _MAX_WEBHOOK_BYTES:
         raise BodyTooLarge
     return request._request.body

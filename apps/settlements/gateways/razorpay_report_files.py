@@ -76,6 +76,9 @@ _READ = "Settlement Recon, Combined and Settlements"
 
 _Cells = dict[str, str]
 
+#: How many digits a group of thousands has.
+_GROUP = 3
+
 
 def inspect_report(stream: IO[bytes]) -> ReportInspection:
     """
@@ -244,7 +247,7 @@ class _Inspector:
             return
         whole, mark, rest = last_mark(cell)
         if mark and whole and rest.isdigit():
-            if len(rest) != 3 or (mark == "." and len(whole) > 3 and whole.isdigit()):
+            if len(rest) != _GROUP or (mark == "." and len(whole) > _GROUP and whole.isdigit()):
                 # Three digits may be a group of thousands; anything else is a fraction.
                 self._marks.add(mark)
                 self._has_decimals = True

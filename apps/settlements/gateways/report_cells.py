@@ -23,6 +23,11 @@ _CLOCK = r"(?:[T ,]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?\s*([AaP
 _ISO = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})" + _CLOCK)
 _ORDERED = re.compile(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4}|[0-9]{2})" + _CLOCK)
 _NAMED = re.compile(r"([0-9]{1,2})[- ]([A-Za-z]{3})[a-z]*[- ,]+([0-9]{4}|[0-9]{2})" + _CLOCK)
+#: No amount has more digits before its decimal mark, and none of rupees more after it.
+_MAX_DIGITS, _DECIMALS = 20, 2
+_DIGITS_OF_A_SHORT_YEAR = 2
+_HOURS_OF_A_HALF = range(1, 13)
+_YEARS = range(2000, 2100)
 _MONTHS = {month.lower(): number for number, month in enumerate(calendar.month_abbr)}
 
 
@@ -53,12 +58,12 @@ def last_mark(cell: str) -> tuple[str, str, str]:
 def hundredths_from(cell: str, mark: str) -> int | None:
     """Return a hundred times a number as it is written with a decimal mark, or None if it is none, or finer than that."""
     found = _NUMBER[mark].fullmatch(cell)
-    if found is None or len(found[1]) > 20:
+    if found is None or len(found[1]) > _MAX_DIGITS:
         return None
     fraction = (found[2] or "").rstrip("0")
-    if len(fraction) > 2:
+    if len(fraction) > _DECIMALS:
         return None
-    return int(found[1].replace(",", "").replace(".", "")) * 100 + int(fraction.ljust(2, "0"))
+    return int(found[1].replace(",", "").replace(".", "")) * 100 + int(fraction.ljust(_DECIMALS, "0"))
 
 
 def instant_from_cell(cell: str, order: str) -> datetime:
@@ -81,11 +86,11 @@ def instant_from_cell(cell: str, order: str) -> datetime:
     hour, minute, second, half, zone = found.groups()[3:]
     hours = int(hour or 0)
     if half:
-        if not 1 <= hours <= 12:
+        if hours not in _HOURS_OF_A_HALF:
             raise ValueError(cell)
         hours = hours % 12 + (12 if half.lower() == "pm" else 0)
     at = datetime(on.year, on.month, on.day, hours, int(minute or 0), int(second or 0), tzinfo=_zone(zone))
-    if not 2000 <= at.year < 2100:
+    if at.year not in _YEARS:
         raise ValueError(cell)
     return at.astimezone(UTC)
 
@@ -100,4 +105,4 @@ def _zone(name: str | None) -> tzinfo:
 
 
 def _year(digits: str) -> int:
-    return int(digits) if len(digits) == 4 else 2000 + int(digits)
+    return int(digits) if len(digits) > _DIGITS_OF_A_SHORT_YEAR else 2000 + int(digits)

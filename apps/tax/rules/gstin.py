@@ -13,6 +13,7 @@ from typing import Final
 
 from apps.tax.rules.territories import STATES, is_supply_state
 
+_GSTIN_LENGTH: Final = 15
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PAN: Final = r"[A-Z]{5}[0-9]{4}[A-Z]"
 #: Fourth character of a PAN, by what its holder is: association, body of individuals, company, firm, government, Hindu undivided
@@ -95,7 +96,7 @@ def check_gstin(text: str) -> GstinCheck:
     if not text.isascii():
         return GstinCheck(text, refusal=GstinRefusal.WRONG_CHARACTERS)
     gstin = normalise_gstin(text)
-    if len(gstin) != 15:
+    if len(gstin) != _GSTIN_LENGTH:
         return GstinCheck(gstin, refusal=GstinRefusal.WRONG_LENGTH)
     if any(character not in _ALPHABET for character in gstin):
         return GstinCheck(gstin, refusal=GstinRefusal.WRONG_CHARACTERS)

@@ -135,9 +135,13 @@ def place_of_supply(
         state, reason = _place_of_service(supplier_state, registered_in, bill_to_state or ship_to_state)
     elif registered_in is not None:
         delivery = None if is_collected else ship_to_state or registered_in
-        state, reason = _place_of_goods_for_business(supplier_state, registered_in, delivery, ships_to_buyer_itself)
+        state, reason = _place_of_goods_for_business(
+            supplier_state, registered_in, delivery, ships_to_buyer_itself=ships_to_buyer_itself
+        )
     else:
-        state, reason = _place_of_goods_for_consumer(supplier_state, bill_to_state, ship_to_state, is_collected)
+        state, reason = _place_of_goods_for_consumer(
+            supplier_state, bill_to_state, ship_to_state, is_collected=is_collected
+        )
 
     if reason in _EXPORTS:
         return PlaceOfSupply(state, reason, SupplyType.INTER_STATE, is_zero_rated=True)
@@ -155,7 +159,7 @@ def treatment_for(place: PlaceOfSupply, *, has_lut: bool, is_reverse_charge: boo
 
 
 def _place_of_goods_for_business(
-    supplier_state: str, registered_in: str, delivery: str | None, ships_to_buyer_itself: bool
+    supplier_state: str, registered_in: str, delivery: str | None, *, ships_to_buyer_itself: bool
 ) -> tuple[str, PlaceReason]:
     if delivery is None:
         return supplier_state, PlaceReason.GOODS_COLLECTED
@@ -167,7 +171,7 @@ def _place_of_goods_for_business(
 
 
 def _place_of_goods_for_consumer(
-    supplier_state: str, bill_to: str | None, ship_to: str | None, is_collected: bool
+    supplier_state: str, bill_to: str | None, ship_to: str | None, *, is_collected: bool
 ) -> tuple[str, PlaceReason]:
     # A visitor from abroad who takes the goods along in the shop makes no export of it.
     if bill_to == EXPORT_CODE and is_collected:

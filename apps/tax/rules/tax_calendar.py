@@ -20,7 +20,8 @@ def ist_date(instant: datetime) -> date:
 
 def start_of_financial_year(day: date) -> date:
     """Return the 1 April on or before the day."""
-    return date(day.year if day.month >= 4 else day.year - 1, 4, 1)
+    begins = date(day.year, 4, 1)
+    return begins if day >= begins else date(day.year - 1, 4, 1)
 
 
 def financial_year(day: date) -> str:

@@ -9,6 +9,8 @@ from config.settings.environment.fields import is_secret
 #: How alike two names must be, from 0 to 1: one or two letters may differ.
 _ALIKE = 0.9
 
+_MAX_LENGTH_DIFFERENCE = 2
+
 
 def find_misspelt_names(variables: Mapping[str, str], fields: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence about each variable that is not ours and all but has the name of one that is not set."""
@@ -16,6 +18,6 @@ def find_misspelt_names(variables: Mapping[str, str], fields: Mapping[str, Any])
     ours = {*fields, *files, "DJANGO_SETTINGS_MODULE"}
     unset = sorted(name for name in ours if not variables.get(name))
     for name in sorted(set(variables) - ours):
-        near = [each for each in unset if abs(len(each) - len(name)) <= 2]
+        near = [each for each in unset if abs(len(each) - len(name)) <= _MAX_LENGTH_DIFFERENCE]
         for meant in get_close_matches(name, near, n=1, cutoff=_ALIKE):
             yield f"{name} is not a variable of Bahi and has no effect. Did you mean {meant}?"

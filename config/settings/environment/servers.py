@@ -114,7 +114,9 @@ def read_redis(text: Any) -> Any:
             raise ValueError("names no socket")
         if not (database := options.pop("db", "0")).isdigit():
             raise ValueError("names a database that is no number")
-        return RedisServer(text, f"redis+socket://{unquote(parts.path)}?virtual_host={database}", "/", False)
+        return RedisServer(
+            text, f"redis+socket://{unquote(parts.path)}?virtual_host={database}", "/", is_encrypted=False
+        )
     host = parts.hostname or ""
     if not is_host(host) and ":" not in host:
         raise ValueError("names no host")
@@ -126,7 +128,7 @@ def read_redis(text: Any) -> Any:
     if parts.scheme == "rediss":
         options["ssl_cert_reqs"] = "required"  # without it Celery would not check the server's certificate
     url = urlunsplit(parts._replace(query=urlencode(options, safe="/")))
-    return RedisServer(url, url, host, parts.scheme == "rediss")
+    return RedisServer(url, url, host, is_encrypted=parts.scheme == "rediss")
 
 
 def _read_options(query: str) -> dict[str, str]:

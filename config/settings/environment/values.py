@@ -15,10 +15,12 @@ _IPV6 = re.compile(r"\[[0-9a-f:.]+\]", re.IGNORECASE)
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 _TEMPLATE_NAMES = re.compile(r"[a-z][a-z0-9_]*")
 
+_MAX_QUOTED = 60
+
 
 def quoted(text: str) -> str:
     """Return a value as a sentence shows it: short, on one line."""
-    return repr(text if len(text) <= 60 else f"{text[:60]}…")
+    return repr(text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…")
 
 
 def split_list(text: Any) -> Any:
@@ -207,14 +209,14 @@ def _is_origin(text: str) -> bool:
 def _is_country(text: str) -> bool:
     if text == "IN":
         return True
-    import phonenumbers  # its tables take long to load, and few shops need them
+    import phonenumbers  # noqa: PLC0415 - its tables take long to load, and few shops need them
 
     return text in phonenumbers.SUPPORTED_REGIONS
 
 
 def _read_mailbox(text: Any) -> Any:
     _, address = parseaddr(text)
-    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or any(ord(letter) < 32 for letter in text):
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or any(letter < " " for letter in text):
         raise ValueError(f"must be an e-mail address, with or without a name, but it is {quoted(text)}")
     return text
 

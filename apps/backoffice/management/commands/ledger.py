@@ -52,16 +52,16 @@ class Command(OperatorCommand):
             raise self.fail("--last is a number of entries, 1 or more, and goes with --account.")
         try:
             if account:
-                self._statement(account, last, as_json)
+                self._statement(account, last, as_json=as_json)
             elif order:
-                self._print_order_history(order, as_json)
+                self._print_order_history(order, as_json=as_json)
             else:
-                self._trial_balance(as_json)
+                self._trial_balance(as_json=as_json)
         except NotFound as error:
             hint = _hint_for(account) if account else "Numbers look like ORD-2627-000123."
             raise self.fail(f"{error.text} {hint}") from error
 
-    def _trial_balance(self, as_json: bool) -> None:
+    def _trial_balance(self, *, as_json: bool) -> None:
         from apps.ledger import selectors as ledger
 
         balances = ledger.list_balances()
@@ -86,7 +86,7 @@ class Command(OperatorCommand):
         if total:
             raise SystemExit(MISMATCH)
 
-    def _statement(self, code: str, last: int | None, as_json: bool) -> None:
+    def _statement(self, code: str, last: int | None, *, as_json: bool) -> None:
         from apps.ledger import selectors as ledger
 
         opening, entries = ledger.list_statement(code, last=last)
@@ -130,7 +130,7 @@ class Command(OperatorCommand):
         finally:
             self.stdout.write(f"\n], {end}}}" if end else "\n]}")
 
-    def _print_order_history(self, number: str, as_json: bool) -> None:
+    def _print_order_history(self, number: str, *, as_json: bool) -> None:
         from apps.backoffice.selectors import order_history as selectors
 
         history = selectors.get_order_history(number)

@@ -36,7 +36,7 @@ class Command(OperatorCommand):
 
         try:
             if only_list:
-                self._list(audit.list_invariants(only), as_json)
+                self._list(audit.list_invariants(only), as_json=as_json)
                 return
             report = audit.run(now=clock.now(), only=only, on_result=None if as_json else self._print)
         except audit.InvariantNotFound as error:
@@ -51,7 +51,7 @@ class Command(OperatorCommand):
         if report.failing:
             raise SystemExit(MISMATCH if report.violated else FAILED)
 
-    def _list(self, invariants: list[audit.Invariant], as_json: bool) -> None:
+    def _list(self, invariants: list[audit.Invariant], *, as_json: bool) -> None:
         if as_json:
             entries = [{"id": one.id, "name": one.name, "statement": one.statement} for one in invariants]
             self.stdout.write(json.dumps(entries, indent=2))

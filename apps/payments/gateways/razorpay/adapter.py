@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from http import HTTPStatus
 from json import loads
 from typing import Any
 from urllib.parse import quote
@@ -128,7 +129,7 @@ class Razorpay(RazorpayLinks):
             answer = call("POST", path, json=body, headers={"X-Refund-Idempotency": idempotency_key})
         except GatewayRejected as refusal:
             # 409 is about the key alone: another call with it may have created the refund.
-            if refusal.error.status == 409:
+            if refusal.error.status == HTTPStatus.CONFLICT:
                 raise GatewayOutcomeUnknown(refusal.error) from refusal
             raise
         return parse_response(refund_from, answer)

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -91,7 +92,7 @@ def _check_response(answer: Response) -> Any:
     is_readable = isinstance(answer.body, dict)
     if answer.status in REJECTS_CREDENTIALS and is_readable:
         raise CredentialsRejected(error)
-    if answer.status == 429:
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise GatewayUnavailable(error)
     if answer.status in _REFUSES and is_readable:
         raise GatewayRejected(error)
