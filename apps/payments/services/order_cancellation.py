@@ -79,7 +79,7 @@ def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str
             now=now,
         )
         # The order does not need this money, even if a second person must still approve the refund.
-        close_payment_under_review(order=order, attempt=attempt, actor=actor, now=now)
+        close_payment_under_review(attempt=attempt, actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
 
     return orders.cancel_order(order_id=order.pk, is_refunded_by_caller=True, actor=actor, reason=reason, now=now)

@@ -38,13 +38,13 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
         return
     is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
     if is_of_other_amount and not selectors.is_payment_undecided(attempt.payment_id):
-        close_payment_under_review(order=order, attempt=attempt, actor=actor, now=now)
+        close_payment_under_review(attempt=attempt, actor=actor, now=now)
     is_gone = attempt.amount - selectors.attempt_refunded_or_lost_amount(attempt.pk) < attempt.min_refund_amount
     if is_gone and attempt.review_closed_at is None:
         close_attempt_review(order=order, attempt=attempt, note="all of it is refunded or lost", actor=SYSTEM, now=now)
 
 
-def close_payment_under_review(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
+def close_payment_under_review(*, attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
     """
     Close the live payment of money that came in another amount and does not count for the order, so that the buyer can start
     another: the gateway's order takes none any more. The caller has locked order and attempt, and notifies the order.

@@ -71,7 +71,7 @@ def reconcile(*, now: datetime, since: datetime | None = None, on_progress: OnPr
     were not read are imported. Then exceptions are opened for captured money that should have been settled.
     """
     result = Reconciliation()
-    show = on_progress or (lambda kind, count: None)
+    show = on_progress or (lambda _kind, _count: None)
     _sync_all(
         result, "payments", lambda pk: payment_services.sync_payment(payment_id=pk, now=now), since=since, show=show
     )
