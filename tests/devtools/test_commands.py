@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.timeout(600)
 CLEAN = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "MAKELEVEL"}}
 
 
-def devtools(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+def devtools(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     options.setdefault("env", CLEAN)
     return subprocess.run(
         [sys.executable, "-m", "devtools", *arguments],
@@ -35,7 +36,7 @@ def devtools(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_command_gets_servers_its_arguments_and_keeps_its_exit_code():
+def test_the_command_gets_servers_its_arguments_and_keeps_its_exit_code() -> None:
     script = (
         "import os, sys, redis, psycopg\n"
         "psycopg.connect(os.environ['DATABASE_URL']).close()\n"
@@ -51,7 +52,7 @@ def test_the_command_gets_servers_its_arguments_and_keeps_its_exit_code():
     assert done.returncode == 7
 
 
-def test_configured_servers_are_left_alone():
+def test_configured_servers_are_left_alone() -> None:
     configured = {**CLEAN, "DATABASE_URL": "postgres://theirs/shop", "REDIS_URL": "redis://theirs/0"}
 
     done = devtools("with-servers", "--", "sh", "-c", 'echo "$DATABASE_URL $REDIS_URL"', env=configured)
@@ -59,7 +60,7 @@ def test_configured_servers_are_left_alone():
     assert done.stdout == "postgres://theirs/shop redis://theirs/0\n"
 
 
-def test_the_servers_end_with_the_command_that_is_killed(wait_until, alive):
+def test_the_servers_end_with_the_command_that_is_killed(wait_until: Any, alive: Any) -> None:
     script = "echo $REDIS_URL; exec sleep 300"
     with subprocess.Popen(
         [sys.executable, "-m", "devtools", "with-servers", "--", "sh", "-c", script],
@@ -75,7 +76,7 @@ def test_the_servers_end_with_the_command_that_is_killed(wait_until, alive):
     wait_until(lambda: not sockets.exists())
 
 
-def test_an_unknown_command_and_a_missing_one_say_so():
+def test_an_unknown_command_and_a_missing_one_say_so() -> None:
     missing = devtools("with-servers")
     unknown = devtools("with-servers", "--", "no-such-program-at-all")
 
@@ -84,7 +85,7 @@ def test_an_unknown_command_and_a_missing_one_say_so():
     assert "no-such-program-at-all" in unknown.stderr
 
 
-def test_help_teaches_every_subcommand():
+def test_help_teaches_every_subcommand() -> None:
     done = devtools("--help")
 
     assert done.returncode == 0
@@ -95,13 +96,15 @@ def test_help_teaches_every_subcommand():
 @pytest.mark.parametrize(
     ("words", "problem"), [([], "A subcommand is missing."), (["sell"], "There is no subcommand 'sell'.")]
 )
-def test_a_subcommand_that_is_missing_or_unknown_is_refused_with_the_list(words, problem, capsys):
+def test_a_subcommand_that_is_missing_or_unknown_is_refused_with_the_list(
+    words: Any, problem: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert __main__.main(words) == 2
 
     assert f"{problem} The subcommands are: setup, run, demo, " in capsys.readouterr().err
 
 
-def test_help_of_a_subcommand_says_what_may_follow_and_gives_an_example(capsys):
+def test_help_of_a_subcommand_says_what_may_follow_and_gives_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["contract", "--help"]) == 0
 
     assert capsys.readouterr().out == (
@@ -114,7 +117,9 @@ def test_help_of_a_subcommand_says_what_may_follow_and_gives_an_example(capsys):
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
 @pytest.mark.parametrize("subcommand", [each.name for each in SUBCOMMANDS if not each.has_own_help])
-def test_help_of_a_subcommand_does_nothing_else(subcommand, option, monkeypatch, capsys):
+def test_help_of_a_subcommand_does_nothing_else(
+    subcommand: Any, option: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(__main__, "SUBCOMMANDS", [replace(each, run=pytest.fail) for each in SUBCOMMANDS])
 
     assert __main__.main([subcommand, option]) == 0
@@ -124,7 +129,7 @@ def test_help_of_a_subcommand_does_nothing_else(subcommand, option, monkeypatch,
     assert said.err == ""
 
 
-def test_help_of_manage_is_that_of_its_commands():
+def test_help_of_manage_is_that_of_its_commands() -> None:
     done = devtools("manage", "--help")
 
     assert done.returncode == 0, done.stderr
@@ -132,7 +137,9 @@ def test_help_of_manage_is_that_of_its_commands():
 
 
 @pytest.mark.parametrize("subcommand", ["run", "demo", "lint-migrations", "test-pythons", "clean"])
-def test_an_argument_that_means_nothing_is_refused(subcommand, monkeypatch, capsys):
+def test_an_argument_that_means_nothing_is_refused(
+    subcommand: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(__main__, "SUBCOMMANDS", [replace(each, run=pytest.fail) for each in SUBCOMMANDS])
 
     assert __main__.main([subcommand, "--port"]) == 2
@@ -140,7 +147,7 @@ def test_an_argument_that_means_nothing_is_refused(subcommand, monkeypatch, caps
     assert capsys.readouterr().err == f"{subcommand}: takes no arguments, but got '--port'\n"
 
 
-def test_bahi_works_through_a_symbolic_link_from_anywhere(tmp_path):
+def test_bahi_works_through_a_symbolic_link_from_anywhere(tmp_path: Path) -> None:
     (tmp_path / "bahi").symlink_to(CHECKOUT / "bin/bahi")
 
     done = subprocess.run(
@@ -153,7 +160,9 @@ def test_bahi_works_through_a_symbolic_link_from_anywhere(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "stdout"), [(["audit"], False), (["audit", "--json"], True)])
-def test_bahi_without_a_virtual_environment_exits_2_and_says_what_to_do(arguments, stdout, tmp_path):
+def test_bahi_without_a_virtual_environment_exits_2_and_says_what_to_do(
+    arguments: Any, stdout: Any, tmp_path: Path
+) -> None:
     (tmp_path / "bin").mkdir()
     shutil.copy(CHECKOUT / "bin/bahi", tmp_path / "bin/bahi")
 
@@ -167,7 +176,7 @@ def test_bahi_without_a_virtual_environment_exits_2_and_says_what_to_do(argument
     assert done.stdout == "" if not stdout else json.loads(done.stdout) == expected
 
 
-def test_manage_with_wrong_settings_exits_2_in_valid_json():
+def test_manage_with_wrong_settings_exits_2_in_valid_json() -> None:
     local = {name: value for name, value in CLEAN.items() if name not in {"DJANGO_SETTINGS_MODULE", "ENVIRONMENT"}}
 
     done = devtools("manage", "audit", "--json", env={**local, "PORT": "x"})

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -20,7 +21,7 @@ from devtools import data_dirs, embedded
 pytestmark = pytest.mark.timeout(600)
 
 
-def test_both_servers_answer_on_sockets_that_only_we_can_enter():
+def test_both_servers_answer_on_sockets_that_only_we_can_enter() -> None:
     with embedded.servers() as env:
         sockets = Path(env["REDIS_URL"].removeprefix("unix://").partition("?")[0]).parent
         with psycopg.connect(env["DATABASE_URL"]) as connection:
@@ -37,7 +38,7 @@ def test_both_servers_answer_on_sockets_that_only_we_can_enter():
     assert not sockets.exists()
 
 
-def test_the_database_sorts_and_folds_the_same_on_every_machine():
+def test_the_database_sorts_and_folds_the_same_on_every_machine() -> None:
     with embedded.servers() as env, psycopg.connect(env["DATABASE_URL"]) as connection:
         row = connection.execute("SELECT lower('ÉTÉ'), 'Zebra' < 'apple', current_setting('timezone')").fetchone()
 
@@ -45,7 +46,9 @@ def test_the_database_sorts_and_folds_the_same_on_every_machine():
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_survives_the_owner(start_owner, signum, alive, assert_gone, wait_until):
+def test_nothing_survives_the_owner(
+    start_owner: Any, signum: Any, alive: Any, assert_gone: Any, wait_until: Any
+) -> None:
     stubborn = "trap '' TERM INT; (trap '' TERM INT HUP; exec setsid sleep 300) & wait"
     owner = start_owner(spawn={"polite": "sleep 300"} if signum != signal.SIGKILL else {"stubborn": stubborn})
     assert all(alive(pid) for pid in owner.pids.values())
@@ -62,7 +65,7 @@ def test_nothing_survives_the_owner(start_owner, signum, alive, assert_gone, wai
     wait_until(lambda: not owner.sockets.exists())
 
 
-def test_nothing_survives_a_killed_supervisor(start_owner, assert_gone):
+def test_nothing_survives_a_killed_supervisor(start_owner: Any, assert_gone: Any) -> None:
     owner = start_owner(spawn={"polite": "exec sleep 300"})
 
     os.kill(owner.pids["supervisor"], signal.SIGKILL)
@@ -70,7 +73,7 @@ def test_nothing_survives_a_killed_supervisor(start_owner, assert_gone):
     assert_gone(owner.pids)
 
 
-def test_two_pairs_stand_side_by_side(start_owner):
+def test_two_pairs_stand_side_by_side(start_owner: Any) -> None:
     first, second = start_owner(), start_owner()
     with psycopg.connect(first.env["DATABASE_URL"]) as connection:
         connection.execute("CREATE TABLE only_here ()")
@@ -86,7 +89,7 @@ def test_two_pairs_stand_side_by_side(start_owner):
         assert client.ping()
 
 
-def test_a_kept_place_has_one_user_at_a_time_and_says_so(start_owner, data_dir):
+def test_a_kept_place_has_one_user_at_a_time_and_says_so(start_owner: Any, data_dir: Any) -> None:
     first = start_owner(data_dir)
 
     second = start_owner(data_dir)
@@ -96,7 +99,7 @@ def test_a_kept_place_has_one_user_at_a_time_and_says_so(start_owner, data_dir):
     assert embedded.read_running_env(data_dir) == first.env
 
 
-def test_data_outlives_a_supervisor_and_a_postgres_that_were_killed(start_owner, data_dir):
+def test_data_outlives_a_supervisor_and_a_postgres_that_were_killed(start_owner: Any, data_dir: Any) -> None:
     first = start_owner(data_dir)
     with psycopg.connect(first.env["DATABASE_URL"]) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS value")
@@ -111,7 +114,9 @@ def test_data_outlives_a_supervisor_and_a_postgres_that_were_killed(start_owner,
         assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
 
 
-def test_a_pid_file_that_names_somebody_elses_process_is_no_obstacle(start_owner, data_dir, alive, wait_until):
+def test_a_pid_file_that_names_somebody_elses_process_is_no_obstacle(
+    start_owner: Any, data_dir: Any, alive: Any, wait_until: Any
+) -> None:
     first = start_owner(data_dir)
     first.end(signal.SIGTERM)
     wait_until(lambda: not alive(first.pids["supervisor"]))
@@ -124,7 +129,7 @@ def test_a_pid_file_that_names_somebody_elses_process_is_no_obstacle(start_owner
     assert alive(second.pids["postgres"])
 
 
-def test_one_server_can_be_taken_away_and_brought_back():
+def test_one_server_can_be_taken_away_and_brought_back() -> None:
     servers = embedded.Servers()
     env = servers.start()
     try:
@@ -141,7 +146,7 @@ def test_one_server_can_be_taken_away_and_brought_back():
         servers.stop()
 
 
-def test_a_server_that_dies_is_reported():
+def test_a_server_that_dies_is_reported() -> None:
     servers = embedded.Servers(parts=["valkey"])
     servers.start()
     try:
@@ -153,7 +158,7 @@ def test_a_server_that_dies_is_reported():
         servers.stop()
 
 
-def test_a_forked_child_does_not_stop_its_parents_servers():
+def test_a_forked_child_does_not_stop_its_parents_servers() -> None:
     with embedded.servers() as env:
         servers = embedded.Servers(parts=["valkey"])
         own = servers.start()
@@ -185,7 +190,7 @@ os.execvp("sleep", ["sleep", "300"])
 """
 
 
-def test_servers_of_one_command_wait_for_another_that_uses_them(data_dir, wait_until):
+def test_servers_of_one_command_wait_for_another_that_uses_them(data_dir: Any, wait_until: Any) -> None:
     with ExitStack() as running:
         urls, processes = [], []
         for _ in range(2):
@@ -207,7 +212,7 @@ def test_servers_of_one_command_wait_for_another_that_uses_them(data_dir, wait_u
     wait_until(lambda: not data_dirs.is_locked(data_dir))
 
 
-def test_a_command_that_comes_while_the_servers_stop_gets_its_own(data_dir, wait_until):
+def test_a_command_that_comes_while_the_servers_stop_gets_its_own(data_dir: Any, wait_until: Any) -> None:
     for _ in range(3):
         done = subprocess.run(
             [sys.executable, "-c", CLIENT.replace('"sleep", ["sleep", "300"]', '"true", ["true"]'), str(data_dir)],

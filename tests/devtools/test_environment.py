@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +19,11 @@ PORTS = Ports(8100, 9100, 9125)
 
 
 @pytest.fixture(autouse=True)
-def _own_secrets_file(tmp_path, monkeypatch):
+def _own_secrets_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment.ensure_secrets, "__defaults__", (tmp_path / "dev.env",))
 
 
-def test_secrets_are_made_once_and_are_for_their_owner_alone(tmp_path):
+def test_secrets_are_made_once_and_are_for_their_owner_alone(tmp_path: Path) -> None:
     first = environment.ensure_secrets(tmp_path / "a/dev.env")
     second = environment.ensure_secrets(tmp_path / "a/dev.env")
 
@@ -33,7 +34,7 @@ def test_secrets_are_made_once_and_are_for_their_owner_alone(tmp_path):
     assert stat.S_IMODE((tmp_path / "a/dev.env").stat().st_mode) == 0o600
 
 
-def test_a_secret_that_the_file_lacks_is_added_and_the_others_stay(tmp_path):
+def test_a_secret_that_the_file_lacks_is_added_and_the_others_stay(tmp_path: Path) -> None:
     path = tmp_path / "dev.env"
     path.write_text("SECRET_KEY=kept\n")
 
@@ -44,7 +45,7 @@ def test_a_secret_that_the_file_lacks_is_added_and_the_others_stay(tmp_path):
     assert len(found) == 3
 
 
-def test_what_the_user_has_set_wins(tmp_path):
+def test_what_the_user_has_set_wins(tmp_path: Path) -> None:
     user = {"PATH": "/usr/bin", "SECRET_KEY": "theirs", "RAZORPAY_BASE_URL": "https://api.razorpay.com"}
 
     env = environment.build_environment({"DATABASE_URL": "ours"}, PORTS, data_dir=tmp_path, user=user)
@@ -56,13 +57,13 @@ def test_what_the_user_has_set_wins(tmp_path):
     assert env["DATABASE_URL"] == "ours"
 
 
-def test_an_empty_variable_counts_as_not_set(tmp_path):
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
     env = environment.build_environment({"DATABASE_URL": "ours"}, PORTS, data_dir=tmp_path, user={"DATABASE_URL": ""})
 
     assert env["DATABASE_URL"] == "ours"
 
 
-def test_demo_ignores_the_users_variables(tmp_path):
+def test_demo_ignores_the_users_variables(tmp_path: Path) -> None:
     user = {
         "PATH": "/usr/bin", "HOME": "/home/asha", "DATABASE_URL": "theirs", "RAZORPAY_KEY_ID": "rzp_live_theirs",
         "DJANGO_SETTINGS_MODULE": "config.settings.production", "DB_LOCK_TIMEOUT_MS": "1",
@@ -79,7 +80,7 @@ def test_demo_ignores_the_users_variables(tmp_path):
     assert not {"DB_LOCK_TIMEOUT_MS", "LATE_PAYMENT_POLICY", "REFUND_APPROVAL_THRESHOLD_PAISE"} & env.keys()
 
 
-def test_a_port_in_use_is_passed_over():
+def test_a_port_in_use_is_passed_over() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -89,7 +90,7 @@ def test_a_port_in_use_is_passed_over():
         assert environment.find_free_port(port, taken={port + 1}) > port + 1
 
 
-def test_the_running_stack_is_left_for_its_owner_to_read(tmp_path):
+def test_the_running_stack_is_left_for_its_owner_to_read(tmp_path: Path) -> None:
     path = environment.write_stack(tmp_path, {"DATABASE_URL": "ours", "HOME": "/home/asha"})
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -97,7 +98,7 @@ def test_the_running_stack_is_left_for_its_owner_to_read(tmp_path):
     assert environment.read_stack(tmp_path / "nowhere") == {}
 
 
-def test_two_stacks_that_start_at_once_choose_different_ports():
+def test_two_stacks_that_start_at_once_choose_different_ports() -> None:
     code = "from devtools import environment as e; print(e.find_free_port({first}), flush=True); input()"
     first = environment.find_free_port(18000)
     with subprocess.Popen(
@@ -109,7 +110,7 @@ def test_two_stacks_that_start_at_once_choose_different_ports():
     assert int(chosen) > first
 
 
-def test_the_account_is_that_of_the_sandbox(tmp_path):
+def test_the_account_is_that_of_the_sandbox(tmp_path: Path) -> None:
     account_id = World(Settings()).razorpay.account_id
 
     assert environment._defaults(PORTS, tmp_path)["RAZORPAY_ACCOUNT_ID"] == account_id

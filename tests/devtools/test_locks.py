@@ -11,6 +11,7 @@ import zipfile
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.markers import Marker
@@ -96,24 +97,24 @@ def unmet(lock: str, environment: dict[str, str]) -> list[str]:
 
 class TestLock:
     @pytest.mark.parametrize("lock", LOCKS)
-    def test_satisfies_each_requirement_of_its_packages(self, lock):
+    def test_satisfies_each_requirement_of_its_packages(self, lock: Any) -> None:
         assert len(pins(lock)) > 60
 
         found = {text for environment in environments() for text in unmet(lock, environment)}
 
         assert found == set()
 
-    def test_missing_package_of_an_extra_is_found(self, monkeypatch):
+    def test_missing_package_of_an_extra_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
         without = [pin for pin in pins("base") if pin[0] != "hiredis"]
         monkeypatch.setattr(sys.modules[__name__], "pins", lambda _lock: without)
 
         assert any("hiredis" in text and "[hiredis]" in text for text in unmet("base", environments()[0]))
 
     @pytest.mark.parametrize(("smaller", "larger"), [("base", "local"), ("local", "dev")])
-    def test_larger_lock_holds_the_same_releases(self, smaller, larger):
+    def test_larger_lock_holds_the_same_releases(self, smaller: Any, larger: Any) -> None:
         assert set(map(str, pins(smaller))) <= set(map(str, pins(larger)))
 
-    def test_each_pin_has_a_hash(self):
+    def test_each_pin_has_a_hash(self) -> None:
         for lock in LOCKS:
             blocks = re.split(r"\n(?=\S)", (REQUIREMENTS / f"{lock}.txt").read_text())
             unhashed = [
@@ -121,21 +122,23 @@ class TestLock:
             ]
             assert unhashed == []
 
-    def test_every_python_gets_the_same_release(self):
+    def test_every_python_gets_the_same_release(self) -> None:
         split = {name for name, _, _ in pins("dev") if [pin[0] for pin in pins("dev")].count(name) > 1}
 
         assert split == set()
 
-    def test_what_builds_a_source_release_is_the_pinned_one(self):
+    def test_what_builds_a_source_release_is_the_pinned_one(self) -> None:
         ((name, version),) = re.findall(r"^(\S+)==(\S+)$", (REQUIREMENTS / "build.txt").read_text(), re.MULTILINE)
 
         assert (name, version) in [pin[:2] for pin in pins("dev")]
 
 
 class TestPipInstall:
-    def test_newer_releases_on_the_index_change_nothing(self, tmp_path):
+    def test_newer_releases_on_the_index_change_nothing(self, tmp_path: Path) -> None:
         """
-        The index offers, beside each locked release, one of next week. Names, versions, requirements and extras are the real ones;
+        The index offers, beside each locked release, one of next week.
+
+        Names, versions, requirements and extras are the real ones;
         the files are empty, so that the test needs no network. A pip that resolves takes the newer one or gives up.
         """
         index, lock = tmp_path / "index", tmp_path / "lock.txt"

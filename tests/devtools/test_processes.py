@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ class Runner:
 
 
 @pytest.fixture
-def start_runner(tmp_path):
+def start_runner(tmp_path: Path) -> Any:
     started = []
 
     def start(procfile: str) -> Runner:
@@ -104,23 +105,25 @@ def start_runner(tmp_path):
         runner.process.stdout.close()
 
 
-def test_the_release_line_is_no_process_and_the_others_keep_their_order(tmp_path):
+def test_the_release_line_is_no_process_and_the_others_keep_their_order(tmp_path: Path) -> None:
     (tmp_path / "Procfile").write_text("release: one\nweb: two --flag\n# note\nworker: three\n")
 
     assert processes.read_procfile(tmp_path / "Procfile") == {"web": "two --flag", "worker": "three"}
 
 
-def test_procfile_works_in_a_path_with_a_space():
+def test_procfile_works_in_a_path_with_a_space() -> None:
     for command in processes.read_procfile().values():
         assert re.findall(r'(?<!")\$\{', command) == [], command
 
 
-def test_our_procfile_names_the_four_processes():
+def test_our_procfile_names_the_four_processes() -> None:
     assert list(processes.read_procfile()) == ["web", "worker", "relay", "beat"]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
-def test_nothing_survives_the_runner_not_even_what_escaped_its_session(start_runner, assert_gone, signum):
+def test_nothing_survives_the_runner_not_even_what_escaped_its_session(
+    start_runner: Any, assert_gone: Any, signum: Any
+) -> None:
     runner = start_runner("web: {web}\nworker: sleep 300\n")
     below = runner.wait_until_ready()
     assert len(below) >= 5  # supervisor, sandbox, web, its escaped child, worker
@@ -131,7 +134,7 @@ def test_nothing_survives_the_runner_not_even_what_escaped_its_session(start_run
     assert_gone(below)
 
 
-def test_a_killed_supervisor_takes_the_processes_along(start_runner, wait_until, alive):
+def test_a_killed_supervisor_takes_the_processes_along(start_runner: Any, wait_until: Any, alive: Any) -> None:
     runner = start_runner("web: {web}\nworker: sleep 300\n")
     below = runner.wait_until_ready()
 
@@ -145,7 +148,9 @@ def test_a_killed_supervisor_takes_the_processes_along(start_runner, wait_until,
         os.kill(pid, signal.SIGKILL)
 
 
-def test_process_that_exits_is_named_with_its_last_lines_and_stops_the_rest(start_runner, assert_gone, tmp_path):
+def test_process_that_exits_is_named_with_its_last_lines_and_stops_the_rest(
+    start_runner: Any, assert_gone: Any, tmp_path: Path
+) -> None:
     told = tmp_path / "told to end"
     wait = f'until test -e "{told}"; do sleep 0.1; done'
     runner = start_runner(f"web: {{web}}\nworker: sh -c '{wait}; echo out of paper; exit 3'\n")
@@ -160,7 +165,9 @@ def test_process_that_exits_is_named_with_its_last_lines_and_stops_the_rest(star
     assert_gone(below)
 
 
-def test_lines_carry_the_name_of_their_process_and_the_log_is_verbatim(start_runner, wait_until, tmp_path):
+def test_lines_carry_the_name_of_their_process_and_the_log_is_verbatim(
+    start_runner: Any, wait_until: Any, tmp_path: Path
+) -> None:
     runner = start_runner("web: {web}\nworker: sh -c 'printf \"half\"; sleep 300'\n")
     runner.wait_until_ready()
     wait_until(lambda: (tmp_path / "logs/worker.log").read_text() == "half")
@@ -174,7 +181,7 @@ def test_lines_carry_the_name_of_their_process_and_the_log_is_verbatim(start_run
     assert "INTERRUPTED" in output
 
 
-def test_the_sandbox_gets_the_text_of_each_sms_under_the_id_that_bahi_sends():
+def test_the_sandbox_gets_the_text_of_each_sms_under_the_id_that_bahi_sends() -> None:
     texts = read_sms_texts()
 
     sent = {template_id(each.sms_template_name) for each in MESSAGE_TEMPLATES.values() if Channel.SMS in each.channels}

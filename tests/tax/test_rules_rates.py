@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ class TestTaxCalendar:
             (date(2099, 12, 31), "2099-00", "9900"),
         ],
     )
-    def test_the_year_begins_in_april(self, day, year, short):
+    def test_the_year_begins_in_april(self, day: Any, year: Any, short: Any) -> None:
         assert financial_year(day) == year
         assert fy_short(day) == short
         assert start_of_financial_year(day) == date(int(year[:4]), 4, 1)
@@ -45,17 +46,17 @@ class TestTaxCalendar:
             (datetime(2026, 4, 1, 2, 0, tzinfo=timezone(timedelta(hours=9))), date(2026, 3, 31)),
         ],
     )
-    def test_the_day_is_the_indian_one(self, instant, day):
+    def test_the_day_is_the_indian_one(self, instant: Any, day: Any) -> None:
         assert ist_date(instant) == day
 
-    def test_an_instant_without_zone_is_refused(self):
+    def test_an_instant_without_zone_is_refused(self) -> None:
         with pytest.raises(ValueError, match="time zone"):
             ist_date(datetime(2026, 4, 1))  # noqa: DTZ001
 
 
 class TestHsn:
     @pytest.mark.parametrize("code", ["1006", "100630", "61149090", "998314", "0401"])
-    def test_accepts_codes_of_goods_and_services(self, code):
+    def test_accepts_codes_of_goods_and_services(self, code: Any) -> None:
         assert check_hsn(code) is None
 
     @pytest.mark.parametrize(
@@ -70,14 +71,14 @@ class TestHsn:
             ("7701", HsnRefusal.UNKNOWN_CHAPTER),
         ],
     )
-    def test_refuses_what_is_no_code(self, code, refusal):
+    def test_refuses_what_is_no_code(self, code: Any, refusal: Any) -> None:
         assert check_hsn(code) is refusal
 
-    def test_a_large_seller_needs_six_digits(self):
+    def test_a_large_seller_needs_six_digits(self) -> None:
         assert check_hsn("1006", minimum_digits=6) is HsnRefusal.TOO_SHORT
         assert check_hsn("100630", minimum_digits=6) is None
 
-    def test_tells_services_from_goods(self):
+    def test_tells_services_from_goods(self) -> None:
         assert is_service_code("998314")
         assert not is_service_code("100630")
 
@@ -87,18 +88,18 @@ class TestRates:
         ("rate", "last_before", "first_after"),
         [(1200, True, False), (2800, True, True), (4000, False, True), (500, True, True), (1800, True, True)],
     )
-    def test_the_slabs_of_2025_change_on_22_september(self, rate, last_before, first_after):
+    def test_the_slabs_of_2025_change_on_22_september(self, rate: Any, last_before: Any, first_after: Any) -> None:
         assert is_rate_allowed(rate, date(2025, 9, 21)) is last_before
         assert is_rate_allowed(rate, date(2025, 9, 22)) is first_after
 
-    def test_28_percent_ends_with_january_2026(self):
+    def test_28_percent_ends_with_january_2026(self) -> None:
         assert is_rate_allowed(2800, date(2026, 1, 31))
         assert not is_rate_allowed(2800, date(2026, 2, 1))
 
-    def test_the_rates_of_today(self):
+    def test_the_rates_of_today(self) -> None:
         assert rates_allowed(date(2026, 11, 21)) == {0, 10, 25, 100, 150, 300, 500, 600, 750, 1800, 4000}
 
-    def test_there_was_no_gst_before_it_began(self):
+    def test_there_was_no_gst_before_it_began(self) -> None:
         assert rates_allowed(date(2017, 6, 30)) == frozenset()
         with pytest.raises(ValueError, match="2017-06-30"):
             reference_rate("gst_5", date(2017, 6, 30))
@@ -118,16 +119,16 @@ class TestRates:
             ("gst_3", 300, 300),
         ],
     )
-    def test_each_class_has_the_rate_of_the_day(self, tax_class, before, after):
+    def test_each_class_has_the_rate_of_the_day(self, tax_class: Any, before: Any, after: Any) -> None:
         assert reference_rate(tax_class, date(2025, 9, 21)).rate == before
         assert reference_rate(tax_class, date(2025, 9, 22)).rate == after
 
     @pytest.mark.parametrize(("tax_class", "rate"), [("gst_40_tobacco", 4000), ("gst_18_bidi", 1800)])
-    def test_tobacco_moves_in_february_2026(self, tax_class, rate):
+    def test_tobacco_moves_in_february_2026(self, tax_class: Any, rate: Any) -> None:
         assert reference_rate(tax_class, date(2026, 1, 31)).rate == 2800
         assert reference_rate(tax_class, date(2026, 2, 1)).rate == rate
 
-    def test_each_class_has_one_rate_on_each_day_since_gst_began(self):
+    def test_each_class_has_one_rate_on_each_day_since_gst_began(self) -> None:
         assert {row.tax_class for row in REFERENCE_RATES} == set(TAX_CLASSES)
         for tax_class in TAX_CLASSES:
             rows = [row for row in REFERENCE_RATES if row.tax_class == tax_class]
@@ -141,6 +142,6 @@ class TestRates:
                 assert is_rate_allowed(row.rate, row.valid_from, tax_class=tax_class)
                 assert is_rate_allowed(row.rate, row.valid_to or date(2026, 11, 21), tax_class=tax_class)
 
-    def test_an_unknown_class_has_no_rate(self):
+    def test_an_unknown_class_has_no_rate(self) -> None:
         with pytest.raises(ValueError, match="gst_12"):
             reference_rate("gst_12", date(2026, 1, 1))
