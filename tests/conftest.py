@@ -222,7 +222,11 @@ def client_of() -> Callable[[Any], APIClient]:
 
 @pytest.fixture
 def count_queries() -> Callable[[], CaptureQueriesContext]:
-    """Return a context that counts queries: `with count_queries() as queries: ...; len(queries)`."""
+    """
+    Return what makes a context that counts queries.
+
+    `with count_queries() as queries: ...; len(queries)`
+    """
     return lambda: CaptureQueriesContext(connection)
 
 

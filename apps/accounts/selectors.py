@@ -227,8 +227,10 @@ def snapshot_address(address: Address) -> dict[str, Any]:
 
 def search_users(term: SearchTerm, *, with_addresses: bool) -> "QuerySet[User]":
     """
-    Return the people whom a search means, newest first: by a whole phone number in any writing, a whole e-mail address, a
-    public id, or by words of their names; with their addresses, also by the names, phones and GSTINs that stand there.
+    Return the people whom a search means, newest first.
+
+    They are found by a whole phone number in any writing, a whole e-mail address, a public id, or words of their names; with
+    their addresses, also by the names, phones and GSTINs that stand there.
 
     Nobody is found by a part of a phone number or an e-mail address: staff who see them masked could read them digit by digit.
     """

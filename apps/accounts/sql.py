@@ -1,8 +1,8 @@
 """
-SQL for the hot path of log-in. Each statement checks and writes at once, so that two calls cannot both be the last one
-allowed.
+SQL for the hot path of log-in.
 
-Each statement locks the rows that it checks and reads their last committed values.
+Each statement checks and writes at once, so that two calls cannot both be the last one allowed. Each locks the rows
+that it checks and reads their last committed values.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,4 @@
-"""
-Folding: from the events of a row back to the row, to show what it was at an instant and to check that nothing has drifted.
-"""
+"""Folding from the events of a row back to the row: what it was at an instant, and whether anything has drifted."""
 
 import json
 from collections.abc import Iterable

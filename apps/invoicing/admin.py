@@ -33,6 +33,8 @@ _PARTY = ("legal_name", "company", "name", "line1", "line2", "city", "pin", "sta
 
 
 class InvoiceLineInline(ReadOnlyTabularInline):
+    """The lines of a document."""
+
     model = InvoiceLine
     fields = ("position", "name", "sku", "hsn", "quantity", "uqc", "taxable", "rate", "tax", "total")
     readonly_fields = fields
@@ -57,6 +59,8 @@ class InvoiceLineInline(ReadOnlyTabularInline):
 
 @admin.register(Invoice)
 class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
+    """Invoices and credit notes, with their PDF."""
+
     shows_contacts = True
     list_display = ("number", "type", "status", "invoice_date", "order_number", "buyer_name", "total", "pdf")
     list_filter = ("type", "status", "financial_year", "registration")
@@ -178,6 +182,8 @@ class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
 
 @admin.register(NumberSeries)
 class NumberSeriesAdmin(ReadOnlyAdmin):
+    """The series that numbers are taken from."""
+
     list_display = ("prefix", "document_type", "financial_year", "registration", "last_number", "last_issued_at")
     list_filter = ("document_type", "financial_year")
     search_fields = ("prefix", "registration__gstin")
@@ -187,6 +193,8 @@ class NumberSeriesAdmin(ReadOnlyAdmin):
 
 @admin.register(InvoiceFile)
 class InvoiceFileAdmin(KeySearch, ReadOnlyAdmin):
+    """The rendered files of documents."""
+
     list_display = ("path", "invoice", "size", "sha256", "rendered_at")
     search_fields = ("path__exact",)
     search_help_text = "A document's number or its beginning, or a file's whole path."

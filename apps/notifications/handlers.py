@@ -19,5 +19,5 @@ def send_notification(*, event: Event, now: datetime) -> None:
 
 
 def erase_messages(*, event: Event, now: datetime) -> None:
-    """A person was erased: erase the messages to them."""
+    """Erase the messages to a person who was erased."""
     erasure.erase_messages(user_id=event.subject_id, now=now)

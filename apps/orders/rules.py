@@ -254,8 +254,10 @@ def can_expire(
     *, status: str, expires_at: datetime, live_until: datetime | None, now: datetime, under_review: int = 0
 ) -> bool:
     """
-    Test if an order has waited for its money long enough: no payment is under way or waits for its last question, and no money
-    has arrived that staff must decide about (`under_review`, paise).
+    Test if an order has waited for its money long enough.
+
+    Then no payment is under way or waits for its last question, and no money has arrived that staff must decide about
+    (`under_review`, paise).
     """
     polled_until = live_until and live_until + FINAL_POLL_GRACE
     return (

@@ -69,9 +69,7 @@ def list_settlement_lines(settlement_id: UUID) -> QuerySet[SettlementLine]:
 
 
 def list_exceptions_explained_by(settlement_id: UUID, *, part: int) -> list[UUID]:
-    """
-    Return the open exceptions about missing lines and overdue receivables that a part of a settlement explains.
-    """
+    """Return the open exceptions about missing lines and overdue receivables that a part of a settlement explains."""
     lines = SettlementLine.objects.filter(settlement_id=settlement_id, part=part)
     own = lines.filter(kind__in=(LineKind.PAYMENT, LineKind.REFUND))
     missed = Q(reason=ExceptionReason.MISSING_LINE, entity_id__in=own.values("entity_id"))

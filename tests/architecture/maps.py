@@ -1,5 +1,5 @@
 """
-The pages of docs that are made from the code, and how to write them:  make maps
+The pages of docs that are made from the code; `make maps` writes them.
 
 A page is written here alone, and a test fails while one is not what would be written.
 """

@@ -1,6 +1,8 @@
 """
-The evidence pack of a dispute as a PDF: rendered by a worker when a dispute is reported or its evidence added to, and when staff
-request it; kept until the evidence changes.
+The evidence pack of a dispute as a PDF.
+
+A worker renders it when a dispute is reported or its evidence added to, and when staff request it; it is kept until the
+evidence changes.
 """
 
 from datetime import datetime, timedelta

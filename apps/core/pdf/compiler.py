@@ -27,7 +27,7 @@ STANDARD = "a-3b"
 
 
 class ForkedAfterRendering(RuntimeError):
-    """This process was forked from one that had rendered before; render only in processes that were forked first."""
+    """The process was forked from one that had rendered before; render only in processes that were forked first."""
 
 
 class _Process:

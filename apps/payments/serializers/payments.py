@@ -161,7 +161,7 @@ class PaymentResponse(ResponseSerializer):
 
     @extend_schema_field(PaymentErrorResponse(allow_null=True))
     def get_error(self, payment: Payment) -> Any:
-        """The gateway's rejection of the payment, or the failure of the last attempt while another one is possible."""
+        """The gateway's rejection of the payment, or the failure of the last attempt while another one is possible."""  # noqa: D401 - the API describes the field by it
         if payment.error or payment.status != PaymentStatus.REQUIRES_PAYMENT:
             return _error(payment.error)
         failed = [attempt for attempt in payment.attempts.all() if attempt.status == AttemptStatus.FAILED]

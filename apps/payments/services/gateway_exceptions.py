@@ -1,5 +1,7 @@
 """
-Exceptions about what a gateway says outside of settlement reports: a fact that contradicts our rows is never posted, but shown to staff.
+Exceptions about what a gateway says outside of settlement reports.
+
+A fact that contradicts our rows is never posted, but shown to staff.
 """
 
 from datetime import datetime

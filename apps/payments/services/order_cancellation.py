@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 @transaction.atomic
 def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> "Order":
     """
-    Cancel an order, release its stock, and refund what was paid. A paid order can be cancelled until something of it is
-    dispatched.
+    Cancel an order, release its stock, and refund what was paid.
 
-    The refund waits for a second person's approval unless the actor may decide about it alone. The cancellation does
-    not wait. Refunds that await approval are replaced by this one. Refunds that are pending or unknown stay, and what
-    they leave is refunded. A wrong amount that is still under review is refunded in full.
+    A paid order can be cancelled until something of it is dispatched. The refund waits for a second person's approval
+    unless the actor may decide about it alone. The cancellation does not wait. Refunds that await approval are replaced
+    by this one. Refunds that are pending or unknown stay, and what they leave is refunded. A wrong amount that is still
+    under review is refunded in full.
 
     :raises OrderNotFound: if there is none
     :raises PaymentDisputed: if a dispute of the order is undecided

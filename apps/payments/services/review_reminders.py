@@ -19,10 +19,10 @@ _NAMED = 10
 
 def report_overdue_reviews(*, now: datetime) -> int:
     """
-    Open an incident, and log an error for each, while captured attempts have been under review for REVIEW_OVERDUE_AFTER; return how
-    many there are. Without any the incident is resolved.
+    Open an incident while captured attempts have been under review for too long, and return how many there are.
 
-    Their orders keep their stock and wait, so that somebody has to accept or refund the money.
+    Each that has been for REVIEW_OVERDUE_AFTER is logged as an error. Without any the incident is resolved. Their
+    orders keep their stock and wait, so that somebody has to accept or refund the money.
     """
     overdue = list(selectors.list_attempts_under_review_since(now - settings.REVIEW_OVERDUE_AFTER))
     for attempt in overdue:

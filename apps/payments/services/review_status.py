@@ -46,8 +46,10 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
 
 def close_payment_under_review(*, attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
     """
-    Close the live payment of money that came in another amount and does not count for the order, so that the buyer can start
-    another: the gateway's order takes none any more. The caller has locked order and attempt, and notifies the order.
+    Close the live payment of money that came in another amount and does not count for the order.
+
+    So the buyer can start another: the gateway's order takes none any more. The caller has locked order and attempt,
+    and notifies the order.
     """
     if attempt.review_reason != ReviewReason.AMOUNT_MISMATCH:
         return

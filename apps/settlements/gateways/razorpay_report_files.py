@@ -141,7 +141,11 @@ def transfers_from_report(stream: IO[bytes], report_format: ReportFormat) -> Ite
 
 
 def _shape(stream: IO[bytes]) -> FileShape:
-    """:raises UnreadableFacts: if it is no text, or its columns are those of no report that is read"""
+    """
+    Return how a file is written.
+
+    :raises UnreadableFacts: if it is no text, or its columns are those of no report that is read
+    """
     try:
         encoding = encoding_of(stream)
     except UnreadableFacts as failure:

@@ -1,4 +1,8 @@
-"""`.env.example`, written from the declared variables:  python -m config.settings.environment.example > .env.example"""
+"""
+`.env.example`, written from the declared variables.
+
+    python -m config.settings.environment.example > .env.example
+"""
 
 import sys
 import textwrap

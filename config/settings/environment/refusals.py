@@ -57,7 +57,7 @@ def find_unsafe_settings(environment: "Environment", *, module: str) -> list[Pro
 
 
 def _other_module(environment: "Environment", module: str) -> Iterator[Problem]:
-    """Settings of another environment would undo what is checked for this one; a shop's own module may build upon ours."""
+    """Refuse the settings of another environment, which would undo these checks; a shop's own module may build upon ours."""
     wanted = MODULES[environment.ENVIRONMENT]
     is_base = module == "config.settings.base" and not environment.is_strict
     if module.startswith("config.settings.") and module != wanted and not is_base:
@@ -159,7 +159,7 @@ def _may_be_plain(environment: "Environment", host: str) -> bool:
 
 
 def _dropped_logs(environment: "Environment") -> Iterator[Problem]:
-    """The lines of the security log, and of calls of the gateway that failed, are warnings."""
+    """Refuse a level that drops warnings: the security log, and calls of the gateway that failed."""
     if environment.LOG_LEVEL in ("ERROR", "CRITICAL"):
         yield (
             "LOG_LEVEL",

@@ -1,4 +1,4 @@
-"""The adapter of Razorpay: its API on one side, our data classes on the other. https://razorpay.com/docs/api/"""
+"""The adapter of Razorpay: its API on one side, our data classes on the other (https://razorpay.com/docs/api/)."""
 
 import hashlib
 import hmac

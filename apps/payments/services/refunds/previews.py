@@ -1,5 +1,7 @@
 """
-Refunds that are shown before they are requested: what one would come to now, and a request that holds only if that is still so.
+Refunds that are shown before they are requested.
+
+A preview is what one would come to now, and a request of it holds only if that is still so.
 """
 
 from collections.abc import Sequence
