@@ -27,7 +27,7 @@ def consume(rate_limits: Sequence[RateLimit], *, now: datetime) -> None:
     with transaction.atomic():
         exceeded = sql.consume(rate_limits, now=now)
         if exceeded:
-            # What this attempt has used of the other limits is given back.
+            # Otherwise the refused attempt would count against the other limits.
             transaction.set_rollback(True)
     if exceeded:
         kinds = sorted({rate_limit.key.rpartition(":")[0] for rate_limit in rate_limits if rate_limit.key in exceeded})
