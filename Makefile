@@ -42,8 +42,8 @@ test: setup-dev ## Run all tests on servers of their own, with coverage (TESTS=t
 	@mkdir -p .bahi && $(BIN)/python -m slipcover --json --out .bahi/coverage.json -m pytest $(SLIPCOVER_SAYS) $(PARALLEL) $(TESTS)
 	@$(BIN)/python -m slipcover --merge .bahi/coverage.json --out .bahi/coverage.json
 
-test-fast: setup-dev ## Run the tests without races, faults and coverage: what to run before each commit
-	@exec $(BIN)/python -m pytest -q -m "not race and not faults" $(PARALLEL) $(TESTS)
+test-fast: setup-dev ## Run the quick tests, without races, faults, slow tests and coverage: what to run before each commit
+	@exec $(BIN)/python -m pytest -q -m "not race and not faults and not slow" $(PARALLEL) $(TESTS)
 
 test-pythons: setup-dev ## Play the demo and run a part of the tests under the other Pythons that are here
 	@$(DEVTOOLS) test-pythons

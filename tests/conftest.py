@@ -33,6 +33,7 @@ from tests.support import distribution
 from tests.support.api_client import CheckedClient
 from tests.support.capabilities import CapabilityReport
 from tests.support.colleagues import make_colleagues
+from tests.support.slow_tests import is_slow
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -75,6 +76,11 @@ def _use_redis(url: str) -> None:
 def _redis_url_of_worker(url: str, number: int) -> str:
     """Return the URL of a database of its own for a worker: what one caches or flushes does not concern the others."""
     return re.sub(r"(db=|/)\d+$", rf"\g<1>{number % 15 + 1}", url)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if is_slow(item.nodeid):
+        item.add_marker("slow")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -1,4 +1,4 @@
-"""Tests that share something which is slow to start run in one worker, so that it is started once."""
+"""Where and when tests run: what shares a running stack is in one worker, and what is slow is not run before each commit."""
 
 import os
 import subprocess
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.capabilities import is_defined
 from tests.support.distribution import GROUPS, unit_of
+from tests.support.slow_tests import SLOW, is_slow
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -83,3 +85,24 @@ class TestRun:
         assert len({*workers["faults/a"], *workers["faults/b"]}) == 1
         assert len({*workers["faults"]}) == 1
         assert {*workers["faults"], *workers["faults/a"]} == {"gw0", "gw1"}
+
+
+class TestSlowTests:
+    def test_each_in_the_list_exists(self) -> None:
+        assert [test for test in sorted(SLOW) if not is_defined(test, ROOT)] == []
+
+    @pytest.mark.parametrize(
+        ("test", "expected"),
+        [
+            ("tests/core/test_commands.py::TestHelp::test_it", True),
+            ("tests/core/test_pdf.py::TestProcesses::test_it[1::2]", True),
+            ("tests/core/test_pdf.py::TestLayout::test_it", False),
+        ],
+        ids=["file", "class", "neither"],
+    )
+    def test_is_slow_by_its_file_or_its_class(self, test: str, expected: bool) -> None:
+        assert is_slow(test) is expected
+
+    def test_the_list_is_read_before_tests_are_chosen(self, request: pytest.FixtureRequest) -> None:
+        for item in request.session.items:
+            assert (item.get_closest_marker("slow") is not None) is is_slow(item.nodeid)
