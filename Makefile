@@ -16,6 +16,8 @@ SLIPCOVER_SAYS := -W "ignore:Module already imported so cannot be rewritten; sli
 LICENCES := Apache;BSD;MIT;ISC;Unlicense;MPL;Mozilla Public License;PSF;Python Software Foundation;LGPL;Lesser General Public License
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# To compile the tests anew takes each worker ten seconds: they are kept, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev need-python demo run test test-fast test-pythons check contract nightly check-code check-database lock env-example maps clean
