@@ -19,6 +19,11 @@ from config.schedule import SCHEDULE
 from config.subscriptions import HANDLERS, UNSUBSCRIBED
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+#: Modules that every app may have, so that their name alone says which file is meant.
+LAYERS = (
+    "admin", "events", "filters", "handlers", "invariants", "locks", "models", "openapi", "rules", "serializers", "states",
+    "urls", "views",
+)  # fmt: skip
 APPS = sorted(path.parent.name for path in ROOT.glob("apps/*/apps.py"))
 
 
@@ -127,6 +132,16 @@ class TestArchitecture:
 
         assert len(paths) >= 30
         assert [path for path in paths if not (ROOT / path).exists()] == []
+
+    def test_no_module_is_named_without_its_directory(self) -> None:
+        bare = set(re.findall(r"`(\w+\.py)`", self.PAGE))
+
+        assert bare <= {f"{layer}.py" for layer in LAYERS}
+
+    def test_readme_has_a_row_for_each_app(self) -> None:
+        rows = re.findall(r"^\| `apps/(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+        assert sorted(rows) == APPS
 
     def test_functions_are_in_the_module_that_is_named(self) -> None:
         named = re.findall(r"`(apps/[\w/]+\.py)` `(\w+)`", self.PAGE)

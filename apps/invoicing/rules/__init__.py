@@ -4,7 +4,7 @@ GST documents as pure functions: their number, their moment, what stands on them
 Integer paise, basis points and plain values in; frozen dataclasses out.
 """
 
-from apps.invoicing.rules.amounts_in_words import amount_in_words, grouped
+from apps.invoicing.rules.amount_in_words import amount_in_words, grouped
 from apps.invoicing.rules.credit_notes import (
     CreditDraft,
     LineBalance,

@@ -1,4 +1,4 @@
-"""Everything that payments do, by moment."""
+"""Services of payments: start, apply gateway updates, refund, dispute, poll."""
 
 from apps.payments.gateways import EvidenceFile, GatewayFailure
 from apps.payments.services.attempts import (

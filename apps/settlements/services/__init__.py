@@ -1,4 +1,4 @@
-"""Writes of settlements that the maps of config name."""
+"""Services of settlements that tasks and handlers call."""
 
 from apps.settlements.services.ledger_accounts import set_up_reference_data
 
