@@ -25,7 +25,13 @@ from apps.core.masking import mask
 from apps.core.models import public_pk
 from apps.core.search import SearchTerm
 from apps.notifications import rules
-from apps.notifications.messages import failure_text
+from apps.notifications.messages import (
+    MESSAGE_NOT_SENT,
+    SEVERAL_MESSAGES_NOT_SENT,
+    failure_text,
+    payment_link_will_be_sent,
+    refund_will_be_notified,
+)
 from apps.notifications.models import Notification
 from apps.notifications.selectors.messages import list_notifications_of_order, list_notifications_to_user
 from apps.notifications.services import composition, resends
@@ -158,12 +164,12 @@ def _confirm_resend(request: HttpRequest, page: NotificationAdmin, chosen: list[
 
 def _resend_outcome(notification: Notification) -> str:
     if notification.status not in NOT_SENT:
-        return "It is not sent again, because it was sent or is about to be sent."
+        return "The message is not sent again, because it was sent or is about to be sent."
     if not composition.is_still_valid(notification):
-        return "It is not sent again, because what it says is no longer true."
+        return "The message is not sent again, because it is no longer true."
     if notification.status == NotificationStatus.UNKNOWN:
-        return "It is sent again. It may already have arrived, so the person may get it twice."
-    return "It is sent again."
+        return "The message is sent again. It may already have arrived, so the recipient may receive it twice."
+    return "The message is sent again."
 
 
 def _preview_resend(notification: Notification) -> list[tuple[str, str]]:
@@ -171,7 +177,7 @@ def _preview_resend(notification: Notification) -> list[tuple[str, str]]:
         ("To", notification.recipient),
         ("Text", notification.body.strip()),
         ("Why it was not sent", failure_text(notification.last_error)),
-        ("What happens", _resend_outcome(notification)),
+        ("What will happen", _resend_outcome(notification)),
     ]
 
 
@@ -224,7 +230,7 @@ def _all_sent(rows: Sequence[tuple[Any, ...]]) -> bool:
     return not any(row[4] in not_sent for row in rows)
 
 
-_COLUMNS = ("When", "Channel", "Message", "To", "Status", "Why not")
+_COLUMNS = ("When", "Channel", "Message", "To", "Status", "Reason")
 for _model, _rows in (("orders.order", _list_order_messages), ("accounts.user", _list_customer_messages)):
     add_panel(
         _model,
@@ -243,8 +249,8 @@ def _unsent_headline(order: Any) -> Headline | None:
     found = list_notifications_of_order(order.pk).filter(status__in=NOT_SENT).values_list("pk", flat=True)[:2]
     if not found:
         return None
-    many = "Several messages to the buyer were" if len(found) > 1 else "One message to the buyer was"
-    return Headline(22, f"{many} not sent: look at the messages below, and send again what is still true.", "warning")
+    text = SEVERAL_MESSAGES_NOT_SENT if len(found) > 1 else MESSAGE_NOT_SENT
+    return Headline(22, text, "warning")
 
 
 add_headline("orders.order", _unsent_headline)
@@ -260,20 +266,9 @@ def _preview_cancellation(order: Any) -> list[tuple[str, str]]:
 add_forecast("orders.order", "cancel", _preview_cancellation)
 
 
-_BY_CHANNEL = {Channel.SMS: "by SMS", Channel.EMAIL: "by e-mail", Channel.IN_APP: "in the app"}
-
-
-def _ways_to(customer: Any, message: str) -> str:
-    """Return in words how a buyer gets a message: `by SMS and in the app`."""
-    *others, last = [_BY_CHANNEL[channel] for channel in composition.list_channels(customer, message)]
-    return f"{', '.join(others)} and {last}" if others else last
-
-
 def _preview_refund(order: Any) -> list[tuple[str, str]]:
-    ways = _ways_to(order.customer, "refund_initiated")
-    return [
-        ("The buyer", f"The buyer is notified {ways} when the refund is on its way, and again when it has been paid.")
-    ]
+    channels = composition.list_channels(order.customer, "refund_initiated")
+    return [("Message", refund_will_be_notified(channels))]
 
 
 def _preview_approval(refund: Any) -> list[tuple[str, str]]:
@@ -281,7 +276,8 @@ def _preview_approval(refund: Any) -> list[tuple[str, str]]:
 
 
 def _preview_payment_link(order: Any) -> list[tuple[str, str]]:
-    return [("Message", f"The buyer gets the link {_ways_to(order.customer, 'payment_link_created')}.")]
+    channels = composition.list_channels(order.customer, "payment_link_created")
+    return [("Message", payment_link_will_be_sent(channels))]
 
 
 add_forecast("orders.order", "refund", _preview_refund)

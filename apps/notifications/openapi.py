@@ -13,7 +13,7 @@ MESSAGE_EXAMPLE: dict[str, Any] = {
     "object": "notification",
     "type": "order_confirmed",
     "title": "Order ORD-2627-000123 is confirmed",
-    "body": "We have received ₹1,179.00. Your invoice is on its way.",
+    "body": "We have received ₹1,179.00. Your invoice will follow.",
     "order": "ord_01jf3z8k4qe7tv2w9x0y1z2a3b",
     "read_at": None,
     "created_at": "2026-11-21T05:30:00.000Z",
@@ -39,7 +39,7 @@ describe_notifications = extend_schema_view(
     mark_read=operation(
         "mark_my_notification_read",
         "Mark a notification as read",
-        description="The first time counts: `read_at` does not change when it is marked again.",
+        description="Marking it again does not change `read_at`.",
         examples=[
             OpenApiExample("Read", response_only=True, value={**MESSAGE_EXAMPLE, "read_at": "2026-11-21T05:31:00.000Z"})
         ],

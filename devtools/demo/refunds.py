@@ -114,7 +114,7 @@ class RefundScenario:
             step.report(f"in-app: {wait_until(self._find_message, what='the message about the refund')}")
 
     def _find_message(self) -> str | None:
-        about = f"Your refund of {rupees(self.refund['amount'])} has gone out"
+        about = f"Your refund of {rupees(self.refund['amount'])} has been sent"
         messages = self.customer.get("/me/notifications?limit=100")["data"]
         return next((f"{each['title']}. {each['body']}" for each in messages if each["title"] == about), None)
 

@@ -394,8 +394,8 @@ def test_buyer_is_notified_when_dispute_opens_and_resolves(owner: Any, order: An
         == [("email", "asha@example.com"), ("in_app", owner.public_id)]
     )
     decided = Notification.objects.get(template="dispute_resolved", channel="email")
-    assert decided.title == f"Your bank has decided about your payment for order {order.number}"
-    assert f"for order {order.number} stands." in decided.body
+    assert decided.title == f"Your bank has decided the dispute about your payment for order {order.number}"
+    assert f"for order {order.number} was valid." in decided.body
 
 
 def test_resolved_dispute_is_not_notified_as_opened(order: Any) -> None:
@@ -416,12 +416,12 @@ def test_finance_is_mailed_of_a_dispute_and_the_buyer_does_not_see_it(
 
     assert notified("dispute_needs_response") == [("in_app", finance.public_id), ("email", finance.email)]
     message = Notification.objects.get(template="dispute_needs_response", channel="email")
-    assert (message.root_id, message.title) == (None, f"Dispute {dispute.gateway_dispute_id} needs an answer")
+    assert (message.root_id, message.title) == (None, f"Dispute {dispute.gateway_dispute_id} needs a response")
     with override_settings(EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend"):
         services.send_notification(notification_id=message.pk, now=clock.now())
     assert f"/admin/payments/dispute/{dispute.pk}/change/" in mail.outbox[0].body
     timeline = client_of(owner).get(f"/api/v1/orders/{dispute.order.public_id}/timeline").content.decode()
-    assert "needs an answer" not in timeline
+    assert "needs a response" not in timeline
     assert "The payer's bank disputes the payment." in timeline
 
 
@@ -438,7 +438,7 @@ def test_reminder_says_how_many_hours_are_left(order: Any, finance: Any) -> None
     create_notifications(template="dispute_needs_response", event=make_event("deadline_approached"), now=clock.now())
 
     message = Notification.objects.get(template="dispute_needs_response", channel="email")
-    assert message.title == f"Fewer than 24 hours are left to answer dispute {dispute.gateway_dispute_id}"
+    assert message.title == f"Less than 24 hours are left to respond to dispute {dispute.gateway_dispute_id}"
 
 
 def test_rejected_response_is_notified_with_its_reason(dispute: Dispute, finance: Any) -> None:
@@ -449,7 +449,7 @@ def test_rejected_response_is_notified_with_its_reason(dispute: Dispute, finance
 
     create_notifications(template="dispute_needs_response", event=make_event("response_requested"), now=clock.now())
 
-    assert "did not take the last answer: No document." in Notification.objects.get(channel="email").body
+    assert "rejected the last response: No document." in Notification.objects.get(channel="email").body
 
 
 def test_answered_dispute_is_not_notified_again(dispute: Dispute, finance: Any) -> None:

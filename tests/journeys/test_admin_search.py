@@ -198,7 +198,7 @@ class TestWhatIsNotFound:
 
         assert "Nothing that you may look at is found by “no such thing”" in page
         assert "A person's name, whole phone number, whole e-mail address or GSTIN" in page
-        assert "The UTR of a settlement, as it stands on the bank's statement" in page
+        assert "The UTR of a settlement, as the bank statement shows it" in page
 
     def test_the_box_of_who_sees_orders_names_orders(self, support: Any) -> None:
         page = browser_of(support).get("/admin/").content.decode()

@@ -49,7 +49,10 @@ def test_buyer_cancels_a_paid_order_and_is_refunded(shop: Shop, tmp_path: Path, 
     number, total = buyer.order_number, rupees(order["total_amount"])
     assert texts["order_cancelled", "sms"].startswith(f"Order {number} is cancelled. Anything you have paid")
     assert "Reason: I found it cheaper" in texts["order_cancelled", "email"]
-    assert f"We are returning {total} for order {number} to where you paid from." in texts["refund_initiated", "email"]
+    assert (
+        f"We are refunding {total} for order {number} to the payment method you used."
+        in texts["refund_initiated", "email"]
+    )
     assert total in texts["refund_processed", "email"]
     assert buyer.api.get(f"/orders/{buyer.order_id}")["payment_status"] == "refunded"
     assert set(Reservation.objects.values_list("status", flat=True)) == {"released"}

@@ -49,7 +49,7 @@ def test_confirmed_order_is_notified_on_every_channel(reachable: Any) -> None:
     assert "21 Nov 2026, 11:05 am IST" in rows["email"].body
     assert rows["email"].message_id == f"<{rows['email'].public_id}@bahi.example>"
     assert rows["in_app"].recipient == reachable.public_id
-    assert rows["in_app"].body == "We have received ₹1,179.00. Your invoice is on its way."
+    assert rows["in_app"].body == "We have received ₹1,179.00. Your invoice will follow."
     assert {row.root_id for row in rows.values()} == {order.pk}
 
 
@@ -166,7 +166,7 @@ def test_new_customer_is_welcomed_and_new_staff_are_not(owner: Any) -> None:
 
     (row,) = Notification.objects.all()
     assert (row.user_id, row.channel, row.title) == (owner.pk, "in_app", "Welcome to Bahi")
-    assert row.body.startswith("Good to have you here, Asha Owner.")
+    assert row.body.startswith("Thank you for signing up, Asha Owner.")
 
 
 def test_failed_composition_leaves_nothing(reachable: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ def test_an_email_goes_out_as_text_and_html_under_its_message_id(owner: Any, san
     assert sent["to"] == ["asha@example.com"]
     assert sent["subject"] == "Confirmed"
     assert sent["text"].strip() == "It is."
-    assert "asha@example.com</strong> is now the address" in sent["html"]
+    assert "asha@example.com</strong> is now the e-mail address" in sent["html"]
     assert sent["message_id"] == notification.message_id
     notification.refresh_from_db()
     assert (notification.status, notification.sent_at) == ("sent", NOON)

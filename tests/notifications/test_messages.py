@@ -9,8 +9,8 @@ from apps.notifications.messages import failure_text
     ("error", "text"),
     [
         ("", ""),
-        ("550: 5.1.1 no such mailbox", "The provider answered 550: 5.1.1 no such mailbox."),
-        ("503:", "The provider answered 503."),
+        ("550: 5.1.1 no such mailbox", "The provider responded with 550: 5.1.1 no such mailbox."),
+        ("503:", "The provider responded with 503."),
         (
             "SMTPServerDisconnected: Connection unexpectedly closed",
             "The provider could not be reached: Connection unexpectedly closed.",

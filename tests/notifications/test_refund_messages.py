@@ -48,7 +48,7 @@ def test_initiated_refund_names_destination_and_date(order: Any) -> None:
         f"Your refund of Rs.500.00 for order {order.number} is being made. It reaches the account that you paid from by "
         f"{IN_SEVEN}. - Bahi"
     )
-    assert f"Your bank has it for you by {IN_SEVEN} at the latest." in rows["email"].body
+    assert f"You will have the money by {IN_SEVEN} at the latest." in rows["email"].body
     assert "₹500.00" in rows["in_app"].title
 
 
@@ -70,7 +70,7 @@ def test_a_refund_that_waits_for_approval_promises_an_answer_and_no_money(order:
     assert notified("refund_initiated", "requested", refund, status="requires_approval") == {}
     (row,) = notified("refund_requested", "requested", refund, status="requires_approval").values()
     assert row.body == (
-        f"Our staff are reviewing the refund of ₹500.00 for order {order.number}. You will have our decision by {IN_THREE}."
+        f"We are reviewing the refund of ₹500.00 for order {order.number}. You will have our decision by {IN_THREE}."
     )
 
 
@@ -87,10 +87,10 @@ def test_a_processed_refund_gives_the_reference_for_the_bank(order: Any) -> None
     by_hand = make_refund_of(order, status=RefundStatus.PROCESSED, processed_at=NOON, transfer_reference="NEFT-77")
 
     mail = notified("refund_processed", "processed", by_gateway)["email"].body
-    assert "was returned to where you paid from" in mail
+    assert "to the payment method you used" in mail
     assert "give your bank this reference: 10000000000000." in mail
     mail = notified("refund_processed", "processed", by_hand)["email"].body
-    assert "was transferred to your bank account" in mail
+    assert "to your bank account" in mail
     assert "NEFT-77" in mail
 
 
@@ -102,14 +102,14 @@ def test_failed_refund_is_notified(order: Any, status: RefundStatus) -> None:
         f"Your refund of Rs.500.00 for order {order.number} did not go through. The money is safe with us. You have it or hear "
         f"from us by {IN_THREE}. - Bahi"
     )
-    assert "The money is still yours, and safe with us." in rows["email"].body
+    assert "The money is still yours and safe with us." in rows["email"].body
 
 
 def test_unknown_refund_is_notified_while_unknown(order: Any) -> None:
     (row,) = notified("refund_unknown", "unknown", make_refund_of(order, status=RefundStatus.UNKNOWN)).values()
 
     assert row.title == "We are checking your refund of ₹500.00"
-    assert "The money is either with you or safe with us" in row.body
+    assert "The money is either with you already or safe with us" in row.body
     assert notified("refund_unknown", "unknown", make_refund_of(order)) == {}
 
 
@@ -229,7 +229,7 @@ def test_a_credit_note_comes_by_mail_with_its_own_pdf(order: Any) -> None:
     assert set(rows) == {"email", "in_app"}
     assert rows["email"].title == f"Credit note {note.number} for order {order.number}"
     assert rows["email"].context["invoice_id"] == str(note.pk)
-    assert f"It belongs to {invoice.number} of 21 Nov 2026" in rows["email"].body
+    assert f"It reduces {invoice.number} of 21 Nov 2026" in rows["email"].body
 
 
 def test_an_invoice_is_no_credit_note(order: Any) -> None:

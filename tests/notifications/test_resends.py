@@ -98,7 +98,7 @@ class TestProviderError:
 
         notification.refresh_from_db()
         assert (notification.status, notification.attempts) == ("failed", 1)
-        assert notification.last_error == "What it says is no longer true."
+        assert notification.last_error == "The message is no longer true."
         assert sandbox.control("GET", "/sms")["items"] == []
 
     @pytest.mark.parametrize("status", [429, 503])
@@ -240,7 +240,7 @@ class TestAdmin:
 
         asked = client.get(url).content.decode()
 
-        assert "It may already have arrived, so the person may get it twice." in asked
+        assert "It may already have arrived, so the recipient may receive it twice." in asked
         assert "301: insufficient balance" in asked
         assert "Order ORD-2627-000001 is cancelled." in asked
         expect_unchanged(notification, "unknown")
@@ -262,7 +262,7 @@ class TestAdmin:
 
         asked = client.post(url, chosen).content.decode()
 
-        assert "It is not sent again, because it was sent or is about to be sent." in asked
+        assert "The message is not sent again, because it was sent or is about to be sent." in asked
         assert asked.count('name="_selected_action"') == 3
         expect_unchanged(failed, "failed")
         answer = client.post(url, {**chosen, "confirmed": "yes"}, follow=True).content.decode()

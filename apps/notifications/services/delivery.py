@@ -29,7 +29,7 @@ from apps.notifications.states import Channel, NotificationStatus
 
 log = structlog.get_logger(__name__)
 
-OUTDATED = "What it says is no longer true."
+OUTDATED = "The message is no longer true."
 
 
 def send_notification(*, notification_id: UUID, now: datetime) -> Notification | None:

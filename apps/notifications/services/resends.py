@@ -22,7 +22,7 @@ class NotificationAlreadySent(Conflict):
 class NotificationOutdated(Conflict):
     """The message says what is no longer true. It cannot be sent again."""
 
-    message = "What this message says is no longer true, so it cannot be sent again."
+    message = "This message is no longer true, so it cannot be sent again."
 
 
 @transaction.atomic
