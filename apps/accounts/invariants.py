@@ -66,7 +66,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-46c",
         name="refresh_tokens_expire_with_their_session",
-        statement="No refresh token is good for longer than 30 days after the log-in that it descends from.",
+        statement="No refresh token is valid for longer than 30 days after the log-in that it descends from.",
         sql="""
             SELECT t.id, t.session_id, s.created_at AS logged_in_at, t.expires_at FROM accounts_refreshtoken t
             JOIN accounts_session s ON s.id = t.session_id
@@ -76,7 +76,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-47",
         name="codes_are_bounded",
-        statement="A code has at most five attempts and ten minutes, was used alive, and is alone for its destination and purpose.",
+        statement="A code has at most five attempts and ten minutes, was used while valid, and is the only open one for its"
+        " destination and purpose.",
         sql="""
             SELECT id, purpose, attempts, 'limits' AS fault FROM accounts_challenge
             WHERE attempts > 5 OR expires_at - created_at > interval '10 minutes'
@@ -102,7 +103,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-48",
         name="deactivated_users_do_not_act",
-        statement="No event of the last day was caused by somebody who had been deactivated before.",
+        statement="No event of the last day was caused by a person who was already deactivated.",
         sql=_find_events_after_deactivation,
     ),
     Invariant(
@@ -127,7 +128,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-50e",
         name="no_answers_for_erased_people",
-        statement="No answer to a request is kept for an erased person.",
+        statement="No response to a request is stored for an erased person.",
         sql=_answers_to_the_erased,
     ),
     Invariant(

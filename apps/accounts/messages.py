@@ -14,7 +14,8 @@ _FIELD_ERRORS = {
     "pin": "A PIN code has six digits and does not begin with 0.",
     "gstin": "This GSTIN is not valid.",
     "gstin_of_another_state": "The GSTIN begins with the code of another state than that of the address.",
-    "unknown_pan_holder": "This GSTIN is not valid: the fourth character of its PAN (the sixth of the GSTIN) names no kind of holder.",
+    "unknown_pan_holder": "This GSTIN is not valid: the fourth character of its PAN (the sixth of the GSTIN) is not"
+    " a valid type of holder.",
     "wrong_pan_serial": "This GSTIN is not valid: the number in its PAN is 0000, but these numbers start at 0001.",
 }
 _WARNINGS = {

@@ -24,7 +24,7 @@ class UserNotFound(NotFound):
 
 
 class UserErased(Conflict):
-    """The customer was erased and stays so. Nothing about them can be changed."""
+    """The customer was erased. Nothing about them can be changed."""
 
     message = "This person was erased on {0}, so that nothing about them can be changed."
 
@@ -88,7 +88,7 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
     objects = UserManager()
 
     class Meta:
-        permissions = [("manage_users", "Can make staff, give roles, and let people in or keep them out")]
+        permissions = [("manage_users", "Can manage staff, their roles and who has access")]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="one_user_per_email"),
             models.CheckConstraint(

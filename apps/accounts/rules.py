@@ -126,7 +126,7 @@ def matches_code(*, pepper: str, challenge: str, purpose: str, destination: str,
 SEND_FAILURE_MESSAGES: Final[dict[str, str]] = {
     SendFailure.REJECTED: "We could not send a code to this phone number or e-mail address. Check it, or use another one.",
     SendFailure.PROVIDER_UNAVAILABLE: "The code could not be sent now. Request a new one, or use your password.",
-    "no_answer": "We do not know whether the code was sent. If it does not come, request a new one.",
+    "no_answer": "We do not know whether the code was sent. If it does not arrive, request a new one.",
     "not_sent_in_time": "The code was not sent before it expired. Request a new one.",
 }
 

@@ -21,13 +21,13 @@ _NOT_IN_A_PHONE_NUMBER: Final = re.compile(r"[^0-9 ()+./-]", re.ASCII)
 
 
 class InvalidPhone(Invalid):
-    """The text is no Indian mobile number. Send ten digits, with or without +91."""
+    """The text is not an Indian mobile number. Send ten digits, with or without +91."""
 
     message = "phone must be a mobile number, such as +919876543210 or 98765 43210."
 
 
 class InvalidEmail(Invalid):
-    """The text is no e-mail address. Correct it."""
+    """The text is not an e-mail address. Correct it."""
 
     message = "email must be an e-mail address, such as asha@example.in."
 

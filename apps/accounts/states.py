@@ -33,7 +33,7 @@ class SendFailure(models.TextChoices):
     """Why a code was not sent, as a client app may say it."""
 
     REJECTED = "rejected", "The provider rejected it"
-    PROVIDER_UNAVAILABLE = "provider_unavailable", "The provider could not take it"
+    PROVIDER_UNAVAILABLE = "provider_unavailable", "The provider could not accept it"
 
 
 class Transport(models.TextChoices):
@@ -44,7 +44,7 @@ class Transport(models.TextChoices):
 class EndReason(models.TextChoices):
     LOGGED_OUT = "logged_out", "Logged out"
     ENDED_BY_USER = "ended_by_user", "Ended by the user"
-    REUSE_DETECTED = "reuse_detected", "A refresh token came back"
+    REUSE_DETECTED = "reuse_detected", "A refresh token was reused"
     ACCESS_CHANGED = "access_changed", "Password, role or status changed"
     EXPIRED = "expired", "Expired"
 

@@ -33,9 +33,9 @@ ForecastForActor = Callable[[Any, Actor], Sequence[tuple[str, Any]]]
 
 _REQUEST_KEY = re.compile(r"[0-9a-f-]{36}")
 _SUBMITTED_TWICE = "This page was submitted twice; it took effect once."
-_IN_FLIGHT = "The first click is still being processed. Look at this page again in a second."
+_IN_FLIGHT = "The first click is still being processed. Reload this page in a second."
 _OTHER_VALUES = (
-    "This page was already submitted with other values, so nothing was done this time. Open the action again."
+    "This page was already submitted with other values, so nothing was changed this time. Open the action again."
 )
 
 
@@ -269,7 +269,7 @@ class ObjectActionsMixin:
 
 
 def _request_key(request: HttpRequest) -> str:
-    """Return the key that the submitted page was given when it was opened, or nothing if it brings none of ours."""
+    """Return the key that the submitted page was given when it was opened, or nothing if it has none that Bahi issued."""
     key = str(request.POST.get("request_key", ""))
     return key if _REQUEST_KEY.fullmatch(key) else ""
 

@@ -86,7 +86,7 @@ class NamedLookupsChangeList(ChangeList):
         )
         unnamed = sorted(set(found[2]) - own)
         if unnamed:
-            raise DisallowedModelAdminLookup(f"No filter of this list is called {unnamed[0][:100]}.")
+            raise DisallowedModelAdminLookup(f"This list has no filter named {unnamed[0][:100]}.")
         return found
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

@@ -26,7 +26,7 @@ _LOCK = 8_224_421
 
 
 class InvariantNotFound(NotFound):
-    """No invariant has this id. `bin/bahi audit --list` shows those that there are."""
+    """No invariant has this id. `bin/bahi audit --list` shows all of them."""
 
     message = "There is no invariant called {0}."
 

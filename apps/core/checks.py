@@ -16,7 +16,7 @@ def check_documents_dir(**_options: Any) -> list[checks.CheckMessage]:
         with TemporaryFile(dir=existing):
             return []
     except OSError as error:
-        text = f"DOCUMENTS_DIR names {str(directory)!r}, where this process can keep no document ({error.strerror})."
+        text = f"DOCUMENTS_DIR names {str(directory)!r}, where this process cannot store documents ({error.strerror})."
         return [
             checks.Warning(
                 text, hint="Create it for the user that the web and worker processes run as.", id="bahi.W001"

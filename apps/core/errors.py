@@ -68,7 +68,7 @@ class Unauthenticated(BahiError):
     Log in, or refresh the access token.
     """
 
-    message = "Sign in first."
+    message = "Log in first."
 
 
 class Forbidden(BahiError):
@@ -86,18 +86,18 @@ class NotFound(BahiError):
 class Conflict(BahiError):
     """The request is right and the state of the object does not allow it. Read the object again."""
 
-    message = "This is not possible in the present state."
+    message = "This is not possible in the current state."
 
 
 class RateLimited(BahiError):
-    """Too many requests came in a short time. Wait for as many seconds as `Retry-After` says."""
+    """Too many requests were sent in a short time. Wait for as many seconds as `Retry-After` says."""
 
     message = "Too many attempts. Try again in {wait}."
 
 
 class Unavailable(BahiError):
     """
-    Something that Bahi depends on does not answer; nothing was done.
+    A service that Bahi depends on does not respond; nothing was done.
 
     Repeat the request after `Retry-After` with the same Idempotency-Key.
     """
@@ -106,7 +106,7 @@ class Unavailable(BahiError):
 
 
 class PreconditionRequired(BahiError):
-    """A change of a shared object came without `If-Match`. Read the object and send its `ETag`."""
+    """A change of a shared object was sent without `If-Match`. Read the object and send its `ETag`."""
 
     message = "Send If-Match with the ETag that you last read."
 

@@ -24,7 +24,7 @@ CLAIM_TTL = timedelta(seconds=90)
 #: A round of polling ends after this long, or when the other side has stopped answering; the rest waits for the next one.
 ROUND_SECONDS = 30.0
 MAX_FAILURES_PER_ROUND = 3
-#: How long a row waits whose poll has failed by a fault of ours.
+#: How long a row waits whose poll has failed by a bug in Bahi.
 RETRY_DELAY = timedelta(minutes=5)
 
 

@@ -25,8 +25,8 @@ from apps.core.deadlines import Deadline, deadline, watch
 TIMEOUT = (3.05, 10.0)  # seconds to connect, seconds between two pieces of the answer
 _LONGEST_ANSWER = 30.0  # seconds, from the call to the last byte of the answer, its head included
 _LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; a page of a report has a quarter of it
-_TOO_LATE = "the answer took too long"
-_TOO_LARGE = "the answer is larger than 4 MiB and was not read"
+_TOO_LATE = "the response took too long"
+_TOO_LARGE = "the response is larger than 4 MiB and was not read"
 
 
 class CalledInsideTransaction(RuntimeError):

@@ -27,17 +27,17 @@ _LOCK_NOT_AVAILABLE = "55P03"
 class IdempotencyKeyReused(Unprocessable):
     """The Idempotency-Key was used for another request. Use a new key for a new request."""
 
-    message = "This Idempotency-Key was used for a different request."
+    message = "This Idempotency-Key was used for another request."
 
 
 class RequestInFlight(Conflict):
     """
     The first request with this Idempotency-Key is still running.
 
-    Repeat the request after `Retry-After` to get its answer.
+    Repeat the request after `Retry-After` to get its response.
     """
 
-    message = "The first request with this Idempotency-Key is still running. Ask again in a second."
+    message = "The first request with this Idempotency-Key is still running. Send it again in a second."
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def delete_stored_responses(*, principal: str) -> int:
     """
     Delete the answers that are kept for a person, and return how many; call it before any row is locked.
 
-    Requests of theirs that are running are waited for, and those that come are held up until the caller's transaction ends: they
+    Their requests that are running are waited for, and those that come are held up until the caller's transaction ends: they
     are refused then if it has ended the person's access.
     """
     with connection.cursor() as cursor:

@@ -96,7 +96,7 @@ INVARIANTS = (
     Invariant(
         id="INV-38b",
         name="no_handler_run_stays_parked",
-        statement="No handler run is parked: what staff must look at is looked at within a day.",
+        statement="No handler run is parked for more than a day: staff deal with each within that time.",
         grace_seconds=86_400,
         sql="""
             SELECT id, handler, starts, parked_at, left(last_error, 200) AS error FROM core_handlerrun
@@ -106,7 +106,7 @@ INVARIANTS = (
     Invariant(
         id="INV-38c",
         name="handler_runs_are_sent_or_scheduled",
-        statement="Every handler run has a hint that was sent, or a time at which one will be.",
+        statement="Every handler run has a hint that was sent, or a time at which one will be sent.",
         sql="SELECT id, handler, created_at FROM core_handlerrun WHERE sent_at IS NULL AND send_after IS NULL",
     ),
     Invariant(
@@ -140,7 +140,7 @@ INVARIANTS = (
     Invariant(
         id="INV-43",
         name="idempotency_keys_are_whole",
-        statement="Every idempotency key has its fingerprint, status and answer.",
+        statement="Every idempotency key has its fingerprint, status and response.",
         sql="""
             SELECT id, route, key FROM core_idempotencykey
             WHERE status IS NULL OR body IS NULL OR length(fingerprint) <> 64
@@ -165,7 +165,7 @@ INVARIANTS = (
     Invariant(
         id="INV-27",
         name="facts_are_frozen",
-        statement="The triggers that refuse to change facts are in place and enabled.",
+        statement="The triggers that keep facts from being changed exist and are enabled.",
         sql=_missing_triggers,
     ),
 )

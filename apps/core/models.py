@@ -287,7 +287,7 @@ class Incident(Subject):
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     count = models.PositiveIntegerField(default=1)
-    detail = models.CharField(max_length=500, blank=True, help_text="What was said the last time.")
+    detail = models.CharField(max_length=500, blank=True, help_text="What was reported last.")
     resolved_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -12,7 +12,7 @@ class InvalidTransition(Conflict):
     """
     The object's state does not allow this step.
 
-    Read the object again; its state has changed or this step never follows it.
+    Read the object again; its state has changed, or the step is not possible in any state that follows.
     """
 
     message = "It is {0} and cannot become {1}."

@@ -173,7 +173,7 @@ class SchemaView(SpectacularAPIView):
 
 
 class SwaggerView(SpectacularSwaggerSplitView):
-    """The page that shows the document; its script is an answer of its own, for no policy of ours lets one run inside a page."""
+    """The page that shows the document; its script is a response of its own, as the policy allows no inline scripts."""
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -6,7 +6,7 @@ INVARIANTS = (
     Invariant(
         id="TAX-01",
         name="tax_rates_do_not_overlap",
-        statement="A tax class has one rate at most on any day: its periods do not overlap.",
+        statement="A tax class has at most one rate on any day: its periods do not overlap.",
         sql="""
             SELECT tax_class, valid_from, valid_to, next_from
             FROM (

@@ -9,9 +9,9 @@ REGISTRATION_LABELS = {
 }
 _SENTENCES = {
     "too_short": "The {label} has {length}; a GST invoice needs at least {fewest}. Write it out in full.",
-    "too_long": "The {label} has {length}; a GST invoice carries at most {most}. Shorten it.",
+    "too_long": "The {label} has {length}; a GST invoice allows at most {most}. Shorten it.",
     "forbidden_character": (
-        'The {label} has a quotation mark (") or a backslash (\\), which a GST invoice cannot carry. Leave it out.'
+        'The {label} has a quotation mark (") or a backslash (\\), which a GST invoice cannot contain. Remove it.'
     ),
 }
 

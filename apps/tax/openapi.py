@@ -28,7 +28,7 @@ describe_gstin_checks = extend_schema_view(
     retrieve=operation(
         "check_gstin",
         "Check a GSTIN",
-        description="Form, state and check character. It does not ask the GST network whether the number is registered.",
+        description="Form, state and check character. It does not check with the GST network whether the number is registered.",
         parameters=[OpenApiParameter("gstin", {"type": "string", "minLength": 1}, OpenApiParameter.PATH)],
         examples=[OpenApiExample("A normal registration", value=GSTIN_CHECK_EXAMPLE, response_only=True)],
     ),

@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 class NoDefaultRegistration(Conflict):
     """The shop has no default GST registration, so it cannot sell. Staff add one in the back office."""
 
-    message = "The shop has no default GST registration, so that nothing can be sold yet."
+    message = "The shop has no default GST registration, so nothing can be sold yet."
 
 
 class NoRateForTaxClass(Conflict):
@@ -37,14 +37,14 @@ class PinStateAmbiguous(PinStateMismatch):
     """Places of several states share the PIN code. Send the two-digit code of the state."""
 
     code = PinStateMismatch.code
-    message = "PIN code {0} belongs to {1}. Say which: give the two-digit code of the state."
+    message = "PIN code {0} belongs to {1}. Enter the two-digit code of the state."
 
 
 class PinStateUnknown(PinStateMismatch):
-    """The PIN code does not say which state it is in. Send the two-digit code of the state."""
+    """The PIN code does not identify a state. Send the two-digit code of the state."""
 
     code = PinStateMismatch.code
-    message = "PIN code {0} does not say which state it lies in. Give the two-digit code of the state."
+    message = "PIN code {0} does not identify a state. Enter the two-digit code of the state."
 
 
 def get_default_registration() -> Registration:

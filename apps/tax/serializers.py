@@ -17,9 +17,9 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class InvalidDate(Invalid):
-    """`on` is no date. Send one such as 2026-11-21."""
+    """`on` is not a date. Send one such as 2026-11-21."""
 
-    message = "on is a date of the form 2026-11-21."
+    message = "on must be a date such as 2026-11-21."
 
 
 def _read_day(text: str) -> date:
@@ -47,7 +47,7 @@ class GstinCheckResponse(ResponseSerializer):
     is_valid = serializers.BooleanField()  # type: ignore[assignment]
     kind = serializers.ChoiceField(choices=[kind.value for kind in rules.GstinKind], allow_null=True)
     refusal = serializers.ChoiceField(
-        choices=[refusal.value for refusal in rules.GstinRefusal], allow_null=True, help_text="Why it is none."
+        choices=[refusal.value for refusal in rules.GstinRefusal], allow_null=True, help_text="Why it is not valid."
     )
     state = serializers.CharField(allow_null=True, help_text="Two digits, as GST numbers the states.")
     state_name = serializers.CharField(allow_null=True)

@@ -60,13 +60,13 @@ class InvalidRegistrationText(Invalid):
 
 
 class RegistrationExists(Conflict):
-    """The GSTIN is registered already. Use that registration."""
+    """The GSTIN is already registered. Use that registration."""
 
-    message = "The GSTIN {0} is registered already."
+    message = "The GSTIN {0} is already registered."
 
 
 class RateNotAllowed(Invalid):
-    """GST has no such rate for goods of this tax class on that day. Enter a rate that it has."""
+    """GST has no such rate for goods of this tax class on that day. Enter one of its rates."""
 
     message = "GST has no rate of {0:g} % for goods of the tax class {1} on {2}."
 

@@ -102,7 +102,9 @@ class TestCreateSuperuser:
     ) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO())
 
-        with pytest.raises(CommandError, match=r"^There is no more input to answer with\. Nothing was done\.$"):
+        with pytest.raises(
+            CommandError, match=r"^The input ended before every question was answered\. Nothing was done\.$"
+        ):
             run()
 
         assert not User.objects.exists()

@@ -117,11 +117,11 @@ class TestCreate:
             ),
             (
                 {"line1": "a" * 120},
-                "The first address line has 120 characters; a GST invoice carries at most 100. Shorten it.",
+                "The first address line has 120 characters; a GST invoice allows at most 100. Shorten it.",
             ),
             (
                 {"company": 'The "Best" Shop'},
-                "The company's name has a quotation mark (\") or a backslash (\\), which a GST invoice cannot carry. Leave it out.",
+                "The company's name has a quotation mark (\") or a backslash (\\), which a GST invoice cannot contain. Remove it.",
             ),
             (
                 {"state": "27", "gstin": ""},

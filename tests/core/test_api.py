@@ -530,7 +530,7 @@ class TestClient:
             http.Client(peer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"{}")).call("GET", "/")
 
     def test_endless_response_is_read_only_to_the_limit(self, peer: Callable[..., str]) -> None:
-        with pytest.raises(http.ResponseTooLarge, match="the answer is larger than 4 MiB and was not read"):
+        with pytest.raises(http.ResponseTooLarge, match="the response is larger than 4 MiB and was not read"):
             http.Client(peer(self.OK, *[b" " * 1_048_576] * 20)).call("GET", "/")
 
     def test_an_answer_of_the_largest_size_is_read(self, peer: Callable[..., str]) -> None:

@@ -23,4 +23,4 @@ class TestDocumentsDir:
         [warning] = check_documents_dir()
 
         assert (warning.id, warning.is_serious()) == ("bahi.W001", False)
-        assert warning.msg.startswith(f"DOCUMENTS_DIR names {path!r}, where this process can keep no document (")
+        assert warning.msg.startswith(f"DOCUMENTS_DIR names {path!r}, where this process cannot store documents (")

@@ -42,7 +42,7 @@ def test_a_refusal_of_the_service_is_shown_and_writes_nothing(desk: Client) -> N
     [
         ({"pin": "560001"}, "PIN code 560001 belongs to Karnataka (29), not to Maharashtra (27)."),
         ({"legal_name": "AB"}, "The legal name has 2 characters; a GST invoice needs at least 3."),
-        ({"city": "Pune\\"}, "which a GST invoice cannot carry. Leave it out."),
+        ({"city": "Pune\\"}, "which a GST invoice cannot contain. Remove it."),
     ],
 )
 def test_an_address_that_no_invoice_carries_is_refused(desk: Client, fields: dict[str, str], sentence: str) -> None:

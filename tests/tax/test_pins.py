@@ -106,7 +106,7 @@ class TestStateOfAnAddress:
 
         assert (refused.value.code, refused.value.param) == ("pin_state_mismatch", "state")
         assert refused.value.text == (
-            "PIN code 194101 belongs to Jammu and Kashmir (01) or Ladakh (38). Say which: give the two-digit code of the state."
+            "PIN code 194101 belongs to Jammu and Kashmir (01) or Ladakh (38). Enter the two-digit code of the state."
         )
 
     @pytest.mark.parametrize("pin", ["912345", "199001"])
@@ -115,7 +115,7 @@ class TestStateOfAnAddress:
             selectors.get_state_of_pin(pin=pin)
 
         assert refused.value.text == (
-            f"PIN code {pin} does not say which state it lies in. Give the two-digit code of the state."
+            f"PIN code {pin} does not identify a state. Enter the two-digit code of the state."
         )
 
     def test_unknown_prefix_is_accepted_and_logged(self) -> None:

@@ -54,7 +54,7 @@ class StaffForm(forms.ModelForm):  # type: ignore[type-arg]
         except ValueError as error:
             raise forms.ValidationError("This is not an e-mail address.") from error
         if selectors.find_user_at(email) is not None:
-            raise forms.ValidationError("An account has this e-mail address already.")
+            raise forms.ValidationError("Another account has this e-mail address.")
         return email
 
     def clean_password(self) -> str:
@@ -71,12 +71,12 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
     name = forms.CharField(max_length=120, required=False, widget=UnfoldAdminTextInputWidget())
     roles = forms.MultipleChoiceField(
         choices=Role.choices, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget(),
-        help_text="A change ends all sessions of this person. Nobody changes their own.",
+        help_text="A change ends all sessions of this person. You cannot change your own.",
     )  # fmt: skip
     new_password = forms.CharField(
         required=False, strip=False, max_length=128,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="Leave it empty to keep the present one. A new one ends all sessions of this person.",
+        help_text="Leave it empty to keep the current password. A new password ends all sessions of this person.",
     )  # fmt: skip
 
     class Meta:
@@ -95,7 +95,7 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
         data: dict[str, Any] = super().clean() or {}
         changes_access = data.get("new_password") or self.has_role_change(data)
         if changes_access and self.instance.pk == self.manager_id:
-            raise forms.ValidationError("Somebody else must change your own access.")
+            raise forms.ValidationError("You cannot change your own access. Ask another administrator.")
         if data.get("new_password"):
             try:
                 validate_password(data["new_password"], user=self.instance)
@@ -222,11 +222,11 @@ class UserAdmin(KeySearch, ServiceAdmin):
         if data.get("new_password"):
             staff.set_password(user_id=obj.pk, password=data["new_password"], actor=actor, now=now)
 
-    @admin.action(description="Deactivate: keep out, and end all sessions", permissions=["manage"])
+    @admin.action(description="Deactivate and end all sessions", permissions=["manage"])
     def deactivate(self, request: HttpRequest, queryset: "QuerySet[User]") -> None:
         self._for_each(request, queryset, staff.deactivate_user)
 
-    @admin.action(description="Reactivate: let in again", permissions=["manage"])
+    @admin.action(description="Reactivate", permissions=["manage"])
     def reactivate(self, request: HttpRequest, queryset: "QuerySet[User]") -> None:
         self._for_each(request, queryset, staff.reactivate_user)
 

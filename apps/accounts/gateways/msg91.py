@@ -16,7 +16,7 @@ from apps.core import http
 
 #: Statuses by which a front door says that it let nothing through.
 _OVERLOADED_STATUSES = frozenset({429, 503})
-#: A wrong key; an address of ours that is blocked, or that the account does not allow.
+#: A wrong key; an address of this server that is blocked or not allowed by the account.
 _CREDENTIAL_STATUSES = frozenset({401, 403})
 _CREDENTIAL_CODES = frozenset({"201", "207", "208", "418"})
 #: Refusals that the next attempt may not meet: the same number within ten seconds, an account that an operator must fix.

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
             options={
-                'permissions': [('manage_users', 'Can make staff, give roles, and let people in or keep them out')],
+                'permissions': [('manage_users', 'Can manage staff, their roles and who has access')],
             },
         ),
         migrations.CreateModel(
@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
                 ('send_status', models.CharField(choices=[('queued', 'Queued'), ('sending', 'Sending'), ('sent', 'Sent'), ('failed', 'Failed'), ('unknown', 'Unknown')], default='queued', max_length=10)),
                 ('provider_id', models.CharField(blank=True, max_length=80)),
                 ('send_error', models.CharField(blank=True, max_length=300)),
-                ('send_failure', models.CharField(blank=True, choices=[('rejected', 'The provider rejected it'), ('provider_unavailable', 'The provider could not take it')], db_default='', default='', max_length=24)),
+                ('send_failure', models.CharField(blank=True, choices=[('rejected', 'The provider rejected it'), ('provider_unavailable', 'The provider could not accept it')], db_default='', default='', max_length=24)),
                 ('ip', models.GenericIPAddressField(blank=True, null=True)),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
@@ -118,7 +118,7 @@ class Migration(migrations.Migration):
                 ('ip', models.GenericIPAddressField(blank=True, null=True)),
                 ('last_used_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('end_reason', models.CharField(blank=True, choices=[('logged_out', 'Logged out'), ('ended_by_user', 'Ended by the user'), ('reuse_detected', 'A refresh token came back'), ('access_changed', 'Password, role or status changed'), ('expired', 'Expired')], max_length=20)),
+                ('end_reason', models.CharField(blank=True, choices=[('logged_out', 'Logged out'), ('ended_by_user', 'Ended by the user'), ('reuse_detected', 'A refresh token was reused'), ('access_changed', 'Password, role or status changed'), ('expired', 'Expired')], max_length=20)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sessions', to=settings.AUTH_USER_MODEL)),
             ],
         ),

@@ -70,7 +70,7 @@ describe_addresses = extend_schema_view(
     destroy=operation(
         "remove_address",
         "Remove an address",
-        description="Orders keep what they have of it.",
+        description="Orders keep their own copy of it.",
         responses={204: NO_CONTENT},
     ),
 )

@@ -67,12 +67,12 @@ _SESSION_EXAMPLE = {
     "version": 1,
     "metadata": {},
 }
-NO_CONTENT = OpenApiResponse(description="Done; there is nothing to say.")
+NO_CONTENT = OpenApiResponse(description="Done; the response has no body.")
 
 describe_log_in_codes = extend_schema_view(
     create=operation(
         "request_log_in_code",
-        "Ask for a log-in code",
+        "Request a log-in code",
         description="Sends six digits to the phone or mailbox, good for 5 minutes. The answer is the same whether the "
         "account exists or not. 429 with `Retry-After` when a rate limit of the destination, the network or the day is exceeded.",
         responses={202: ChallengeResponse},
@@ -83,8 +83,8 @@ describe_log_in_codes = extend_schema_view(
     ),
     retrieve=operation(
         "get_log_in_code",
-        "See whether a code was sent",
-        description="`status` becomes `sent` when the provider has taken the message. A code that was not sent says why in `failure`; "
+        "Read the status of a code",
+        description="`status` becomes `sent` when the provider has accepted the message. A code that was not sent says why in `failure`; "
         "another one may be requested at `resend_after`, at once if it was certainly not sent. The answer is the same whether "
         "or not the account exists.",
         examples=[
@@ -95,7 +95,7 @@ describe_log_in_codes = extend_schema_view(
     verify=operation(
         "verify_log_in_code",
         "Log in by code",
-        description="The first log-in makes the account. A code has five attempts, whether they come one by one or at once.",
+        description="The first log-in creates the account. A code has five attempts, whether they come one by one or at once.",
         examples=[
             OpenApiExample(
                 "The code of the SMS",
@@ -136,9 +136,9 @@ describe_log_in = extend_schema_view(
     ),
     refresh=operation(
         "refresh_tokens",
-        "Get new tokens",
+        "Refresh the tokens",
         description="Rotates the refresh token of the body or of the cookie (send `{}` as JSON then). The same token gets the "
-        "same successor for 15 seconds; after that its coming back ends the session, for somebody has copied it.",
+        "same successor for 15 seconds; after that, using it again ends the session, because the token may have been stolen.",
         examples=[
             OpenApiExample(
                 "From the body", request_only=True, value={"refresh_token": TOKENS_EXAMPLE["refresh_token"]}
@@ -164,13 +164,13 @@ describe_sessions = extend_schema_view(
         "list_my_sessions", "List my sessions", examples=[page_example(_SESSION_EXAMPLE, name="One device")]
     ),
     destroy=operation(
-        "end_my_session", "End a session", description="Its tokens are dead at once.", responses={204: NO_CONTENT}
+        "end_my_session", "End a session", description="Its tokens stop working at once.", responses={204: NO_CONTENT}
     ),
 )
 
 describe_log_out_everywhere = operation(
     "log_out_everywhere",
     "Log out everywhere",
-    description="Ends every session, this one too; all access tokens are dead at once.",
+    description="Ends every session, including this one; all access tokens stop working at once.",
     responses={204: NO_CONTENT},
 )

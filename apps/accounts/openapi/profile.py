@@ -27,7 +27,7 @@ describe_me = extend_schema_view(
 describe_email = extend_schema_view(
     create=operation(
         "request_email_code",
-        "Set my e-mail address: ask for a code",
+        "Set my e-mail address: request a code",
         description="Sends six digits to the mailbox. The answer is the same whether another account has it or not.",
         responses={202: ChallengeResponse},
         examples=[
@@ -73,7 +73,7 @@ describe_email = extend_schema_view(
 describe_password = extend_schema_view(
     create=operation(
         "request_password_code",
-        "Set my password: ask for a code",
+        "Set my password: request a code",
         description="Sends six digits to my phone, or to my e-mail address if I have no phone.",
         responses={202: ChallengeResponse},
         examples=[
@@ -89,7 +89,7 @@ describe_password = extend_schema_view(
     confirm=operation(
         "set_password",
         "Set my password: with the code",
-        description="Ends every session and answers with the tokens of a new one.",
+        description="Ends every session and returns the tokens of a new one.",
         examples=[
             OpenApiExample(
                 "The code of the SMS",

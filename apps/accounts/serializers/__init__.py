@@ -18,7 +18,7 @@ from apps.tax import rules as tax
 class PhoneField(StrictCharField):
     """A mobile number as people write it; E.164 inside."""
 
-    default_error_messages = {"phone": "Give a mobile number of a country that we send to, such as +919876543210."}
+    default_error_messages = {"phone": "Enter a mobile number of a supported country, such as +919876543210."}
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -33,7 +33,7 @@ class PhoneField(StrictCharField):
 class EmailAddressField(StrictCharField):
     """An e-mail address; lower case inside."""
 
-    default_error_messages = {"email": "Give an e-mail address, such as asha@example.in."}
+    default_error_messages = {"email": "Enter an e-mail address, such as asha@example.in."}
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -46,7 +46,7 @@ class EmailAddressField(StrictCharField):
 class CodeField(StrictCharField):
     """Six digits, as text."""
 
-    default_error_messages = {"code": "A code is a text of six digits."}
+    default_error_messages = {"code": "The code must be a string of six digits."}
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -195,7 +195,7 @@ class ChallengeResponse(ResponseSerializer):
     """
     A code on its way, and how far it has come.
 
-    `failure` is null while nothing has gone wrong. After a failure another code may be requested at `resend_after`, which is
+    `failure` is null while nothing has failed. After a failure another code may be requested at `resend_after`, which is
     at once if the code was certainly not sent.
     """
 

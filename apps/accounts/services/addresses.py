@@ -24,7 +24,7 @@ class AddressNotValid(Invalid):
 class GstinBelongsToSeller(Invalid):
     """The GSTIN of the address is one of the shop's own. Send the buyer's GSTIN, or none."""
 
-    message = "{0} is the shop's own GSTIN. Give the GSTIN of the buyer, or leave it out."
+    message = "{0} is the shop's own GSTIN. Enter the GSTIN of the buyer, or leave it out."
 
 
 class TooManyAddresses(Conflict):

@@ -18,9 +18,9 @@ from apps.core.events import Actor, change
 
 
 class StaffNotErasable(Conflict):
-    """The person to erase is staff. Take all roles away first."""
+    """The person to erase is staff. Remove all roles first."""
 
-    message = "{0} is a member of staff. Take all roles away first."
+    message = "{0} is a member of staff. Remove all roles first."
 
 
 @transaction.atomic

@@ -37,7 +37,7 @@ class InvalidCredentials(Unauthenticated):
 class AccountDeactivated(Forbidden):
     """The account was deactivated. The shop can activate it again."""
 
-    message = "This account has been deactivated. Ask the shop."
+    message = "This account has been deactivated. Contact the shop."
 
 
 def log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str = "", now: datetime) -> Grant:

@@ -31,13 +31,13 @@ class OtpNotValid(Invalid):
 
 
 class OtpNotSent(Unavailable):
-    """The provider of SMS or e-mail did not take the one-time code. Wait: it is sent again."""
+    """The provider of SMS or e-mail did not accept the one-time code. Wait until it is sent again."""
 
-    message = "The code could not be sent now; another attempt will be made."
+    message = "The code could not be sent yet; it will be attempted again."
 
 
 class OtpSendInProgress(Conflict):
-    """A worker is sending this code already. Wait for it."""
+    """A worker is already sending this code. Wait for it."""
 
     message = "This code is being sent."
 

@@ -27,9 +27,9 @@ class RefreshTokenNotValid(Unauthenticated):
 
 
 class RefreshTokenReused(Unauthenticated):
-    """The refresh token was exchanged before, so its session was ended. Log in again."""
+    """The refresh token was already used, so its session was ended. Log in again."""
 
-    message = "The refresh token had been used before. Its session has ended; log in again."
+    message = "This refresh token was already used, so its session has ended. Log in again."
 
 
 @dataclass(frozen=True, slots=True)

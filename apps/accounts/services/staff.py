@@ -24,7 +24,7 @@ _TRUSTED_ACTOR_KINDS = frozenset({"system", "operator"})
 
 
 class UserManagementForbidden(Forbidden):
-    """The account may not manage people. Log in with one that may."""
+    """The account may not manage people. Log in with an account that may."""
 
     message = "You may not manage people."
 
@@ -32,7 +32,7 @@ class UserManagementForbidden(Forbidden):
 class SelfAccessChangeForbidden(Forbidden):
     """Nobody can change their own roles or access. Another member of staff must do it."""
 
-    message = "Somebody else must change your own access."
+    message = "You cannot change your own access. Ask another administrator."
 
 
 class UnknownRole(Invalid):

@@ -69,7 +69,7 @@ def extract_refresh_token(request: Request, body: dict[str, Any]) -> tuple[Refre
     A cookie is accepted only with a JSON content type, which a page of another origin cannot send without our leave;
     SameSite=Strict alone would let pages of sister domains end or rotate sessions.
 
-    :raises RefreshTokenNotValid: if there is none, or none of ours
+    :raises RefreshTokenNotValid: if there is none, or it was not issued by Bahi
     """
     text = body.get("refresh_token")
     if text:

@@ -17,7 +17,7 @@ from apps.core.ids import IdNotFound
 _REQUEST_ID = "req_01jf3z8k4q0000000000000000"
 _ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "Every answer that is not a success has this shape.",
+    "description": "Every response that is not a success has this shape.",
     "required": ["error"],
     "properties": {
         "error": {
@@ -33,25 +33,25 @@ _ERROR_SCHEMA: dict[str, Any] = {
                 },
                 "code": {"type": "string", "description": "For programs; it does not change.", "pattern": "^[a-z0-9_]+$"},
                 "message": {"type": "string", "description": "A sentence for people.", "minLength": 1},
-                "param": {"type": "string", "description": "The field or parameter at fault, such as lines[0].quantity."},
+                "param": {"type": "string", "description": "The field or parameter that is wrong, such as lines[0].quantity."},
                 "details": {
                     "type": "array",
-                    "description": "Each fault on its own, where there may be several.",
+                    "description": "Each error on its own, where there are several.",
                     "items": {"type": "object"},
                 },
-                "request_id": {"type": "string", "description": "As in X-Request-Id; name it when you ask for help."},
+                "request_id": {"type": "string", "description": "The same as X-Request-Id; include it when you ask for help."},
             },
         }
     },
 }  # fmt: skip
 _TEXTS = {
-    "400": "The request is wrong; sending it again does not help.",
-    "401": "Sign in, or refresh the access token.",
+    "400": "The request is not valid; sending it again does not help.",
+    "401": "Log in, or refresh the access token.",
     "403": "Your account may not do this.",
-    "404": "There is no such object, or it is somebody else's.",
-    "406": "The answer is application/json, and the request does not accept that.",
-    "409": "Not possible in the present state.",
-    "411": "The body came without its Content-Length.",
+    "404": "There is no such object, or it belongs to someone else.",
+    "406": "The response is application/json, which the request does not accept.",
+    "409": "Not possible in the current state.",
+    "411": "The body was sent without Content-Length.",
     "412": "The object has changed since you read it.",
     "413": "The body is larger than 1 MB.",
     "415": "Send application/json.",
@@ -59,22 +59,22 @@ _TEXTS = {
     "428": "Send If-Match.",
     "429": "Too many requests; see Retry-After.",
     "500": "Something went wrong on our side.",
-    "503": "Something that we depend on does not answer; nothing was done.",
+    "503": "A service that Bahi depends on does not respond; nothing was done.",
 }
 _HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-Id": {
-        "description": "The caller's, or one that we made; it stands in our logs.", "required": True,
+        "description": "The caller's, or one that Bahi generated; it is in Bahi's logs.", "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{8,80}$"},
     },
     "Retry-After": {"description": "Seconds to wait before the next attempt.", "schema": {"type": "integer", "minimum": 0}},
-    "WWW-Authenticate": {"description": "How to sign in.", "required": True, "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "How to log in.", "required": True, "schema": {"type": "string"}},
     "ETag": {
-        "description": "Of this answer; for If-None-Match, and for If-Match where a change needs it.",
+        "description": "The ETag of this response; for If-None-Match, and for If-Match where a change requires it.",
         "schema": {"type": "string", "pattern": '^"[^"]+"$'},
     },
-    "Location": {"description": "Where the object is, or where to watch the work.", "schema": {"type": "string"}},
+    "Location": {"description": "The URL of the object, or of the work in progress.", "schema": {"type": "string"}},
     "Idempotent-Replayed": {
-        "description": "`true` if this is the stored answer to an earlier request with the same Idempotency-Key.",
+        "description": "`true` if this is the stored response to an earlier request with the same Idempotency-Key.",
         "schema": {"type": "string", "const": "true"},
     },
 }  # fmt: skip
@@ -83,7 +83,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
 _INTERNAL = {
     "type": "internal",
     "code": "internal",
-    "message": "Something went wrong on our side. The request id helps us to find it.",
+    "message": "Something went wrong on our side. Include the request id when you contact us.",
 }
 #: Statuses that say the same everywhere, unless an operation has errors of its own for them.
 _SHARED: dict[str, tuple[str, Exception | None]] = {
@@ -143,7 +143,7 @@ def describe_responses(operation: dict[str, Any], *, method: str, raised: Iterab
         answer["headers"] = _refer(_headers_of_success(status, with_key="Idempotency-Key" in names))
     if method == "GET" and "200" in responses:
         headers = _refer(("X-Request-Id", "ETag"))
-        responses["304"] = {"description": "The client has this answer already (If-None-Match).", "headers": headers}
+        responses["304"] = {"description": "The client already has this response (If-None-Match).", "headers": headers}
 
     own: dict[str, list[dict[str, Any]]] = {}
     for error in raised:

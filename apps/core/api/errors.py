@@ -227,4 +227,4 @@ def refuse(request: HttpRequest, error: errors.BahiError) -> HttpResponse:
 bad_request = _plain(400, "bad_request", "The request could not be read.")
 permission_denied = _plain(403, "forbidden", "You may not do this.")
 not_found = _plain(404, "not_found", "There is no such page.")
-server_error = _plain(500, "internal", "Something went wrong on our side. The request id helps us to find it.")
+server_error = _plain(500, "internal", "Something went wrong on our side. Include the request id when you contact us.")

@@ -28,14 +28,14 @@ _STORED_STATUSES = frozenset({402, 409, 412})
 
 
 class IdempotencyKeyMissing(Invalid):
-    """A request that moves money or stock came without an Idempotency-Key. Send one that is unique to this request."""
+    """A request that moves money or stock has no Idempotency-Key. Send one that is unique to this request."""
 
-    message = "Send an Idempotency-Key header: a text of your own, unique to this request."
+    message = "Send an Idempotency-Key header: a string that is unique to this request."
 
 
 class IdempotencyKeyMalformed(Invalid):
     """
-    The Idempotency-Key is too short, too long or has other than visible ASCII characters.
+    The Idempotency-Key is too short, too long or contains characters other than visible ASCII.
 
     Send 8 to 255 of them, such as a UUID.
     """

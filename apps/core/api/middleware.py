@@ -81,7 +81,7 @@ def _path_without_personal_data(request: HttpRequest) -> str:
 
 
 class ProxyNotConfigured(Invalid):
-    """The request came through a proxy, and Bahi is set up without one. The operator sets `TRUSTED_PROXY_HOPS`."""
+    """The request came through a proxy, but Bahi is configured without one. The operator sets `TRUSTED_PROXY_HOPS`."""
 
     message = (
         "This request came through a proxy (header {0}), but TRUSTED_PROXY_HOPS is 0. Set it to the number of proxies "

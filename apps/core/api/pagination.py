@@ -26,21 +26,21 @@ _SALT = "cursor"
 
 
 class InvalidLimit(Invalid):
-    """`limit` is no number from 1 to 100. Send one that is."""
+    """`limit` is not a number from 1 to 100. Send one that is."""
 
-    message = "limit is a number from 1 to 100."
+    message = "limit must be a number from 1 to 100."
 
 
 class InvalidSort(Invalid):
     """The list cannot be sorted by this field. Choose one of those that the message names."""
 
-    message = "sort is one of: {0}."
+    message = "sort must be one of: {0}."
 
 
 class InvalidCursor(Invalid):
     """The cursor is malformed or belongs to another list, filter or account. Begin at the first page."""
 
-    message = "This cursor is not one of ours, or belongs to another list."
+    message = "This cursor is not valid for this list. Use next_cursor or prev_cursor of a page of this list."
 
 
 @dataclass(frozen=True)

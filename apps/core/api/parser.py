@@ -23,25 +23,25 @@ class BodyTooLarge(Invalid):
 
 
 class LengthRequired(Invalid):
-    """The body came without its Content-Length. Send it in one piece, not in chunks."""
+    """The body was sent without Content-Length. Send it in one piece, not in chunks."""
 
     message = "Send the body with its Content-Length, not in chunks."
 
 
 class BodyIncomplete(Invalid):
-    """The connection ended before the whole body had come. Send the request again."""
+    """The connection ended before the whole body was received. Send the request again."""
 
-    message = "The body broke off before its end."
+    message = "The body ended before its announced length."
 
 
 class UnexpectedBody(Invalid):
-    """A body came with a request that takes none. Send the request without it."""
+    """The request has a body, but takes none. Send the request without it."""
 
     message = "This request takes no body. Send it without one."
 
 
 class MalformedJson(Invalid):
-    """The body is no JSON, or JSON that is nested too deeply. Correct it."""
+    """The body is not valid JSON, or is nested too deeply. Correct it."""
 
     message = "The body is not valid JSON: {0}."
 
@@ -106,7 +106,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise MalformedJson(f"the key {twice[:40]!r} stands twice in one object")
+        raise MalformedJson(f"the key {twice[:40]!r} is given twice in one object")
     return result
 
 
@@ -130,7 +130,7 @@ def _bounded_float(digits: str) -> float:
 def _refuse_unfit(value: Any, *, depth: int) -> None:
     if isinstance(value, str):
         if _UNSTORABLE.search(value):
-            raise MalformedJson("a string holds a character that cannot be stored")
+            raise MalformedJson("a string contains a character that cannot be stored")
     elif isinstance(value, (dict, list)):
         if depth > MAX_DEPTH:
             raise MalformedJson(_TOO_DEEP)

@@ -34,21 +34,21 @@ class DuplicateParameter(Invalid):
 
 
 class InvalidParameter(Invalid):
-    """A query parameter has a NUL character in it. Send it without."""
+    """A query parameter contains a NUL character. Remove it."""
 
-    message = "The parameter {0} holds a character that is not allowed."
+    message = "The parameter {0} contains a character that is not allowed."
 
 
 class InvalidFilter(Invalid):
-    """The value of a filter is not what it takes. Correct the parameter that `param` names."""
+    """The value of a filter is not valid. Correct the parameter that `param` names."""
 
     message = "{0} {1}"
 
 
 class InvalidInstant(Invalid):
-    """The value is no instant with a time zone, or far from our time. Send RFC 3339, such as 2026-11-21T05:30:00Z."""
+    """The value is not a timestamp with a time zone of the years 2000 to 2199. Send RFC 3339, such as 2026-11-21T05:30:00Z."""
 
-    message = "{0} must be an instant with its time zone, such as 2026-11-21T05:30:00Z."
+    message = "{0} must be a timestamp with its time zone, such as 2026-11-21T05:30:00Z."
 
 
 def get_actor(request: Request) -> Actor:

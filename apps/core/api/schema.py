@@ -209,7 +209,7 @@ class ApiSchema(AutoSchema):
                     _IDEMPOTENCY_KEY,
                     OpenApiParameter.HEADER,
                     required=required,
-                    description="A text of your own, unique to this request. The same request with the same key gets the same answer.",
+                    description="A string that is unique to this request. The same request with the same key gets the same response.",
                 )
             )
         return parameters

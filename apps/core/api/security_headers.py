@@ -1,4 +1,4 @@
-"""What a browser may do with an answer of ours: as little as the page needs, and nothing for what is no page."""
+"""What a browser may do with a response: as little as the page needs, and nothing for what is no page."""
 
 from collections.abc import Callable
 from typing import Final
@@ -44,7 +44,7 @@ PERMISSIONS_POLICY: Final = ", ".join(f"{feature}=()" for feature in _UNUSED_FEA
 
 
 class SecurityHeadersMiddleware:
-    """Say with every answer what a browser may load and run for it, and that no page of ours uses a device's features."""
+    """Set in every response what a browser may load and run for it, and that no page uses a device's features."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

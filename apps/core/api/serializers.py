@@ -84,7 +84,7 @@ class StrictCharField(serializers.CharField):
     Pass `multiline=True` to allow line breaks and tabs.
     """
 
-    default_error_messages = {"control": "This holds a character that is not allowed."}
+    default_error_messages = {"control": "This contains a character that is not allowed."}
 
     def __init__(self, *, multiline: bool = False, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 200)

@@ -46,7 +46,7 @@ class ApiViewSet(GenericViewSet[Any]):
 
     @property
     def allowed_methods(self) -> list[str]:
-        """Return the methods of this route, for `Allow`: DRF's own list has OPTIONS in it, which no view of ours answers."""
+        """Return the methods of this route, for `Allow`: DRF's own list has OPTIONS in it, which no view of Bahi answers."""
         return sorted(method.upper() for method in self.action_map or {})
 
     @property
@@ -73,7 +73,7 @@ class ApiViewSet(GenericViewSet[Any]):
         if "Transfer-Encoding" in request.headers:
             raise LengthRequired  # Django reads as many bytes as Content-Length says: of chunks none
         if self.action is None or request.method == "OPTIONS":
-            return  # no method of ours was called, which is all there is to say
+            return  # no method was called, so there is nothing to record
         if not self._takes_body(request) and has_body(request):
             raise UnexpectedBody
         self.query = read_query_params(request, self._query_params())

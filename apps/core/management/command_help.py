@@ -58,10 +58,10 @@ def _load(module: str) -> BaseCommand:
 
 
 def _print_list() -> None:
-    print("Bahi's commands; `manage.py COMMAND --help` says more of each, with examples:\n")  # noqa: T201
+    print("Bahi's commands; `manage.py COMMAND --help` describes each, with examples:\n")  # noqa: T201
     modules = find_commands()
     width = max(len(name) for name in modules)
     for name in sorted(modules):
         sentence = _load(modules[name]).help.split(". ")[0].rstrip(".")
         print(f"  {name:<{width}}  {sentence}.")  # noqa: T201
-    print("\nDjango's own are there too: `manage.py help --commands` lists all.")  # noqa: T201
+    print("\nDjango's own commands work too: `manage.py help --commands` lists all.")  # noqa: T201

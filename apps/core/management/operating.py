@@ -32,7 +32,7 @@ class OperatorCommand(BaseCommand):
     """
     A command for operators. Exits 0 if all is well, 1 if something does not agree, 2 if it could not run.
 
-    What keeps it from running (arguments, an unknown id, a database that does not answer, a fault of ours) is a sentence on
+    What keeps it from running (arguments, an unknown id, a database that does not answer, a bug in Bahi) is a sentence on
     stderr, and with `--json` also one JSON object on stdout: `{"error": {"code": ..., "message": ...}}`. Its module imports no
     Django app before it runs, so that `--help` is there at once.
     """
@@ -52,7 +52,7 @@ class OperatorCommand(BaseCommand):
                 self._write_error(BAD_ARGUMENTS, f"The arguments are not valid: {self._refusal_of(argv)}.")
             raise
         except Exception as fault:
-            # A fault of ours must not look like books that do not agree.
+            # A bug in Bahi must not look like books that do not agree.
             traceback.print_exc()
             if "--json" in argv:
                 self._write_error(
@@ -76,11 +76,13 @@ class OperatorCommand(BaseCommand):
             self._write_refusal(code, text, options)
             raise CommandError(text, returncode=FAILED) from failure
         except EOFError:
-            raise CommandError("There is no more input to answer with. Nothing was done.", returncode=FAILED) from None
+            raise CommandError(
+                "The input ended before every question was answered. Nothing was done.", returncode=FAILED
+            ) from None
         except BrokenPipeError:
             raise end_without_reader() from None
         except KeyboardInterrupt:
-            self.stderr.write("\nStopped. What was done is kept whole; run it again to go on.")
+            self.stderr.write("\nStopped. What was finished is saved; run the command again to continue.")
             raise SystemExit(INTERRUPTED) from None
         return result
 
@@ -89,7 +91,7 @@ class OperatorCommand(BaseCommand):
         return CommandError(text, returncode=FAILED)
 
     def _refusal_of(self, argv: list[str]) -> str:
-        """Return why arguments that were refused are not valid, in the words that stand on stderr."""
+        """Return why arguments that were refused are not valid, in the words that are written to stderr."""
         self._called_from_command_line = False  # then the parser raises what it would print
         try:
             self.create_parser(argv[0], argv[1]).parse_args(argv[2:])
@@ -188,7 +190,7 @@ def parse_instant(text: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no instant; write 2026-11-20, or 2026-11-20T18:30 (Indian time)"
+            f"{text!r} is not a time; write 2026-11-20, or 2026-11-20T18:30 (Indian time)"
         ) from error
     at = at if at.tzinfo else at.replace(tzinfo=clock.IST)
     if at > clock.now():
@@ -201,4 +203,4 @@ def parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-11-20") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date; write it as 2026-11-20") from error

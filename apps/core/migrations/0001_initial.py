@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                 ('first_seen_at', models.DateTimeField()),
                 ('last_seen_at', models.DateTimeField()),
                 ('count', models.PositiveIntegerField(default=1)),
-                ('detail', models.CharField(blank=True, help_text='What was said the last time.', max_length=500)),
+                ('detail', models.CharField(blank=True, help_text='What was reported last.', max_length=500)),
                 ('resolved_at', models.DateTimeField(blank=True, null=True)),
             ],
         ),

@@ -23,7 +23,9 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--email", default="", help="the e-mail address that the administrator logs in with")
         parser.add_argument("--name", default="", help="their name, as other staff see it")
-        parser.add_argument("--noinput", "--no-input", action="store_true", dest="no_input", help="ask nothing")
+        parser.add_argument(
+            "--noinput", "--no-input", action="store_true", dest="no_input", help="do not prompt for anything"
+        )
 
     def handle(self, *args: Any, email: str, name: str, no_input: bool, **options: Any) -> None:
         from apps.accounts import selectors

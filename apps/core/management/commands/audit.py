@@ -23,10 +23,14 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--only", action="append", default=[], metavar="ID", help="check this one (id or name); may be repeated"
+            "--only",
+            action="append",
+            default=[],
+            metavar="ID",
+            help="check only this invariant (id or name); may be repeated",
         )
         parser.add_argument(
-            "--list", action="store_true", dest="only_list", help="say what is checked, and check nothing"
+            "--list", action="store_true", dest="only_list", help="list the invariants without checking them"
         )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
         parser.add_argument("--keep", action="store_true", help="also store the result, as the scheduled audit does")

@@ -12,7 +12,7 @@ from apps.core.management.operating import OperatorCommand
 class Command(OperatorCommand):
     help = (
         "Turn outbox rows into handler runs and hand them to the workers, until stopped. "
-        "Any number may run side by side. Without the broker, events wait in Postgres and nothing is lost. Without the database it "
+        "Any number may run in parallel. Without the broker, events wait in Postgres and nothing is lost. Without the database it "
         "waits for it; with --once it exits 2."
     )
 
@@ -20,9 +20,9 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--poll", type=float, default=0.1, help="seconds between looks at an empty outbox (default 0.1)"
+            "--poll", type=float, default=0.1, help="seconds to wait while the outbox is empty (default 0.1)"
         )
-        parser.add_argument("--once", action="store_true", help="carry what waits now, then exit")
+        parser.add_argument("--once", action="store_true", help="process what is waiting now, then exit")
 
     def handle(self, *args: Any, poll: float, once: bool, **options: Any) -> None:
         from apps.core.management import relay_loop

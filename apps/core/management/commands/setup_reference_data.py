@@ -10,7 +10,7 @@ from apps.core.management.operating import OperatorCommand
 
 
 class Command(OperatorCommand):
-    help = "Make or update staff roles, tax rates and ledger accounts. Safe to run again; the release step does so every time."
+    help = "Create or update staff roles, tax rates and ledger accounts. Safe to run again; the release step does so every time."
 
     def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
         for step in import_string(settings.REFERENCE_DATA):
