@@ -23,13 +23,13 @@ class UnknownExceptionReason(Invalid):
 class UnknownExceptionState(Invalid):
     """`state` is neither open nor resolved. Send one of the two."""
 
-    message = "state is open or resolved."
+    message = "state must be open or resolved."
 
 
 class InvalidOwner(Invalid):
-    """`owner_id` is no id of a person, `me` or `none`. Send one of these."""
+    """`owner_id` is not the id of a person, `me` or `none`. Send one of these."""
 
-    message = "owner_id is an id of the form cus_..., me, or none."
+    message = "owner_id must be an id of the form cus_..., me, or none."
 
 
 def _read_reasons(text: str) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class ExceptionFilterSet(QueryFilterSet):
         method="filter_owner",
         read=_read_owner,
         schema={"type": "string", "pattern": f"{id_pattern('cus')}|^me$|^none$"},
-        description="Whose: an id of staff, `me`, or `none` for nobody's.",
+        description="The owner: the id of a member of staff, `me`, or `none` for exceptions without an owner.",
     )
 
     def filter_owner(self, exceptions: "QuerySet[Any]", _: str, owner: Any) -> "QuerySet[Any]":

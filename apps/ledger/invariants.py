@@ -23,7 +23,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-24",
         name="checkpoints_match_entries",
-        statement="Every checkpoint is the sum of its account's entries up to its place.",
+        statement="Every checkpoint is the sum of its account's entries up to it.",
         sql="""
             SELECT c.id, c.account_id, c.last_entry_id, c.balance, sum(e.amount) AS entries
             FROM ledger_balancecheckpoint c
@@ -35,7 +35,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-25b",
         name="facts_are_posted_once",
-        statement="No business fact is in the books twice.",
+        statement="No business fact is posted twice.",
         sql="""
             SELECT source_type, source_id, kind, count(*) AS postings FROM ledger_ledgertransaction
             GROUP BY source_type, source_id, kind HAVING count(*) > 1

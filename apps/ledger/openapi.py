@@ -58,30 +58,30 @@ RESOLVED_EXAMPLE: dict[str, Any] = {
 describe_exceptions = extend_schema_view(
     list=operation(
         "list_reconciliation_exceptions",
-        "List what does not agree",
+        "List exceptions",
         description="Newest first, each with its reason, age and owner. For finance.",
         examples=[page_example(EXCEPTION_EXAMPLE)],
     ),
     retrieve=operation(
         "get_reconciliation_exception",
-        "Read what does not agree",
-        description="With what was expected, what came, and what is held in suspense. For finance.",
+        "Read an exception",
+        description="With what was expected, what was reported, and what is held in suspense. For finance.",
         examples=[OpenApiExample("An exception", response_only=True, value=EXCEPTION_EXAMPLE)],
     ),
     assign=operation(
         "assign_reconciliation_exception",
-        "Assign an exception to its owner",
-        description="Oneself, or another member of staff who may decide about it. For finance.",
+        "Assign an exception",
+        description="To yourself, or to another member of staff who may resolve it. For finance.",
         examples=[
-            OpenApiExample("To oneself", request_only=True, value={}),
+            OpenApiExample("To yourself", request_only=True, value={}),
             OpenApiExample("To another", request_only=True, value={"owner_id": ASSIGNED_EXAMPLE["owner_id"]}),
             OpenApiExample("Assigned", response_only=True, value=ASSIGNED_EXAMPLE),
         ],
     ),
     resolve=operation(
         "resolve_reconciliation_exception",
-        "Decide about what does not agree",
-        description="`written_off`: a cost or gain of the gateway's; `cleared`: counted against what the gateway owes us; `paid_outside`: "
+        "Resolve an exception",
+        description="`written_off`: a cost or gain of the gateway; `cleared`: counted against what the gateway owes us; `paid_outside`: "
         "paid by or to our bank outside of settlements; `noted`: explained, where no money is held. What did not come (`missing_line`, "
         "`receivable_overdue`) is written off or paid outside, else 409 `receivable_outstanding`. For finance.",
         examples=[

@@ -31,7 +31,7 @@ class ReconciliationExceptionResponse(ResponseSerializer):
     attempt_id = IdField("att", allow_null=True)
     refund_id = IdField("rfnd", allow_null=True)
     dispute_id = IdField("disp", allow_null=True)
-    webhook_id = IdField("whk", allow_null=True, help_text="Which webhook said so first, if one did.")
+    webhook_id = IdField("whk", allow_null=True, help_text="The webhook that first reported it, if any.")
     description = serializers.CharField(help_text="A sentence for staff.")
     expected_amount = serializers.IntegerField(allow_null=True)
     actual_amount = serializers.IntegerField(allow_null=True)

@@ -151,11 +151,11 @@ def _total_rows(order: Order) -> list[dict[str, Any]]:
     )
     money = (
         ("Paid", order.paid_amount),
-        ("Arrived, to be decided about", order.under_review_amount),
+        ("Arrived, awaiting a decision", order.under_review_amount),
         ("Refunded", order.refunded_amount),
         ("Disputed by the payer's bank", order.disputed_amount),
         ("Lost in a dispute", order.lost_amount),
-        ("Still to be paid", _amount_due(order)),
+        ("Due", _amount_due(order)),
     )
     return [
         *({"title": title, "amount": rupees(amount)} for title, amount in parts if amount),
@@ -196,7 +196,7 @@ def _detail_rows(order: Order) -> list[tuple[str, Any]]:
     times = (
         ("Placed", order.placed_at),
         ("Confirmed", order.confirmed_at),
-        ("To be paid until", order.expires_at),
+        ("Payment due by", order.expires_at),
         ("Payment open until", order.payment_live_until),
         ("Closed unpaid", order.expired_at),
         ("Cancelled", order.cancelled_at),
@@ -204,7 +204,7 @@ def _detail_rows(order: Order) -> list[tuple[str, Any]]:
     return [
         ("ID", order.public_id),
         ("Place of supply", f"{place.state} {place.state_name}"),
-        ("Why there", f"{place.explanation} ({place.section})"),
+        ("Reason for the place of supply", f"{place.explanation} ({place.section})"),
         ("Sold by", str(order.registration)),
         *((title, format_instant(at)) for title, at in times if at),
         *([("Cancel reason", order.cancel_reason)] if order.cancel_reason else []),

@@ -112,7 +112,7 @@ INVARIANTS = (
     Invariant(
         id="INV-08c",
         name="lines_have_the_registration_of_their_order",
-        statement="Each line of an order is sold under the registration that its tax was worked out for, which is the order's.",
+        statement="Each line of an order is sold under the registration for which its tax was computed, which is the order's.",
         sql="""
             SELECT o.number, l.position, l.registration_id, o.registration_id AS of_order
             FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
@@ -150,7 +150,7 @@ INVARIANTS = (
     Invariant(
         id="INV-09",
         name="orders_match_their_events",
-        statement="Version, status, paid and refunded amount of an order are those that its events lead to.",
+        statement="The version, status, paid and refunded amounts of an order are those that its events give.",
         sql="""
             SELECT o.number, o.version, e.latest, o.status, e.status AS event_status, o.paid_amount, e.paid AS event_paid,
                    o.refunded_amount, e.refunded AS event_refunded
@@ -171,7 +171,7 @@ INVARIANTS = (
     Invariant(
         id="INV-09b",
         name="order_transitions_are_allowed",
-        statement="Every order began as pending_payment, and every later move is one that the table of states allows.",
+        statement="Every order began as pending_payment, and every later transition is one that the transition table allows.",
         sql=_find_invalid_transitions,
     ),
     Invariant(
@@ -188,7 +188,7 @@ INVARIANTS = (
     Invariant(
         id="INV-11a",
         name="confirmed_orders_are_paid",
-        statement="No order is confirmed, or further, that less than its total was noted for.",
+        statement="No order is confirmed, or in a later status, with less than its total paid.",
         sql="""
             SELECT number, status, total_amount, paid_amount FROM orders_order
             WHERE status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed') AND paid_amount < total_amount
@@ -197,7 +197,7 @@ INVARIANTS = (
     Invariant(
         id="INV-12",
         name="one_order_per_idempotency_key",
-        statement="Every kept answer to a placed order names an order of the asker that exists, and no two keys name the same.",
+        statement="Every stored response to a placed order names an existing order of the caller, and no two keys name the same order.",
         sql="""
             WITH answers AS (
                 SELECT id, principal, convert_from(body, 'UTF8')::jsonb AS answer FROM core_idempotencykey
@@ -226,13 +226,13 @@ INVARIANTS = (
     Invariant(
         id="INV-54",
         name="address_pins_match_states",
-        statement="The PIN code of an order's address lies in the address's state, unless it belongs to the army post or no known range.",
+        statement="The PIN code of an order's address is of the address's state, unless it belongs to the army post or to no known range.",
         sql=_PINS,
     ),
     Invariant(
         id="INV-50b",
         name="orders_of_erased_customers_are_erased",
-        statement="An order of an erased customer has no name, address or typed text, and waits for nothing.",
+        statement="An order of an erased customer has no name, address or typed text, and awaits no payment.",
         sql="""
             SELECT o.number, o.status FROM orders_order o
             JOIN accounts_user u ON u.id = o.customer_id AND u.erased_at IS NOT NULL

@@ -125,12 +125,12 @@ class Order(Subject):
     total_amount = models.BigIntegerField()
     paid_amount = models.BigIntegerField(default=0)
     refunded_amount = models.BigIntegerField(
-        default=0, db_default=0, help_text="How much of what was paid has been refunded."
+        default=0, db_default=0, help_text="The amount of the payments that has been refunded."
     )
     disputed_amount = models.BigIntegerField(
-        default=0, db_default=0, help_text="What payers' banks want back, undecided."
+        default=0, db_default=0, help_text="The amount of disputes that are not decided."
     )
-    lost_amount = models.BigIntegerField(default=0, db_default=0, help_text="What payers' banks have taken for good.")
+    lost_amount = models.BigIntegerField(default=0, db_default=0, help_text="The amount that was lost in disputes.")
     under_review_amount = models.BigIntegerField(
         default=0,
         db_default=0,

@@ -317,7 +317,7 @@ def erasure_blocker(
     """
     Return what of an order speaks against erasing its customer, or None.
 
-    `unresolved_amount` (paise) is disputed or under review, `unrefunded_amount` was paid and has not gone back: an order that is
+    `unresolved_amount` (paise) is disputed or under review, `unrefunded_amount` was paid and has not been refunded: an order that is
     closed without a sale owes it, from the least amount that a gateway refunds. `wait` is how long after its confirmation an order
     may still be delivered, returned or claimed for.
     """

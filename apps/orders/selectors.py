@@ -30,9 +30,9 @@ _YEAR_DIGITS: Final = 4
 
 
 class OrderChangeForbidden(Forbidden):
-    """The account may look at this order and not change it. Log in with one that may."""
+    """The account may view this order, but not change it. Log in with an account that may."""
 
-    message = "You may look at this order, not change it."
+    message = "You may view this order, but not change it."
 
 
 def get_order(order_id: UUID) -> Order:

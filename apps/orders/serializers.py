@@ -44,14 +44,16 @@ class QuoteOrderRequest(RequestSerializer):
         multiline=True,
         required=False,
         allow_blank=True,
-        help_text="Read so that the body of an order can be quoted; it changes nothing.",
+        help_text="Accepted so that the body of an order can be quoted; it has no effect.",
     )
 
 
 class PlaceOrderRequest(QuoteOrderRequest):
     """The lines and addresses of a new order."""
 
-    note = StrictCharField(max_length=500, multiline=True, required=False, allow_blank=True, help_text="For the shop.")
+    note = StrictCharField(
+        max_length=500, multiline=True, required=False, allow_blank=True, help_text="A note for the shop."
+    )
 
 
 class OrderQuery(RequestSerializer):
@@ -116,7 +118,7 @@ class QuotedLineResponse(TaxedResponse):
     name = serializers.CharField(source="item.name")
     hsn = serializers.CharField(source="item.hsn")
     quantity = serializers.IntegerField(source="item.quantity")
-    is_available = serializers.BooleanField(help_text="Whether the stock of the moment is enough; nothing is held.")
+    is_available = serializers.BooleanField(help_text="Whether the current stock is enough; nothing is reserved.")
     unit_price = serializers.IntegerField(source="item.unit_price")
     price_includes_tax = serializers.BooleanField(source="item.price_includes_tax")
     tax_rate = serializers.IntegerField(source="item.tax_rate", help_text="Basis points: 1800 is 18 %.")
@@ -182,14 +184,16 @@ class OrderSummaryResponse(ResponseSerializer):
     currency = serializers.CharField()
     total_amount = serializers.IntegerField()
     paid_amount = serializers.IntegerField()
-    refunded_amount = serializers.IntegerField(help_text="How much of what was paid has been refunded.")
-    disputed_amount = serializers.IntegerField(help_text="What payers' banks want back and have not decided about.")
-    lost_amount = serializers.IntegerField(help_text="What payers' banks have taken back for good.")
+    refunded_amount = serializers.IntegerField(help_text="The amount of the payments that has been refunded.")
+    disputed_amount = serializers.IntegerField(help_text="The amount of disputes that are not decided.")
+    lost_amount = serializers.IntegerField(help_text="The amount that was lost in disputes.")
     under_review_amount = serializers.IntegerField(
         help_text="What has arrived and is not the amount requested: staff accept or refund it, and the order waits."
     )
     placed_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField(help_text="Unpaid by then, and with no open payment, it expires.")
+    expires_at = serializers.DateTimeField(
+        help_text="The order expires if it is not paid by then and no payment is open."
+    )
     confirmed_at = serializers.DateTimeField(allow_null=True)
     cancelled_at = serializers.DateTimeField(allow_null=True)
     expired_at = serializers.DateTimeField(allow_null=True)

@@ -433,7 +433,7 @@ class TestCancelOrder:
         with pytest.raises(services.OrderNotCancellable) as refusal:
             services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
 
-        assert refusal.value.text == f"Order {order.number} is cancelled already."
+        assert refusal.value.text == f"Order {order.number} is already cancelled."
         assert refusal.value.code == "order_not_cancellable"
 
     def test_refuses_twice(self, owner: Any) -> None:

@@ -107,18 +107,18 @@ class ReconciliationExceptionAdmin(KeySearch, ReadOnlyAdmin):
         """Test if the member of staff may decide about exceptions."""
         return request.user.has_perm(services.RESOLVE_PERMISSION)
 
-    @admin.action(description="Take these exceptions", permissions=["decide"])
+    @admin.action(description="Assign these exceptions to me", permissions=["decide"])
     def take(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         """Make the user the owner of the selected exceptions."""
         user: Any = request.user
         self._each(request, queryset, services.assign_exception, owner_id=user.pk)
 
-    @admin.action(description="Write off: a cost or gain of the gateway's", permissions=["decide"])
+    @admin.action(description="Write off as a cost or gain of the gateway", permissions=["decide"])
     def write_off(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         """Resolve the selected exceptions as costs or gains."""
         self._resolve(request, queryset, Resolution.WRITTEN_OFF)
 
-    @admin.action(description="Clear: count against what the gateway owes us", permissions=["decide"])
+    @admin.action(description="Clear against what the gateway owes us", permissions=["decide"])
     def clear(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         """Resolve the selected exceptions against the receivable from the gateway."""
         self._resolve(request, queryset, Resolution.CLEARED)
@@ -157,7 +157,7 @@ class ResolveForm(forms.Form):
     note = forms.CharField(
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Why: for those who read the books later.",
+        help_text="The reason, for those who read the books later.",
     )
 
 
@@ -195,13 +195,13 @@ def _facts(exception: ReconciliationException) -> list[tuple[str, Any]]:
     if exception.actual_amount is not None:
         rows.append(("Reported", _reported(exception)))
     if exception.description:
-        rows.append(("In words", exception.description))
+        rows.append(("Description", exception.description))
     owed = services.owed_amount(exception)
     if owed:
         rows.append(
             (
                 "Still owed",
-                f"{rupees(owed)}. To write it off, or to say that it was paid outside, ends what the gateway owes us of it.",
+                f"{rupees(owed)}. Writing it off, or recording it as paid outside of settlements, ends what the gateway owes us for it.",
             )
         )
     return [*rows, ("Held in suspense", rupees(exception.held_amount))]
@@ -219,11 +219,11 @@ def _is_open(exception: ReconciliationException) -> bool:
 
 for _action in (
     ObjectAction(
-        name="take", title="Take this exception", permission=services.RESOLVE_PERMISSION, perform=_take, icon="person", forecast=_facts,
+        name="take", title="Assign to me", permission=services.RESOLVE_PERMISSION, perform=_take, icon="person", forecast=_facts,
         is_available=_is_open,
     ),
     ObjectAction(
-        name="give", title="Give it to somebody", permission=services.RESOLVE_PERMISSION, perform=_give, icon="group", form=OwnerForm,
+        name="give", title="Assign to somebody else", permission=services.RESOLVE_PERMISSION, perform=_give, icon="group", form=OwnerForm,
         forecast=_facts, is_available=_is_open,
     ),
     ObjectAction(

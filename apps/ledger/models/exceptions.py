@@ -47,7 +47,7 @@ class ReconciliationException(Subject):
         blank=True,
         default="",
         db_default="",
-        help_text="What the gateway said, where it is not the currency of the exception.",
+        help_text="The currency that the gateway reported, where it is not the currency of the exception.",
     )
     held_amount = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3, default="INR")

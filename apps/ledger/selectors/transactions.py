@@ -13,7 +13,7 @@ from apps.ledger.models import Account, BalanceCheckpoint, LedgerEntry, LedgerTr
 
 
 class AccountNotFound(NotFound):
-    """The ledger has no account of this code. `bin/bahi ledger` shows those that there are."""
+    """The ledger has no account of this code. `bin/bahi ledger` shows all of them."""
 
     message = "The ledger has no account {0}."
 

@@ -29,27 +29,27 @@ RESOLVE_PERMISSION = "ledger.change_reconciliationexception"
 
 
 class ExceptionAlreadyResolved(Conflict):
-    """The exception was resolved before. Nothing needs to be done."""
+    """The exception is already resolved. No action is needed."""
 
-    message = "This exception was resolved before."
+    message = "This exception is already resolved."
 
 
 class ExceptionHasSuspenseBalance(Conflict):
     """The exception still holds money in suspense. Choose a resolution that says where it goes."""
 
-    message = "It holds {0} in suspense. Say where the money goes: written_off, cleared or paid_outside."
+    message = "This exception holds {0} in suspense. Choose where the money goes: written_off, cleared or paid_outside."
 
 
 class AssigneeLacksPermission(Invalid):
     """The person may not decide about exceptions, so cannot own one. Choose another person."""
 
-    message = "Only staff who may decide about exceptions can own one."
+    message = "Only staff who may resolve exceptions can own one."
 
 
 class NoteRequired(Invalid):
-    """The resolution came without a note. Say in it why."""
+    """The resolution has no note. Enter a note with the reason."""
 
-    message = "Say in a note why."
+    message = "Enter a note with the reason."
 
 
 class InvalidResolution(Invalid):

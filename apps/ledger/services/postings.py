@@ -16,21 +16,21 @@ from apps.ledger.selectors.transactions import AccountNotFound
 
 
 class UnbalancedPosting(Invalid):
-    """The entries of a posting do not sum to zero. It is a fault of ours: report it."""
+    """The entries of a posting do not sum to zero. This is a bug in Bahi: report it."""
 
     message = "The entries of a posting sum to zero; these sum to {0}."
 
 
 class EmptyPosting(Invalid):
-    """A posting to the ledger has fewer than two entries. It is a fault of ours: report it."""
+    """A posting to the ledger has fewer than two entries. This is a bug in Bahi: report it."""
 
     message = "A posting has at least two entries."
 
 
 class PostingConflict(Conflict):
-    """The ledger has this posting already, with other entries. It is a fault of ours: report it."""
+    """The ledger has this posting already, with other entries. This is a bug in Bahi: report it."""
 
-    message = "The {0} of this source is in the books already, with other entries."
+    message = "The {0} of this source was already posted, with other entries."
 
 
 @transaction.atomic

@@ -33,9 +33,9 @@ class OrderPaymentInProgress(OrderNotCancellable):
 
 
 class OrderCancelledAlready(OrderNotCancellable):
-    """The order was cancelled before. Nothing needs to be done."""
+    """The order is already cancelled. No action is needed."""
 
-    message = "Order {0} is cancelled already."
+    message = "Order {0} is already cancelled."
     code = OrderNotCancellable.code
 
 

@@ -26,7 +26,7 @@ _BLANK = dict.fromkeys((name for name in OrderAddress.FIELDS if name != "state")
 
 class CustomerNotErasable(Conflict):
     """
-    An order of the customer is still open or within the time in which its proof is needed.
+    An order of the customer is still open or its records are still needed.
 
     Erase the customer after that.
     """

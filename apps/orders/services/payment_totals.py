@@ -15,7 +15,7 @@ from apps.orders.states import OrderStatus
 class CustomerErased(Conflict):
     """The order expired and its customer was erased. Late money for it is refunded."""
 
-    message = "Order {0} has expired and its customer was erased, so that it can neither be sent nor invoiced."
+    message = "Order {0} has expired and its customer was erased, so it can be neither sent nor invoiced."
 
 
 @transaction.atomic
@@ -87,7 +87,7 @@ def revive_order(*, order: Order, actor: Actor, now: datetime) -> Order:
         {"status": confirmed, "confirmed_at": now},
         root=order.pk,
         actor=actor,
-        event_reason="the money came after the order had expired",
+        event_reason="the money arrived after the order had expired",
         now=now,
     )
 

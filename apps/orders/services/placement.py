@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 
 class EmptyOrder(Invalid):
-    """The order has no line. Send at least one."""
+    """The order has no lines. Send at least one."""
 
     message = "An order must have at least one line."
 
@@ -60,7 +60,7 @@ class VariantNotForSale(NotFound):
 
 
 class TaxClassPriceMismatch(Conflict):
-    """The price of a variant lies outside of the range of its GST rate. Staff correct the price or the tax class."""
+    """The price of a variant is outside the range of its GST rate. Staff correct the price or the tax class."""
 
     message = (
         "{0} cannot be ordered now: its GST rate does not match its price of {1}. Our staff must correct it first."
@@ -98,7 +98,7 @@ def quote_order(
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
     :raises TaxClassPriceMismatch: if clothes or shoes would be sold at the rate of the other side of their value limit
     :raises NotFound: if an address is not the customer's
-    :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
+    :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address is not valid on an invoice
     """
     return _draft_order(
         customer_id=customer_id,
@@ -127,7 +127,7 @@ def place_order(
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
     :raises TaxClassPriceMismatch: if clothes or shoes would be sold at the rate of the other side of their value limit
     :raises NotFound: if an address is not the customer's
-    :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address cannot stand on an invoice
+    :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address is not valid on an invoice
     :raises OrderAmountTooSmall: if the total is under a rupee, which no gateway collects
     :raises TooManyUnpaidOrders, TooManyUnpaidUnits: if the customer would hold too much stock without having paid
     :raises InsufficientStock: if a variant has too few available units; then nothing is reserved

@@ -24,7 +24,7 @@ Nothing was erased. Run the command again with --yes to erase."""
 class Command(OperatorCommand):
     help = (
         "Erase a customer who has asked for it. Without --yes it says what would be erased and what is kept, and changes nothing."
-        " Refuses while an order of theirs waits for payment or delivery, may be paid late, has a refund that is open or money that is"
+        " Refuses while one of their orders waits for payment or delivery, may be paid late, has a refund that is open or money that is"
         " disputed, under review or to be refunded,"
         " or has been confirmed for less than ERASURE_HOLD_DAYS."
         " Exits 0 if it is done (or was before), 2 if it cannot be."
