@@ -19,6 +19,7 @@ _METHODS = {
     "emi": "EMI",
     "paylater": "pay later",
 }
+NO_ACTION = "No action is needed."
 #: Razorpay's reasons of a failed payment or refund, for staff: what happened. https://razorpay.com/docs/errors/
 _FAILURES = {
     "account_closed": "The account that the money should go to is closed.",
@@ -57,14 +58,14 @@ def refund_not_positive(entity_id: str, reported: str) -> str:
 
 
 def refund_of_another_payment(entity_id: str, number: str, payment_id: str) -> str:
-    """Return that a refund of ours is reported for another payment."""
+    """Return that a refund made by Bahi is reported for another payment."""
     return (
         f"The gateway reports refund {entity_id}, our {number}, for payment {payment_id}, which it does not belong to."
     )
 
 
 def refund_amount_differs(entity_id: str, number: str, *, ours: str, reported: str) -> str:
-    """Return that a refund of ours is reported with another amount; both are amounts in words."""
+    """Return that a refund made by Bahi is reported with another amount; both are amounts in words."""
     return f"The gateway reports {reported} for refund {entity_id}; our refund {number} is of {ours}."
 
 
@@ -77,7 +78,7 @@ def refund_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, left
     """Return that a refund is of more than is left of its payment."""
     return (
         f"The gateway reports refund {entity_id} of {amount_text(amount, currency)}; only {amount_text(left, currency)} of"
-        f" payment {payment_id} is left. Ask the gateway what it paid back."
+        f" payment {payment_id} is left. Ask the gateway what it refunded."
     )
 
 
@@ -90,10 +91,10 @@ def refund_transferred_and_refunded(entity_id: str, number: str, *, reported: st
 
 
 def refund_during_transfer(entity_id: str, numbers: str, *, reported: str) -> str:
-    """Return that somebody made a refund at the gateway of money that is held for a bank transfer of ours."""
+    """Return that somebody made a refund at the gateway of money that is held for a bank transfer."""
     return (
         f"The gateway has made refund {entity_id} of {reported}, whose money is held for the bank transfer {numbers}."
-        " Give the transfer up if it has not been made; otherwise ask the customer to return one of the two."
+        " Cancel the transfer if it has not been made; otherwise ask the customer to return one of the two."
     )
 
 
@@ -104,7 +105,7 @@ def dispute_not_positive(entity_id: str, reported: str) -> str:
 
 def dispute_deducts_too_much(entity_id: str, *, deducted: str, reported: str) -> str:
     """Return that more was deducted for a dispute than it is about."""
-    return f"The gateway says that it deducted {deducted} for dispute {entity_id}, which is about {reported}."
+    return f"The gateway reports that it deducted {deducted} for dispute {entity_id}, which is about {reported}."
 
 
 def dispute_of_another_payment(entity_id: str, payment_id: str) -> str:
@@ -131,56 +132,58 @@ def dispute_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, lef
     """Return that a dispute is about more than is left of its payment."""
     return (
         f"The gateway reports dispute {entity_id} about {amount_text(amount, currency)}; only {amount_text(left, currency)}"
-        f" of payment {payment_id} is left after refunds and other disputes. Nothing was booked beyond that."
+        f" of payment {payment_id} is left after refunds and other disputes. Nothing was posted beyond that."
     )
 
 
 def webhook_of_another_account(event_type: str, account_id: str) -> str:
     """Return that a webhook is about another account at the gateway."""
     return (
-        f"A webhook {event_type or 'without a type'} is about account {account_id}, which is not ours. Its signature is"
+        f"The webhook {event_type or '(no type)'} is about account {account_id}, which is not this shop's account. Its signature is"
         " valid: another account may use the same webhook secret."
     )
 
 
 def webhook_unreadable(event_type: str, why: str) -> str:
-    """Return that a webhook about something of ours cannot be read."""
-    return (
-        f"A webhook {event_type} about this cannot be read ({why}). Look at the gateway's dashboard for what happened."
-    )
+    """Return that a webhook about something in Bahi cannot be read."""
+    return f"The webhook {event_type} cannot be read ({why}). Check what happened in the gateway's dashboard."
 
 
 def webhooks_missing(count: int, entity_id: str) -> str:
     """Return that the gateway was found to have done what no webhook reported."""
-    what = "One payment, refund or dispute was" if count == 1 else f"{count} payments, refunds or disputes were"
+    if count == 1:
+        return (
+            f"Polling found {entity_id}, which no webhook reported. Check in the gateway's dashboard that webhooks are enabled"
+            " for all events."
+        )
     return (
-        f"{what} found by asking the gateway and reported by no webhook, the latest being {entity_id}. Check that webhooks"
-        " are enabled at the gateway, and for all events."
+        f"Polling found {count} payments, refunds or disputes that no webhook reported, the latest being {entity_id}. Check in"
+        " the gateway's dashboard that webhooks are enabled for all events."
     )
 
 
 def webhook_parked(event_type: str, attempts: int, why: str) -> str:
     """Return that a webhook was not processed in any of its attempts."""
     return (
-        f"A webhook {event_type or 'without a type'} could not be processed in {attempts} attempts ({why}). When the cause is"
-        " repaired, process it again from its page."
+        f"The webhook {event_type or '(no type)'} could not be processed in {attempts} attempts ({why}). Fix the"
+        " cause, then process it again from its page."
     )
 
 
 def event_contradicts_state(event_type: str, entity_id: str, status: str) -> str:
     """Return that a webhook's type and the state in it do not agree."""
-    return f"The webhook {event_type} says of {entity_id} that it is {status}."
+    return f"The webhook {event_type} reports {entity_id} as {status}."
 
 
 def payments_contradict(entity_id: str, *, named: str, enclosed: str) -> str:
     """Return that a webhook names one payment and encloses another."""
-    return f"A webhook says that {entity_id} belongs to payment {named}, and encloses payment {enclosed}."
+    return f"A webhook reports {entity_id} for payment {named}, but contains payment {enclosed}."
 
 
 def method_text(method: str, payer: str) -> str:
     """Return how somebody paid, as staff read it: `UPI, ga***@upi`."""
     named = _METHODS.get(method, method.replace("_", " "))
-    return ", ".join(part for part in (named, payer) if part) or "the gateway has not said how"
+    return ", ".join(part for part in (named, payer) if part) or "method not reported"
 
 
 def failure_text(error: Mapping[str, Any]) -> str:
@@ -195,18 +198,18 @@ def failure_text(error: Mapping[str, Any]) -> str:
     if description:
         return description if description.endswith((".", "!", "?")) else f"{description}."
     word = reason or str(error.get("code") or "")
-    return f"The gateway's reason is “{word.replace('_', ' ').lower()}”." if word else ""
+    return f"The gateway gave the reason “{word.replace('_', ' ').lower()}”." if word else ""
 
 
 def attempt_failed(error: Mapping[str, Any], *, until: datetime) -> str:
     """Return that the last attempt to pay an order failed, why, and until when it can be paid."""
-    why = failure_text(error) or "The gateway did not say why."
+    why = failure_text(error) or "The gateway gave no reason."
     return f"The last attempt to pay failed (“{why}”), and the buyer can try again until {format_instant(until)}."
 
 
 def payment_under_way(amount: int) -> str:
     """Return that the buyer is paying."""
-    return f"The buyer is paying {rupees(amount)} just now, so nothing is to be done until the payment has ended."
+    return f"The buyer is paying {rupees(amount)} now. No action is needed until the payment has ended."
 
 
 def link_sent(amount: int, *, until: datetime) -> str:
@@ -216,7 +219,7 @@ def link_sent(amount: int, *, until: datetime) -> str:
 
 def link_in_the_making(amount: int) -> str:
     """Return that the gateway has not made a payment link or QR code yet."""
-    return f"The gateway has not made the payment link or QR code for {rupees(amount)} yet; it is asked again automatically."
+    return f"The gateway has not created the payment link or QR code for {rupees(amount)} yet; it is checked again automatically."
 
 
 def qr_code_made(amount: int, *, until: datetime) -> str:
@@ -239,12 +242,12 @@ def dispute_to_answer(amount: int, *, respond_by: datetime | None) -> str:
 
 def dispute_under_review(amount: int) -> str:
     """Return that a dispute has been answered and is not decided yet."""
-    return f"The bank has our answer about the disputed {rupees(amount)} and decides; this money cannot be refunded meanwhile."
+    return f"The bank has our response about the disputed {rupees(amount)} and will decide. This money cannot be refunded meanwhile."
 
 
 def dispute_lost(amount: int) -> str:
     """Return that a dispute was lost, so that nobody refunds the money a second time."""
-    return f"The bank has given the payer {rupees(amount)} back after a dispute, so do not refund it again."
+    return f"The bank has returned {rupees(amount)} to the payer after a dispute, so do not refund it again."
 
 
 def refund_awaits_transfer(number: str, amount: int) -> str:
@@ -253,92 +256,80 @@ def refund_awaits_transfer(number: str, amount: int) -> str:
 
 
 def refund_awaits_approval(number: str, amount: int, *, goods: str = "") -> str:
-    """Return that a refund waits for a second person, and which `goods` can be sent meanwhile."""
-    if goods:
-        return (
-            f"Refund {number} of {rupees(amount)} waits until another person than the requester approves it;"
-            f" {goods} of the order can be sent meanwhile."
-        )
-    return f"Refund {number} of {rupees(amount)} waits until another person than the requester approves it."
+    """Return that a refund waits for a second person, and with `goods` that the goods can be sent meanwhile."""
+    said = f"Refund {number} of {rupees(amount)} waits until another person than the requester approves it."
+    return f"{said} {goods}" if goods else said
 
 
 def refund_unanswered(number: str, amount: int) -> str:
     """Return that the gateway has not said what became of a refund."""
-    return (
-        f"The gateway has not answered about refund {number} of {rupees(amount)} yet; it is asked again automatically."
-    )
+    return f"The gateway has not confirmed refund {number} of {rupees(amount)} yet; it is checked again automatically."
 
 
 def refund_on_its_way(number: str, amount: int, *, goods: str = "") -> str:
-    """Return that the gateway is paying a refund, and which `goods` can be sent."""
-    if goods:
-        return f"Refund {number} of {rupees(amount)} is on its way to the buyer, and {goods} of the order can be sent."
-    return f"Refund {number} of {rupees(amount)} is on its way to the buyer, and nothing is to be done."
+    """Return that the gateway is paying a refund, and with `goods` that the goods can be sent."""
+    said = f"Refund {number} of {rupees(amount)} is on its way to the buyer."
+    return f"{said} {goods or NO_ACTION}"
 
 
 def refund_failed(number: str, amount: int, error: Mapping[str, Any]) -> str:
     """Return that a refund failed and what staff can do."""
-    why = failure_text(error) or "The gateway did not say why."
-    return f"Refund {number} of {rupees(amount)} failed (“{why}”): attempt it again, or pay it by bank transfer."
+    why = failure_text(error) or "The gateway gave no reason."
+    return f"Refund {number} of {rupees(amount)} failed (“{why}”). Retry it, or pay it by bank transfer."
 
 
 def refunds_await_transfer(count: int, amount: int) -> str:
     """Return that several refunds wait for bank transfers."""
-    return f"{count} refunds of {rupees(amount)} in all wait for our bank transfers: make them, then enter their references."
+    return f"{count} refunds of {rupees(amount)} in total wait for our bank transfers: make them, then enter their references."
 
 
 def refunds_await_approval(count: int, amount: int, *, goods: str = "") -> str:
-    """Return that several refunds wait for a second person, and which `goods` can be sent meanwhile."""
-    if goods:
-        return (
-            f"{count} refunds of {rupees(amount)} in all wait until another person than the requester approves them;"
-            f" {goods} of the order can be sent meanwhile."
-        )
-    return f"{count} refunds of {rupees(amount)} in all wait until another person than the requester approves them."
+    """Return that several refunds wait for a second person, and with `goods` that the goods can be sent meanwhile."""
+    said = f"{count} refunds of {rupees(amount)} in total wait until another person than the requester approves them."
+    return f"{said} {goods}" if goods else said
 
 
 def refunds_unanswered(count: int, amount: int) -> str:
     """Return that the gateway has not said what became of several refunds."""
-    return f"The gateway has not answered about {count} refunds of {rupees(amount)} in all yet; it is asked again automatically."
+    return f"The gateway has not confirmed {count} refunds of {rupees(amount)} in total yet; it is checked again automatically."
 
 
 def refunds_on_their_way(count: int, amount: int, *, goods: str = "") -> str:
-    """Return that the gateway is paying several refunds, and which `goods` can be sent."""
-    if goods:
-        return f"{count} refunds of {rupees(amount)} in all are on their way to the buyer, and {goods} of the order can be sent."
-    return f"{count} refunds of {rupees(amount)} in all are on their way to the buyer, and nothing is to be done."
+    """Return that the gateway is paying several refunds, and with `goods` that the goods can be sent."""
+    said = f"{count} refunds of {rupees(amount)} in total are on their way to the buyer."
+    return f"{said} {goods or NO_ACTION}"
 
 
 def refunds_failed(count: int, amount: int) -> str:
     """Return that several refunds failed and what staff can do."""
-    return f"{count} refunds of {rupees(amount)} in all failed: attempt each again on its page, or pay it by bank transfer."
+    return f"{count} refunds of {rupees(amount)} in total failed. Retry each on its page, or pay it by bank transfer."
 
 
 def goods_to_send(*, are_units_refunded: bool) -> str:
-    """Return what an order with refunds still sends, as the sentences about its refunds name it."""
-    return "the other goods" if are_units_refunded else "the goods"
+    """Return that an order with refunds still has goods to send; the sentence follows the one about its refunds."""
+    return "The other goods of the order can be sent." if are_units_refunded else "The goods of the order can be sent."
 
 
 def refunded(gone: int, paid: int, *, is_closed: bool, keeps_goods: bool, goods: str) -> str:
-    """Return how much of an order's money has gone back to the buyer, and which `goods` can be sent of an order that keeps some."""
+    """Return how much of an order's money has been refunded, and for an order that keeps goods that these `goods` can be sent."""
     if keeps_goods and gone >= paid:
         return (
-            f"All of the {rupees(paid)} paid has been refunded, but the order is still open and holds its goods: cancel it,"
-            " unless they are still to be sent."
+            f"All of the {rupees(paid)} paid has been refunded, but the order is still open and its goods are reserved. Cancel"
+            " the order, unless the goods are still to be sent."
         )
     if keeps_goods:
-        return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded, and {goods} of the order can be sent."
+        return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded. {goods}"
     if is_closed and gone >= paid:
-        return f"The order is cancelled and its {rupees(paid)} has been refunded in full. Nothing is to be done."
+        return f"The order is cancelled and its {rupees(paid)} has been fully refunded. No action is needed."
     if is_closed:
         return f"The order is cancelled, and {rupees(gone)} of the {rupees(paid)} paid has been refunded."
     if gone >= paid:
-        return f"All of the {rupees(paid)} paid has been refunded, and nothing is to be done."
-    return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded, and nothing is to be done."
+        return f"All of the {rupees(paid)} paid has been refunded. No action is needed."
+    return f"{rupees(gone)} of the {rupees(paid)} paid has been refunded. No action is needed."
 
 
 def money_to_decide(arrived: int, requested: int) -> str:
     """Return that money arrived that somebody must decide about."""
     if arrived == requested:
-        return f"{rupees(arrived)} arrived that this order does not need: refund it on the page of its payment attempt."
+        return f"{rupees(arrived)} arrived that this order does not need. Refund it on the page of its payment attempt."
     return f"{rupees(arrived)} arrived where {rupees(requested)} was requested: accept it or refund it on the page of its payment attempt."

@@ -131,14 +131,14 @@ transition_refund = transition_table(
 class RefundReason(models.TextChoices):
     """The reason of a refund."""
 
-    CUSTOMER_REQUEST = "customer_request", "The customer asked"
+    CUSTOMER_REQUEST = "customer_request", "The customer requested it"
     ORDER_CANCELLED = "order_cancelled", "The order was cancelled"
-    GOODS_RETURNED = "goods_returned", "Goods came back"
+    GOODS_RETURNED = "goods_returned", "Goods were returned"
     GOODS_MISSING = "goods_missing", "Goods were missing or damaged"
     PRICE_ADJUSTED = "price_adjusted", "The price was reduced"
-    LATE_PAYMENT_POLICY = "late_payment", "The money came after the order was closed"
+    LATE_PAYMENT_POLICY = "late_payment", "The payment arrived after the order was closed"
     PAID_TWICE = "paid_twice", "The order was paid already"
-    AMOUNT_MISMATCH = "amount_mismatch", "The money was not what was asked"
+    AMOUNT_MISMATCH = "amount_mismatch", "The amount was not the one requested"
     OTHER = "other", "Other"
 
 
@@ -155,7 +155,7 @@ class DecisionRole(models.TextChoices):
 
     SYSTEM = "system", "The shop's own rules"
     CUSTOMER = "customer", "Customer"
-    STAFF = "staff", "Staff who may request refunds at most"
+    STAFF = "staff", "Staff who may only request refunds"
     APPROVER = "approver", "Staff who may approve refunds"
 
 
@@ -235,7 +235,7 @@ class Source(models.TextChoices):
 
 
 class DisputeStatus(models.TextChoices):
-    OPEN = "open", "Open: answer it"
+    OPEN = "open", "Open: respond to it"
     UNDER_REVIEW = "under_review", "Under review"
     WON = "won", "Won"
     LOST = "lost", "Lost"

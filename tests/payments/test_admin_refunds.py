@@ -188,7 +188,7 @@ def test_the_page_of_a_refund_names_the_buyer_and_the_way_back(order: Any, finan
     content = signed_in(finance).get(page_of(refund)).content.decode()
 
     assert f">{order.customer.name}</a>" in content
-    assert "To where it was paid from: UPI, ga***@upi." in content
+    assert "To the original payment method: UPI, ga***@upi." in content
     for word in ("Gateway call", "Next check at", "Manual reference"):
         assert word not in content
 
@@ -204,8 +204,8 @@ def test_the_page_that_approves_a_refund_says_what_the_request_said(order: Any, 
         f"paid for {order.number}",
         order.customer.name,
         f"1 of {line.name}, worth {rupees(refund.amount)}.",
-        "is refunded to where it was paid from: UPI, ga***@upi.",
-        "The buyer is notified by SMS and in the app when the refund is on its way",
+        "is refunded to the original payment method: UPI, ga***@upi.",
+        "The buyer is notified by SMS and in-app message when the refund is on its way",
     ):
         assert words in content
 
@@ -241,8 +241,8 @@ def test_a_link_names_the_ways_by_which_its_buyer_gets_it(order: Any, support: A
 
     with_email = client.get(address(order, "send-link")).content.decode()
 
-    assert "The buyer gets the link by SMS and in the app." in without_email
-    assert "The buyer gets the link by SMS, by e-mail and in the app." in with_email
+    assert "The buyer receives the link by SMS and in-app message." in without_email
+    assert "The buyer receives the link by SMS, e-mail and in-app message." in with_email
 
 
 def test_requester_sees_that_another_person_must_approve(order: Any, finance: Any, settings: Any) -> None:
@@ -306,7 +306,7 @@ def test_an_exception_that_holds_money_is_not_resolved_as_noted(order: Any, fina
 
     answer = signed_in(finance).post(address(row, "resolve"), {"resolution": "noted", "note": "seen"})
 
-    assert "It holds ₹1.18 in suspense" in answer.content.decode()
+    assert "This exception holds ₹1.18 in suspense" in answer.content.decode()
     assert state() == before
 
 
@@ -405,7 +405,7 @@ def test_cancellation_page_shows_refund_and_message_to_buyer(order: Any, support
     page = signed_in(support).get(address(order, "cancel")).content.decode()
 
     for words in (
-        "₹499.00 is refunded to where it was paid from.",
+        "₹499.00 is refunded to the original payment method.",
         "Another person must approve the refund first.",
         "1 unit can be sold again at once.",
         f"Order {order.number} is cancelled. Anything you have paid for it will be returned.",

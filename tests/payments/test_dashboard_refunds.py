@@ -62,7 +62,7 @@ class TestDashboardRefundOfADisputedPayment:
         assert (exception.expected_amount, exception.actual_amount) == (attempt.amount - 30_000, 40_000)
         assert exception.description == (
             f"The gateway reports dispute {dispute.gateway_dispute_id} about ₹400.00; only ₹199.00 of payment"
-            f" {attempt.gateway_payment_id} is left after refunds and other disputes. Nothing was booked beyond that."
+            f" {attempt.gateway_payment_id} is left after refunds and other disputes. Nothing was posted beyond that."
         )
         assert violated() == []
 
@@ -110,7 +110,7 @@ class TestDashboardRefundNextToOurRefund:
         order.refresh_from_db()
         assert (ours.status, made.status) == ("cancelled", status)
         reason = Event.objects.filter(subject_id=ours.pk).latest("version").reason
-        assert reason == f"{made.gateway_refund_id} was made at the gateway and has taken the money"
+        assert reason == f"{made.gateway_refund_id} was made at the gateway and used the money"
         assert ledger.balance_of("refunds_payable") == (-attempt.amount if status == "pending" else 0)
         assert violated() == []
 
@@ -191,6 +191,6 @@ class TestDashboardRefundNextToOurRefund:
         assert (exception.reason, exception.entity_id) == ("refund_exceeds_payment", made.gateway_refund_id)
         assert exception.description == (
             f"The gateway has made refund {made.gateway_refund_id} of ₹499.00, whose money is held for the bank transfer"
-            f" {ours.number}. Give the transfer up if it has not been made; otherwise ask the customer to return one of the two."
+            f" {ours.number}. Cancel the transfer if it has not been made; otherwise ask the customer to return one of the two."
         )
         assert violated() == []

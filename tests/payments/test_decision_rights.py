@@ -193,7 +193,7 @@ class TestLimitInPieces:
         text = refused(services.SecondPersonRequired, lambda: transfer(second, BALA, "UTR 2"))
 
         assert text == (
-            f"A second person must agree: ₹150.00 of order {order.number} is above the ₹200.00 that one person may"
+            f"A second person must approve: ₹150.00 of order {order.number} is above the ₹200.00 that one person may"
             " decide about an order."
         )
         transfer(second, BALA, "")
@@ -289,7 +289,7 @@ class TestOwnOrder:
         )
 
         assert text == (
-            f"Another person must decide about the money of order {own.number}, because it is your own order."
+            f"Another person must decide about the refund or payment of order {own.number}, because it is your own order."
         )
 
     @pytest.mark.parametrize("reference", ["", "UTR 1"])
@@ -348,8 +348,8 @@ class TestAdminPages:
     @pytest.mark.parametrize(
         ("above", "text"),
         [
-            (49_900, "You may decide this alone: it takes effect at once."),
-            (49_899, "it is above the ₹498.99 that one person may decide about an order."),
+            (49_900, "You may decide this alone. It takes effect at once."),
+            (49_899, "it is above the ₹498.99 that one person may approve for an order."),
         ],
     )
     def test_cancelling_and_retrying(
@@ -374,7 +374,7 @@ class TestAdminPages:
         failed = fail(make_refund(order, is_approved=True, amount=LIMIT + 1))
         Refund.objects.filter(pk=failed.pk).update(approved_by="", approved_at=None)
 
-        assert "A second person must agree: ₹200.01 of order" in self.page(finance, failed, "transfer")
+        assert "A second person must approve: ₹200.01 of order" in self.page(finance, failed, "transfer")
 
     def test_support_reviews(self, order: Any, support: Any) -> None:
         payment = make_payment(order)

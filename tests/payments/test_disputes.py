@@ -448,7 +448,7 @@ def test_staff_answer_in_the_back_office(attempt: PaymentAttempt, finance: Any, 
     client.force_login(finance)
     page = client.get(f"/admin/payments/dispute/{dispute.pk}/change/").content.decode()
     assert all(f"/actions/{action}/" in page for action in ("contest", "accept", "add-evidence"))
-    assert all(words in page for words in ("Open: answer it", "days left", rupees(attempt.amount)))
+    assert all(words in page for words in ("Open: respond to it", "days left", rupees(attempt.amount)))
     assert "(&#x27;" not in page
 
     assert do(client, dispute, "add-evidence", kind="shipping", text="Handed over.", carrier="Post").status_code == 302
@@ -489,8 +489,8 @@ def test_who_may_only_look_cannot_answer_in_the_back_office(attempt: PaymentAtte
         (20.5, {}, ("near", "20 hours left")),
         (60.5, {}, ("soon", "60 hours left")),
         (100, {}, ("far", "4 days left")),
-        (20, {"response": "accepted"}, ("far", "Answered, being sent")),
-        (20, {"status": "won"}, ("done", "Nothing to answer")),
+        (20, {"response": "accepted"}, ("far", "Response being sent")),
+        (20, {"status": "won"}, ("done", "No response needed")),
     ],
 )
 def test_the_deadline_is_shown_as_urgent_as_it_is(hours: float, fields: dict[str, str], shown: tuple[str, str]) -> None:

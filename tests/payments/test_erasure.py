@@ -88,7 +88,7 @@ class TestLateMoney:
         erase(owner)
         attempt = apply_payment(make_gateway_payment(payment, amount=order.total_amount + 2_000), now=NOW)
 
-        with pytest.raises(services.AttemptNotAcceptable, match="its customer was erased. Refund the money instead."):
+        with pytest.raises(services.AttemptNotAcceptable, match="its customer was erased. Refund the payment instead."):
             services.accept_attempt(attempt_id=attempt.pk, reason="surcharge", actor=SYSTEM, now=NOW)
 
         order.refresh_from_db()

@@ -231,7 +231,7 @@ class TestRefundFacts:
 
         webhook = receive_event("refund.processed", refund=refund_entity(attempt, payment_id="pay_somebodyelses1"))
 
-        assert (webhook.outcome, webhook.outcome_reason) == ("ignored", "it refunds no captured payment of ours")
+        assert (webhook.outcome, webhook.outcome_reason) == ("ignored", "it refunds no captured payment in Bahi")
         assert not ReconciliationException.objects.exists()
         assert books() == before
 
@@ -440,7 +440,7 @@ class TestDisputeFacts:
         webhook = receive_event("payment.dispute.won", dispute=dispute_entity(attempt, status="lost"))
 
         assert ReconciliationException.objects.get().reason == "contradictory_facts"
-        assert webhook.outcome_reason == f"The webhook payment.dispute.won says of {DISPUTE} that it is lost."
+        assert webhook.outcome_reason == f"The webhook payment.dispute.won reports {DISPUTE} as lost."
         assert books() == before
 
     def test_dispute_of_refunded_money_can_be_answered_but_takes_nothing(self, attempt: PaymentAttempt) -> None:
@@ -646,7 +646,7 @@ class TestWebhookAttempts:
 
         broken.refresh_from_db()
         assert (broken.outcome, broken.parked_at) == ("ignored", None)
-        assert broken.outcome_reason == "it can never be stored: value too long"
+        assert broken.outcome_reason == "it cannot be stored: value too long"
         assert ReconciliationException.objects.get().reason == "webhook_failed"
 
     def test_ignored_webhook_is_never_swept_again(self, attempt: PaymentAttempt) -> None:

@@ -345,7 +345,7 @@ class TestResponseTooLarge:
 
         def call(self: Any, method: str, path: str, **_: Any) -> Any:
             calls.append(f"{method} {path}")
-            raise ResponseTooLarge("the answer is larger than 4 MiB and was not read")
+            raise ResponseTooLarge("the response is larger than 4 MiB and was not read")
 
         monkeypatch.setattr("apps.core.http.Client.call", call)
         return calls
@@ -356,7 +356,7 @@ class TestResponseTooLarge:
 
         assert calls == ["GET /v1/payments/pay_00000000000001"]
         assert (unknown.value.error.code, unknown.value.error.description) == (
-            "ANSWER_TOO_LARGE", "the answer is larger than 4 MiB and was not read",
+            "ANSWER_TOO_LARGE", "the response is larger than 4 MiB and was not read",
         )  # fmt: skip
 
     def test_leaves_a_refund_unknown(self, gateway: Any, calls: list[str]) -> None:

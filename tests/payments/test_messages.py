@@ -12,8 +12,8 @@ from apps.payments.messages import failure_text, method_text
         ({"reason": "payment_cancelled", "description": "anything"}, "The payer cancelled the payment."),
         ({"reason": "new_reason", "description": "The bank is closed"}, "The bank is closed."),
         ({"reason": "new_reason", "description": "Is it closed?"}, "Is it closed?"),
-        ({"reason": "some_new_reason"}, "The gateway's reason is “some new reason”."),
-        ({"code": "BAD_REQUEST_ERROR"}, "The gateway's reason is “bad request error”."),
+        ({"reason": "some_new_reason"}, "The gateway gave the reason “some new reason”."),
+        ({"code": "BAD_REQUEST_ERROR"}, "The gateway gave the reason “bad request error”."),
     ],
 )
 def test_a_failure_is_a_sentence(error: dict[str, str], text: str) -> None:
@@ -27,7 +27,7 @@ def test_a_failure_is_a_sentence(error: dict[str, str], text: str) -> None:
         ("netbanking", "", "net banking"),
         ("card", "1111", "card, 1111"),
         ("new_way", "", "new way"),
-        ("", "", "the gateway has not said how"),
+        ("", "", "method not reported"),
     ],
 )
 def test_a_way_to_pay_is_named_as_people_do(method: str, payer: str, text: str) -> None:

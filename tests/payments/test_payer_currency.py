@@ -164,8 +164,8 @@ class TestRefundOfLessThanAUnit:
             self.request(order, 49_780)
 
         assert str(refused.value) == (
-            f"A refund of ₹497.80 would leave less than ₹1.25 of a payment of order {order.number}, and no gateway refunds"
-            " so little. Refund at most ₹497.75, or all ₹499.00."
+            f"A refund of ₹497.80 would leave less than ₹1.25 of a payment of order {order.number}, which no gateway"
+            " can refund. Refund at most ₹497.75, or all ₹499.00."
         )
         assert Refund.objects.count() == 0
 

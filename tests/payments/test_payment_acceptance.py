@@ -697,7 +697,7 @@ class TestAcceptAttempt:
         attempt = apply_payment(make_gateway_payment(payment, amount=order.total_amount - 5_000))
         before = self.state_of(attempt)
 
-        with pytest.raises(services.AttemptNotAcceptable, match="Refund the money instead"):
+        with pytest.raises(services.AttemptNotAcceptable, match="Refund the payment instead"):
             self.accept(attempt, approver)
 
         assert self.state_of(attempt) == before

@@ -392,7 +392,7 @@ def test_a_cancelled_one_is_closed_at_the_gateway(order: Any, sandbox: Any, chan
     assert (payment.status, payment.next_action) == (PaymentStatus.CANCELLED, {})
     assert payment.link_closed_at is not None
     webhooks = deliver(*webhooks_of(sandbox, "payment_link.cancelled", "qr_code.closed"))
-    assert [(one.outcome, one.outcome_reason) for one in webhooks] == [("ignored", "that it is closed is known")]
+    assert [(one.outcome, one.outcome_reason) for one in webhooks] == [("ignored", "it is already closed")]
 
 
 @BOTH

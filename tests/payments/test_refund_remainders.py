@@ -124,8 +124,8 @@ class TestRequestRefund:
             request(order, order.total_amount - missing)
 
         assert raised.value.text == (
-            f"A refund of ₹498.{100 - missing:02d} would leave less than ₹1.00 of a payment of order {order.number}, and no"
-            " gateway refunds so little. Refund at most ₹498.00, or all ₹499.00."
+            f"A refund of ₹498.{100 - missing:02d} would leave less than ₹1.00 of a payment of order {order.number}, which"
+            " no gateway can refund. Refund at most ₹498.00, or all ₹499.00."
         )
         assert (raised.value.param, raised.value.details) == (
             "amount",
@@ -141,7 +141,7 @@ class TestRequestRefund:
         with pytest.raises(services.RefundLeavesRemainder) as raised:
             request(order, 100)
 
-        assert raised.value.text.endswith("no gateway refunds so little. Refund all ₹1.50.")
+        assert raised.value.text.endswith("which no gateway can refund. Refund all ₹1.50.")
 
     def test_returned_units_that_would_leave_a_remainder_are_refused_and_go_with_the_rest(
         self, shop: Any, owner: Any

@@ -116,7 +116,7 @@ class TestWhoMayRequest:
 
         assert "You may refund up to ₹100.00 of this order alone." in client.get(address(paid)).content.decode()
         content = preview(client, paid, what="amount", amount="100.01")
-        assert "above the ₹100.00 that one person may decide" in content
+        assert "above the ₹100.00 that one person may approve" in content
         assert "Request the refund of ₹100.01" in content
         confirm(client, paid, what="amount", amount="100.01")
         assert Refund.objects.get().status == "requires_approval"
@@ -230,7 +230,7 @@ class TestWhatIsRefunded:
         assert "Goods came back. Too small" in content
         assert "Nothing is left to refund afterwards." in content
         assert (
-            "The buyer is notified by SMS and in the app when the refund is on its way, and again when it has been paid."
+            "The buyer is notified by SMS and in-app message when the refund is on its way, and again when it has been paid."
             in content
         )
 
@@ -254,7 +254,7 @@ class TestRefusals:
             ({"what": "amount", "amount": "590.01"}, "₹590.00 of order {number} can be refunded; you entered ₹590.01."),
             ({"what": "amount", "amount": "0.99"}, "A refund must be at least ₹1.00."),
             ({"what": "amount", "amount": "589.50"}, "Refund at most ₹589.00, or all ₹590.00."),
-            ({"what": "amount", "amount": ""}, "Enter the amount that is refunded."),
+            ({"what": "amount", "amount": ""}, "Enter the amount to refund."),
             (
                 {"what": "amount", "amount": "five"},
                 "Enter an amount in rupees with at most two decimals, such as 599.00.",
@@ -267,7 +267,7 @@ class TestRefusals:
                 {"what": "amount", "amount": "-5"},
                 "Enter an amount in rupees with at most two decimals, such as 599.00.",
             ),
-            ({"what": "lines"}, "Enter how many units of which items are refunded."),
+            ({"what": "lines"}, "Enter the units of each item to refund."),
             ({"what": "lines", "units_1": "4"}, "less than or equal to 3"),
             ({"what": "all", "units_1": "1"}, "You entered units of items."),
             ({"what": "all", "amount": "5"}, "You entered an amount."),

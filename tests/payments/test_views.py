@@ -107,7 +107,7 @@ def test_a_payment_is_read_with_its_attempts_and_an_etag(client_of: Any, owner: 
     body = answer.json()
     assert [attempt["id"] for attempt in body["attempts"]] == [failed.public_id]
     assert body["error"] == body["attempts"][0]["error"] == {
-        "message": "The bank declined the payment. Try another way to pay, or ask your bank.",
+        "message": "The bank declined the payment. Try another payment method, or contact your bank.",
         "code": "BAD_REQUEST_ERROR", "reason": "payment_declined", "source": "issuer_bank", "step": "",
     }  # fmt: skip
     assert client.get(url_of(payment), headers={"If-None-Match": answer["ETag"]}).status_code == 304

@@ -150,7 +150,7 @@ class TestLastWebhook:
         assert "None yet" in client.get("/admin/").content.decode()
         report_by_webhook(order)
         cache.clear()
-        assert "since the gateway last reported something" in client.get("/admin/").content.decode()
+        assert "since the last webhook of the gateway" in client.get("/admin/").content.decode()
         pay(make_order(owner))
         check(minutes=11)
         cache.clear()

@@ -79,7 +79,7 @@ def forgeries(raw: bytes) -> list[tuple[bytes, str]]:
     more = raw.replace(b'"amount": ', b'"amount": 1')
     return [
         (raw, ""), (raw, "0" * 64), (raw, signature[:-2]), (raw, signature.upper()), (raw, f"sha256={signature}"),
-        (raw, sign(raw, "a stranger's secret")), (raw, sign(raw, "sandbox_key_secret_0123456789")), (raw, sign(raw, "")),
+        (raw, sign(raw, "a wrong secret")), (raw, sign(raw, "sandbox_key_secret_0123456789")), (raw, sign(raw, "")),
         (more, signature), (raw + b" ", signature), (raw[:-1], signature), (b"", signature), (b"{}", signature),
         (json.dumps(json.loads(raw), separators=(",", ":")).encode(), signature), (raw.replace(b"upi", b"UPI"), signature),
         (b"\xef\xbb\xbf" + raw, signature), (raw.decode().encode("utf-16"), signature), (raw * 2, signature),
@@ -154,9 +154,9 @@ def test_stored_webhook_is_processed_once(order: Any) -> None:
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        ("refund.created", "refund.created is not followed"),
-        ("invoice.paid", "invoice.paid is not followed"),
-        ("something.new", "something.new is not followed"),
+        ("refund.created", "refund.created is not processed by Bahi"),
+        ("invoice.paid", "invoice.paid is not processed by Bahi"),
+        ("something.new", "something.new is not processed by Bahi"),
     ],
 )
 def test_what_is_not_followed_is_kept_and_left_with_a_reason(order: Any, event: str, reason: str) -> None:
@@ -171,7 +171,7 @@ def test_money_of_an_order_that_is_not_ours_is_left_with_a_reason(order: Any) ->
     webhook = receive(body_of(make_payment(order), order_id="order_somebodyelses"))
     services.process_webhook(webhook_id=webhook.pk, now=clock.now())
     webhook.refresh_from_db()
-    assert (webhook.outcome, webhook.outcome_reason) == ("ignored", "no payment of ours has this gateway order")
+    assert (webhook.outcome, webhook.outcome_reason) == ("ignored", "no payment in Bahi has this gateway order")
     assert not PaymentAttempt.objects.exists()
 
 

@@ -12,12 +12,12 @@ from apps.payments.models import Refund
 from apps.payments.states import IMMEDIATE_OPERATIONS, Decision, MoneyOperation
 
 _WAITS = {
-    Decision.ALONE: "You may decide this alone: it takes effect at once.",
+    Decision.ALONE: "You may decide this alone. It takes effect at once.",
     Decision.OWN_ORDER: "This is your own order, so another person must approve the refund first.",
     Decision.NOT_APPROVER: "Another person must approve the refund first.",
     Decision.OVER_LIMIT: (
-        "Another person must approve the refund first: together with what was decided about this order before, it is above the"
-        " {limit} that one person may decide about an order."
+        "Another person must approve the refund first: together with earlier decisions about this order, it is above the"
+        " {limit} that one person may approve for an order."
     ),
 }
 

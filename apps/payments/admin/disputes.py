@@ -55,7 +55,7 @@ class AwaitingResponse(admin.SimpleListFilter):
     parameter_name = "todo"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("response", "To answer"), ("past", "Past its deadline")]
+        return [("response", "Needs a response"), ("past", "Past its deadline")]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Dispute]") -> "QuerySet[Dispute]":
         if self.value() == "response":
@@ -87,12 +87,12 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
     readonly_fields = ("time_left", "taken", "banks_reason", "gateways_words")
     fieldsets = (
         (None, {"fields": (("gateway_dispute_id", "order"), ("status", "phase"), ("time_left", "respond_by"))}),
-        ("The money", {"fields": (("amount", "taken"), "banks_reason", "attempt")}),
+        ("Amounts", {"fields": (("amount", "taken"), "banks_reason", "attempt")}),
         (
-            "Our answer",
+            "Our response",
             {"fields": (("response", "gateway_call"), ("responded_by", "responded_at"), "summary", "gateways_words")},
         ),
-        ("The end", {"fields": (("opened_at", "decided_at"), ("next_check_at", "last_reminder_hours"))}),
+        ("Outcome", {"fields": (("opened_at", "decided_at"), ("next_check_at", "last_reminder_hours"))}),
     )
 
     def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
@@ -131,7 +131,7 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
     def taken(self, dispute: Dispute) -> str:
         return rupees(dispute.amount_deducted)
 
-    @admin.display(description="What the gateway said")
+    @admin.display(description="Reported by the gateway")
     def gateways_words(self, dispute: Dispute) -> str:
         return _words(dispute) or "-"
 
@@ -147,9 +147,9 @@ def _words(dispute: Dispute) -> str:
 def _deadline(dispute: Dispute, *, now: datetime) -> tuple[str, str]:
     """Return how urgent an answer is, and in words how much time is left; DISPUTE_REMINDER_HOURS say what is near."""
     if dispute.status != DisputeStatus.OPEN:
-        return "done", "Nothing to answer"
+        return "done", "No response needed"
     if dispute.response:
-        return "far", "Answered, being sent"
+        return "far", "Response being sent"
     if dispute.respond_by is None:
         return "none", "No deadline"
     left = dispute.respond_by - now
@@ -169,8 +169,8 @@ class ContestForm(forms.Form):
     summary = forms.CharField(
         max_length=1000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
-        label="What we say to the bank",
-        help_text="At most 1,000 characters. The proof of the sale goes along.",
+        label="Our statement to the bank",
+        help_text="At most 1,000 characters. The evidence of the sale is sent with it.",
     )
 
 
@@ -181,13 +181,13 @@ class EvidenceForm(forms.Form):
     text = forms.CharField(
         max_length=2000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
-        help_text="The bank reads it as it stands.",
+        help_text="The bank receives this text unchanged.",
     )
     carrier = forms.CharField(
-        max_length=60, required=False, widget=UnfoldAdminTextInputWidget(), help_text="Of a delivery."
+        max_length=60, required=False, widget=UnfoldAdminTextInputWidget(), help_text="For evidence of shipping."
     )
     tracking_number = forms.CharField(
-        max_length=60, required=False, widget=UnfoldAdminTextInputWidget(), help_text="Of a delivery."
+        max_length=60, required=False, widget=UnfoldAdminTextInputWidget(), help_text="For evidence of shipping."
     )
 
 
@@ -203,7 +203,7 @@ def _accept(dispute: Dispute, *, user: Any, actor: Any, now: datetime) -> str:
 
 def _contest(dispute: Dispute, *, user: Any, actor: Any, now: datetime, summary: str) -> str:
     services.contest_dispute(dispute_id=dispute.pk, summary=summary, actor=actor, now=now)
-    return f"Dispute {dispute.gateway_dispute_id} is contested; the proof is on its way."
+    return f"Dispute {dispute.gateway_dispute_id} is contested; the evidence is being sent."
 
 
 def _add_evidence(
@@ -218,24 +218,24 @@ def _add_evidence(
         actor=actor,
         now=now,
     )
-    return "The statement is kept and goes to the bank with a contest."
+    return "The statement is saved. It is sent to the bank if the dispute is contested."
 
 
 def _facts(dispute: Dispute) -> list[tuple[str, Any]]:
     by = dispute.respond_by
     facts = [
         ("Order", dispute.order.number),
-        ("The bank wants", rupees(dispute.amount)),
-        ("Its reason", _reason(dispute)),
-        ("Answer by", format_instant(by) if by else "no deadline"),
+        ("Disputed amount", rupees(dispute.amount)),
+        ("The bank's reason", _reason(dispute)),
+        ("Respond by", format_instant(by) if by else "no deadline"),
     ]
     if dispute.gateway_call == GatewayCall.REJECTED:
-        facts.append(("The gateway refused", _words(dispute)))
+        facts.append(("The gateway rejected", _words(dispute)))
     return facts
 
 
 def _accepting_forecast(dispute: Dispute) -> list[tuple[str, Any]]:
-    loss = f"{rupees(dispute.amount)} is lost and booked as such. The payer keeps it. This cannot be taken back."
+    loss = f"{rupees(dispute.amount)} is lost and posted as a loss. The payer keeps it. This cannot be undone."
     return [*_facts(dispute), ("Then", loss)]
 
 
@@ -245,7 +245,11 @@ def _contesting_forecast(dispute: Dispute) -> list[tuple[str, Any]]:
         "One PDF: payment, buyer and log-ins, delivery address, messages, what happened,"
         f" and {statements} statement{'' if statements == 1 else 's'} of staff. With it the invoice and the credit notes."
     )
-    return [*_facts(dispute), ("What goes to the bank", proof), ("Then", "The bank decides. It can be contested once.")]
+    return [
+        *_facts(dispute),
+        ("Sent to the bank", proof),
+        ("Then", "The bank decides. A dispute can be contested once."),
+    ]
 
 
 add_object_action(
@@ -307,7 +311,7 @@ add_panel(
     "orders.order",
     Panel(
         title="Disputes",
-        columns=("Dispute", "Status", "Amount", "Answer by", "Left"),
+        columns=("Dispute", "Status", "Amount", "Respond by", "Left"),
         rows=_dispute_rows,
         permission="payments.view_dispute",
         position=15,

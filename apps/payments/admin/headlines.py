@@ -66,7 +66,7 @@ def _refunds_headline(order: Any) -> Headline | None:
 
 
 def _goods_of(order: Any, refunds: Sequence[Any]) -> str:
-    """Return which goods of an order can be sent, given its refunds that stand; none if all of its money goes back."""
+    """Return which goods of an order can be sent, given its refunds that are not cancelled; none if all of its money is refunded."""
     promised = sum(refund.amount for refund in refunds if refund.status in RESERVING_REFUNDS)
     if order.status not in KEEPS_GOODS or promised >= order.paid_amount:
         return ""

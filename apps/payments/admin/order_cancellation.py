@@ -24,7 +24,7 @@ class CancelForm(forms.Form):
     reason = forms.CharField(
         max_length=200,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="The buyer reads it in the app, and in our e-mail if they get one; see above.",
+        help_text="The buyer sees this reason in the app, and in the e-mail if one is sent; see above.",
     )
 
 
@@ -42,7 +42,7 @@ def _cancel(order: Any, *, user: Any, actor: Any, now: Any, reason: str) -> str:
 def _forecast(order: Any) -> list[tuple[str, Any]]:
     units = sum(line.quantity for line in orders.list_lines(order.pk))
     return [
-        ("The order", f"{order.number} is closed for good. A cancelled order cannot be opened again."),
+        ("The order", f"{order.number} is closed. A cancelled order cannot be reopened."),
         ("Stock", f"{units} {'unit' if units == 1 else 'units'} can be sold again at once."),
         *_money(order),
     ]
@@ -65,18 +65,18 @@ def _money(order: Any) -> list[tuple[str, Any]]:
     gone, on_its_way = selectors.refunded_and_pending_amounts(order.pk)
     rows = []
     if goes_back:
-        rows.append(("Money", f"{rupees(goes_back)} is refunded to where it was paid from."))
+        rows.append(("Money", f"{rupees(goes_back)} is refunded to the original payment method."))
     elif order.under_review_amount:
         arrived = rupees(order.under_review_amount)
         rows.append(("Money", f"{arrived} arrived, which is not the amount requested. All of it is refunded."))
     elif order.status == OrderStatus.PENDING_PAYMENT:
-        rows.append(("Money", "Nothing was paid; none moves."))
+        rows.append(("Money", "Nothing was paid, so nothing is refunded."))
     else:
         rows.append(("Money", "Nothing is left to refund."))
     if gone:
         rows.append(("Refunded before", rupees(gone)))
     if on_its_way:
-        rows.append(("On its way already", f"{rupees(on_its_way)}; it is left as it is."))
+        rows.append(("Already on its way", f"{rupees(on_its_way)}; this does not change."))
     return rows
 
 

@@ -14,22 +14,22 @@ from apps.payments.models import Payment
 from apps.payments.states import LINK_CHANNELS, LIVE, PaymentChannel, PaymentStatus
 
 _NEXT = {
-    PaymentChannel.PAYMENT_LINK: "The buyer gets it as soon as the gateway has made it.",
-    PaymentChannel.QR_CODE: "Its picture is on the payment's page as soon as the gateway has made it. It can be paid once.",
+    PaymentChannel.PAYMENT_LINK: "The buyer receives it as soon as the gateway has created it.",
+    PaymentChannel.QR_CODE: "The payment's page shows it as soon as the gateway has created it. It can be paid once.",
 }
 
 
 def _start(order: Any, *, channel: PaymentChannel, user: Any, actor: Any, now: Any) -> str:
     payment = services.start_link(order_id=order.pk, channel=channel, actor=actor, now=now)
-    return f"Payment {payment.public_id} asks for {rupees(payment.amount)}. {_NEXT[channel]}"
+    return f"Payment {payment.public_id} collects {rupees(payment.amount)}. {_NEXT[channel]}"
 
 
 def _forecast(order: Any, *, channel: PaymentChannel) -> list[tuple[str, Any]]:
     hours = rules.link_ttl(channel, settings.PAYMENT_LINK_TTL).total_seconds() / 3600
     due = order.total_amount - selectors.sum_captured(order.pk, currency=order.currency)
     return [
-        ("The buyer", f"is asked for {rupees(due)}. {_NEXT[channel]}"),
-        ("Stock", f"The order holds its goods for {hours:g} hours, or until the payment is cancelled."),
+        ("Payment", f"{rupees(due)} is to be paid. {_NEXT[channel]}"),
+        ("Stock", f"The goods of the order stay reserved for {hours:g} hours, or until the payment is cancelled."),
     ]
 
 
@@ -50,15 +50,15 @@ def _cancel(payment: Payment, *, user: Any, actor: Any, now: Any) -> str:
 
 
 def _cancellation_forecast(payment: Payment) -> list[tuple[str, Any]]:
-    rows = [("The order", "can be paid in another way at once; unpaid, it expires at its time.")]
+    rows = [("Order", "The order can be paid in another way at once. If it is not paid in time, it expires.")]
     if payment.channel in LINK_CHANNELS:
-        rows.append((payment.get_channel_display(), "is closed at the gateway, so that nobody can pay by it."))
-    return [*rows, ("Money", "that still arrives is booked; what the order does not need is refunded.")]
+        rows.append((payment.get_channel_display(), "It is closed at the gateway, so nobody can pay by it."))
+    return [*rows, ("Money", "Money that still arrives is posted. What the order does not need is refunded.")]
 
 
 for _name, _title, _icon, _channel in (
     ("send-link", "Send payment link", "link", PaymentChannel.PAYMENT_LINK),
-    ("show-qr", "Make QR code", "qr_code_2", PaymentChannel.QR_CODE),
+    ("show-qr", "Create QR code", "qr_code_2", PaymentChannel.QR_CODE),
 ):
     add_object_action(
         "orders.order",
@@ -77,7 +77,7 @@ add_object_action(
     "payments.payment",
     ObjectAction(
         name="give-up",
-        title="Give payment up",
+        title="Cancel payment",
         permission="payments.add_payment",
         perform=_cancel,
         icon="cancel",

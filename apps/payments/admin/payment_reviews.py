@@ -52,7 +52,7 @@ class Review(admin.SimpleListFilter):
     parameter_name = "review"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "To be decided"), ("closed", "Decided")]
+        return [("open", "Awaiting a decision"), ("closed", "Decided")]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[PaymentAttempt]") -> "QuerySet[PaymentAttempt]":
         if self.value() == "open":
@@ -106,10 +106,10 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
             raise PermissionDenied
         sections = [
             {
-                "title": "Arrived, and to be decided",
+                "title": "Arrived, awaiting a decision",
                 "columns": ("Payment", "Order", "Amount", "Why", "Since"),
                 "rows": _attempts_to_review(),
-                "empty": "Nothing waits for a decision.",
+                "empty": "No payment awaits a decision.",
             },
             {
                 "title": "Refunds whose outcome the gateway has not reported",
@@ -118,10 +118,10 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
                 "empty": "The outcome of every refund is known.",
             },
             {
-                "title": "Payments whose opening at the gateway was not answered",
+                "title": "Payments that the gateway has not confirmed",
                 "columns": ("Payment", "Order", "Amount", "Since"),
                 "rows": _unknown_payments(),
-                "empty": "The gateway has answered about every payment.",
+                "empty": "The gateway has confirmed every payment.",
             },
         ]
         context = {
@@ -177,7 +177,7 @@ class RefundReviewedForm(forms.Form):
     note = forms.CharField(
         max_length=200,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Stays in the order's history. The buyer can read it with the refund.",
+        help_text="It is kept in the order's history, and the buyer can read it with the refund.",
     )
 
 
@@ -205,7 +205,7 @@ class AcceptForm(forms.Form):
     reason = forms.ChoiceField(
         choices=DifferenceReason.choices,
         widget=UnfoldAdminSelectWidget,
-        help_text="It decides to which account the difference is booked.",
+        help_text="It decides to which account the difference is posted.",
     )
     note = forms.CharField(
         max_length=200,
@@ -230,7 +230,7 @@ def _close(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: st
 
 def _ask(payment: Payment, *, user: Any, actor: Any, now: Any) -> str:
     services.request_payment_sync(payment_id=payment.pk, actor=actor, now=now)
-    return "The gateway is being asked; look again in a moment."
+    return "The status is being requested from the gateway. Reload this page in a moment."
 
 
 def _facts(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
@@ -238,7 +238,7 @@ def _facts(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     return [
         ("Arrived", f"{rupees(attempt.amount)} ({attempt.currency}) as {attempt.gateway_payment_id}"),
         ("Requested", f"{rupees(asked.amount)} ({asked.currency}) for order {asked.order.number}"),
-        ("Why it waits", attempt.get_review_reason_display()),
+        ("Reason for the review", attempt.get_review_reason_display()),
     ]
 
 
@@ -246,7 +246,7 @@ def _refund_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     left = selectors.refundable_amount(attempt)
     return [
         *_facts(attempt),
-        ("Money", f"{rupees(left)} is refunded to where it was paid from; nothing else of the order changes."),
+        ("Money", f"{rupees(left)} is refunded to the original payment method. Nothing else changes for the order."),
         ("Review", "It closes by itself when all of the money is refunded."),
     ]
 
@@ -259,9 +259,9 @@ def _who_refunds(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]
 def _acceptance_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     asked = attempt.payment
     difference = attempt.amount - asked.amount
-    said = f"{rupees(abs(difference))} more than requested was charged; it is booked by the reason."
+    said = f"{rupees(abs(difference))} more than requested was charged. The reason decides the account it is posted to."
     if difference < 0:
-        said = f"{rupees(abs(difference))} less than requested was charged; it is booked by the reason."
+        said = f"{rupees(abs(difference))} less than requested was charged. The reason decides the account it is posted to."
     return [
         *_facts(attempt),
         ("Fee", _fee_text(attempt)),
@@ -287,7 +287,7 @@ def _who_accepts(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]
         said = f"Another person has accepted it already, with the reason “{reason}”. With the same reason, it takes effect at once."
     else:
         limit = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE)
-        said = f"The difference is above the {limit} that one person may decide about an order. Another person must accept it too."
+        said = f"The difference is above the {limit} that one person may approve for an order. Another person must accept it too."
     return [("Your decision", said)]
 
 
@@ -303,7 +303,7 @@ def _fee_text(attempt: PaymentAttempt) -> str:
 def _closing_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
     left = selectors.undecided_amount(attempt)
     kept = f"{rupees(left)} is neither refunded nor on its way. Refund it first." if left > 0 else "None is left."
-    return [*_facts(attempt), ("Money left", kept)]
+    return [*_facts(attempt), ("Remaining money", kept)]
 
 
 def _waits(attempt: PaymentAttempt) -> bool:
@@ -333,7 +333,7 @@ add_object_action(
 add_object_action(
     "payments.paymentattempt",
     ObjectAction(
-        name="refund", title="Refund this money", permission="payments.add_refund", perform=_refund_reviewed, icon="undo",
+        name="refund", title="Refund this payment", permission="payments.add_refund", perform=_refund_reviewed, icon="undo",
         form=RefundReviewedForm, forecast=_refund_forecast, forecast_for_actor=_who_refunds, is_available=_has_money_left,
     ),
 )  # fmt: skip
@@ -347,7 +347,7 @@ add_object_action(
 add_object_action(
     "payments.payment",
     ObjectAction(
-        name="ask", title="Ask the gateway now", permission="payments.view_payment", perform=_ask, icon="sync",
+        name="ask", title="Check with the gateway", permission="payments.view_payment", perform=_ask, icon="sync",
         is_available=lambda payment: payment.status in LIVE or payment.next_check_at is not None,
     ),
 )  # fmt: skip

@@ -23,7 +23,7 @@ def way_back_text(refund: Refund) -> str:
     if refund.status == RefundStatus.AWAITING_TRANSFER or refund.transfer_reference:
         return "By our bank transfer."
     attempt = refund.attempt
-    return f"To where it was paid from: {method_text(attempt.method, attempt.payer)}."
+    return f"To the original payment method: {method_text(attempt.method, attempt.payer)}."
 
 
 def name_of(refund: Refund, actor: str) -> str:
@@ -42,7 +42,7 @@ def describe(refund: Refund) -> list[tuple[str, Any]]:
         ("Refund", f"{refund.number}: {rupees(refund.amount)} of {rupees(order.paid_amount)} paid for {order.number}"),
         ("Buyer", accounts.display_name(order.customer, is_masked=True)),
         ("Why", f"{refund.get_reason_display()}{f': {refund.note}' if refund.note else ''}"),
-        ("Asked by", name_of(refund, refund.requested_by)),
+        ("Requested by", name_of(refund, refund.requested_by)),
     ]
 
 
@@ -57,21 +57,24 @@ def of_approval(refund: Refund) -> list[tuple[str, Any]]:
     return [
         *describe(refund),
         *_items(refund),
-        ("Money", f"{rupees(refund.amount)} is refunded to where it was paid from: {paid_by}. It cannot be recalled."),
+        (
+            "Money",
+            f"{rupees(refund.amount)} is refunded to the original payment method: {paid_by}. It cannot be recalled.",
+        ),
     ]
 
 
 def of_refusal(refund: Refund) -> list[tuple[str, Any]]:
     """Return what refusing a refund does."""
-    return [*describe(refund), ("Money", "None moves. The buyer is notified and may request another refund.")]
+    return [*describe(refund), ("Money", "No money is sent. The buyer is notified and may request another refund.")]
 
 
 def of_retry(refund: Refund) -> list[tuple[str, Any]]:
     """Return what retrying a failed refund does."""
     return [
         *describe(refund),
-        ("Why it failed", failure_text(refund.error) or "The gateway did not say why."),
-        ("What is done", "A new refund takes its place."),
+        ("Why it failed", failure_text(refund.error) or "The gateway gave no reason."),
+        ("What will happen", "A new refund replaces it."),
     ]
 
 
@@ -80,11 +83,11 @@ def of_transfer(refund: Refund) -> list[tuple[str, Any]]:
     limit = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE)
     return [
         *describe(refund),
-        ("Agreed by", name_of(refund, refund.approved_by) or "nobody yet"),
+        ("Approved by", name_of(refund, refund.approved_by) or "nobody yet"),
         *_disputes_text(refund),
         (
-            "Who may",
-            f"Not the person who requested the refund. Above {limit}, two people: one holds the amount, another confirms.",
+            "Who may do this",
+            f"Anyone but the person who requested it. Above {limit} two people: one holds the amount, another confirms.",
         ),
     ]
 
@@ -110,4 +113,6 @@ def _disputes_text(refund: Refund) -> list[tuple[str, Any]]:
     wanted = selectors.sum_disputed_of_attempt(refund.attempt_id)
     if not wanted:
         return []
-    return [("Mind", f"The payer's bank wants or has taken {rupees(wanted)} of this payment: do not pay it twice.")]
+    return [
+        ("Caution", f"The payer's bank disputes or has taken {rupees(wanted)} of this payment. Do not pay it twice.")
+    ]

@@ -26,7 +26,7 @@ from apps.payments.messages import method_text
 from apps.payments.states import USER_REFUND_REASONS, Decision, MoneyOperation, RefundReason, RefundStatus
 
 ALL, LINES, AMOUNT = "all", "lines", "amount"
-_WHAT = ((LINES, "Items"), (AMOUNT, "An amount"), (ALL, "All that is left"))
+_WHAT = ((LINES, "Items"), (AMOUNT, "An amount"), (ALL, "The full remaining amount"))
 #: Money of another amount than was requested has an action of its own, on its attempt's page.
 _REASONS = [(one.value, one.label) for one in USER_REFUND_REASONS if one != RefundReason.AMOUNT_MISMATCH]
 
@@ -42,7 +42,7 @@ class RefundForm(ObjectForm):
     amount = RupeesField(
         required=False,
         label="Amount",
-        help_text="For “An amount”. With items, leave it empty to refund what they are worth.",
+        help_text="For “An amount”. With “Items”, leave it empty to refund what they are worth.",
     )
     reason = forms.ChoiceField(choices=[("", "Choose a reason"), *_REASONS], widget=UnfoldAdminSelectWidget())
     note = forms.CharField(
@@ -72,9 +72,9 @@ class RefundForm(ObjectForm):
         ]
         what, amount = data.get("what"), data.get("amount")
         if what == LINES and not lines and not self.errors:
-            self.add_error("what", "Enter how many units of which items are refunded.")
+            self.add_error("what", "Enter the units of each item to refund.")
         if what == AMOUNT and amount is None and "amount" not in self.errors:
-            self.add_error("amount", "Enter the amount that is refunded.")
+            self.add_error("amount", "Enter the amount to refund.")
         if what in (ALL, AMOUNT) and lines:
             self.add_error("what", "You entered units of items. Choose “Items”, or clear the units.")
         if what == ALL and amount is not None:
@@ -104,7 +104,7 @@ def _worth_text(line: Any, left: Any, units: str) -> str:
         return f"{units} can be refunded; one is worth {rupees(worth)}."
     return (
         f"{units} can be refunded; one was sold for {rupees(sold_for)} and is worth {rupees(worth)}, because refunds of this"
-        f" order have taken {rupees(left.refunded_amount)} of this item before."
+        f" order have already taken {rupees(left.refunded_amount)} of this item."
     )
 
 
@@ -121,11 +121,11 @@ def _forecast(order: Any) -> list[tuple[str, Any]]:
             f"{rupees(selectors.order_refundable_amount(order.pk))} of {rupees(order.paid_amount)} paid.",
         ),
         *([("Refunded before", f"{rupees(gone)}.")] if gone else []),
-        *([("On its way already", f"{rupees(on_its_way)}.")] if on_its_way else []),
+        *([("Already on its way", f"{rupees(on_its_way)}.")] if on_its_way else []),
         *([("Waits for approval", f"{rupees(waiting)}; it cannot be refunded a second time.")] if waiting else []),
     ]
     if order.status in KEEPS_GOODS:
-        rows.append(("The order", "It stays as it is, and its goods stay reserved."))
+        rows.append(("The order", "The order does not change, and its goods stay reserved."))
     return rows
 
 
@@ -147,7 +147,12 @@ def _cancelling_row(order: Any, actor: Actor) -> list[tuple[str, Any]]:
     user = accounts.find_user(actor.id)
     if order.status not in KEEPS_GOODS or user is None or not user.has_perm("orders.change_order"):
         return []
-    return [("To take back all", "Cancel the order instead: its goods are released, and all that is left is refunded.")]
+    return [
+        (
+            "To refund everything",
+            "Cancel the order instead: its goods are released, and the full remaining amount is refunded.",
+        )
+    ]
 
 
 def _preview(
@@ -195,16 +200,18 @@ def _sources(order: Any, plan: services.RefundPlan) -> list[tuple[str, Any]]:
     rest = plan.amount - sum(taken.values())
     names = {line.pk: line.name for line in orders.list_lines(order.pk)}
     rows = [f"{rupees(amount)} of {names[line_id]}" for line_id, amount in taken.items()]
-    rows += [f"{rupees(rest)} of the round-off of the order"] if rest > 0 else []
+    rows += [f"{rupees(rest)} of the order's round-off"] if rest > 0 else []
     worth = {row.order_line_id: row.amount for row in plan.lines}
     is_of_kept_items = any(amount > worth.get(line_id, 0) for line_id, amount in taken.items())
-    lowers = "What is taken of an item beyond its refunded units lowers what its other units are worth if they are refunded later."
+    lowers = (
+        "Money taken from an item beyond its refunded units reduces what its other units are worth in later refunds."
+    )
     return [("Taken from", "\n".join(rows)), *([("Later refunds", lowers)] if is_of_kept_items else [])]
 
 
 def _refund_destination(attempt: Any, part: int) -> str:
     paid_by = method_text(attempt.method, attempt.payer)
-    return f"{rupees(part)} is refunded to where it was paid from: {paid_by}. It cannot be recalled once the gateway has it."
+    return f"{rupees(part)} is refunded to the original payment method: {paid_by}. It cannot be recalled once the gateway has it."
 
 
 def _refund(

@@ -160,15 +160,15 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
     def at_gateway(self, refund: Refund) -> str:
         return "" if refund.status in _NOT_SUBMITTED else _SUBMITTED[GatewayCall(refund.gateway_call)]
 
-    @admin.display(description="The gateway is asked again")
+    @admin.display(description="Next check with the gateway")
     def asked_again(self, refund: Refund) -> str:
         return format_instant(refund.next_check_at) if refund.next_check_at else ""
 
-    @admin.display(description="Asked by")
+    @admin.display(description="Requested by")
     def asked_by(self, refund: Refund) -> str:
         return name_of(refund, refund.requested_by)
 
-    @admin.display(description="Agreed by")
+    @admin.display(description="Approved by")
     def agreed_by(self, refund: Refund) -> str:
         return name_of(refund, refund.approved_by)
 
@@ -176,7 +176,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
     def confirmed_by(self, refund: Refund) -> str:
         return name_of(refund, refund.transferred_by)
 
-    @admin.display(description="Out of payment")
+    @admin.display(description="From payment")
     def by_which_payment(self, refund: Refund) -> str:
         page = reverse("admin:payments_paymentattempt_change", args=[refund.attempt_id])
         return link(page, refund.attempt.gateway_payment_id)
@@ -229,7 +229,7 @@ class TransferForm(forms.Form):
         required=False,
         widget=UnfoldAdminTextInputWidget(),
         label="Bank reference of the transfer (UTR)",
-        help_text="Empty: the sum is held until the transfer has been made. With it, the money counts as refunded.",
+        help_text="Leave it empty to hold the amount until the transfer has been made. Once entered, the money counts as refunded.",
     )
 
 
@@ -243,28 +243,28 @@ def _reject(refund: Refund, *, user: Any, actor: Any, now: Any, reason: str) -> 
     services.reject_refund(refund_id=refund.pk, actor=actor, reason=reason, now=now)
     if was_held:
         return f"No transfer is made for refund {refund.number}; {rupees(refund.amount)} can be refunded again."
-    return f"Refund {refund.number} is refused. The buyer is notified that no money moves."
+    return f"Refund {refund.number} is rejected. The buyer is notified that no money will be sent."
 
 
 def _retry(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
     again = services.retry_refund(refund_id=refund.pk, actor=actor, now=now)
     waits = again.status == RefundStatus.REQUIRES_APPROVAL
     if waits:
-        return f"Refund {again.number} takes its place and waits until another person approves it."
-    return f"Refund {again.number} takes its place."
+        return f"Refund {again.number} replaces it and waits until another person approves it."
+    return f"Refund {again.number} replaces it."
 
 
 def _transfer(refund: Refund, *, user: Any, actor: Any, now: Any, reference: str) -> str:
     if reference.strip():
         services.confirm_refund_transfer(refund_id=refund.pk, reference=reference.strip(), actor=actor, now=now)
-        return f"Refund {refund.number} is refunded by transfer {reference.strip()}."
+        return f"Refund {refund.number} is paid by bank transfer {reference.strip()}."
     services.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=now)
-    return f"{rupees(refund.amount)} is held for a bank transfer; somebody else may enter its reference."
+    return f"{rupees(refund.amount)} is held for a bank transfer. Another person may enter its reference."
 
 
 def _ask(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
     services.request_refund_sync(refund_id=refund.pk, actor=actor, now=now)
-    return f"The gateway is being asked about refund {refund.number}; look again in a moment."
+    return f"The gateway is being asked for the status of refund {refund.number}. Reload this page in a moment."
 
 
 def is_retryable(refund: Refund) -> bool:
@@ -283,15 +283,15 @@ for _action in (
         is_available=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
     ),
     ObjectAction(
-        name="reject", title="Refuse", permission=_DECIDE, perform=_reject, icon="block", form=ReasonForm, is_destructive=True,
+        name="reject", title="Reject", permission=_DECIDE, perform=_reject, icon="block", form=ReasonForm, is_destructive=True,
         forecast=of_refusal, is_available=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
     ),
     ObjectAction(
-        name="give-up", title="Give the transfer up", permission=_DECIDE, perform=_reject, icon="block", form=ReasonForm,
+        name="give-up", title="Cancel the transfer", permission=_DECIDE, perform=_reject, icon="block", form=ReasonForm,
         is_destructive=True, forecast=of_refusal, is_available=lambda refund: refund.status == RefundStatus.AWAITING_TRANSFER,
     ),
     ObjectAction(
-        name="retry", title="Try again", permission=_DECIDE, perform=_retry, icon="replay", forecast=of_retry,
+        name="retry", title="Retry", permission=_DECIDE, perform=_retry, icon="replay", forecast=of_retry,
         forecast_for_actor=who_retries,
         is_available=is_retryable,
     ),
@@ -301,7 +301,7 @@ for _action in (
         is_available=lambda refund: refund.status == RefundStatus.AWAITING_TRANSFER or is_retryable(refund),
     ),
     ObjectAction(
-        name="ask", title="Ask the gateway now", permission="payments.view_refund", perform=_ask, icon="sync",
+        name="ask", title="Check with the gateway", permission="payments.view_refund", perform=_ask, icon="sync",
         forecast=describe, is_available=_is_outcome_unknown,
     ),
 ):  # fmt: skip

@@ -77,8 +77,8 @@ def _facts(webhook: Webhook) -> list[tuple[str, Any]]:
         ("Attempts so far", webhook.attempts),
         ("Last error", webhook.last_error),
         (
-            "What happens",
-            "It is processed again, with six new attempts. What it reports is booked at most once.",
+            "What will happen",
+            "It is processed again, with six new attempts. What it reports is posted at most once.",
         ),
     ]
 

@@ -7,7 +7,7 @@ DISPUTES = (
     Invariant(
         id="INV-25d",
         name="dispute_balance_matches_deductions",
-        statement="The books hold for each undecided dispute what was taken, as a loss for a lost one, and nothing for the rest.",
+        statement="The books have the deducted amount of each undecided dispute, a loss for each lost one, and nothing for the others.",
         sql="""
             SELECT d.id, d.status, d.amount_deducted, coalesce(b.held, 0) AS held, coalesce(b.lost, 0) AS lost
             FROM payments_dispute d
@@ -26,7 +26,7 @@ DISPUTES = (
     Invariant(
         id="INV-18e",
         name="undecided_disputes_are_polled",
-        statement="Every undecided dispute is looked at within an hour of its time; a decided one has its time and waits no more.",
+        statement="Every undecided dispute is polled within an hour of its time; a decided one has its time of decision and is not polled.",
         grace_seconds=3600,
         sql="""
             SELECT id, gateway_dispute_id, status, next_check_at, decided_at FROM payments_dispute
@@ -40,7 +40,7 @@ DISPUTES = (
     Invariant(
         id="INV-14d",
         name="disputed_money_is_not_refunded",
-        statement="No refund that was requested here after a dispute takes money that the dispute keeps: wanted back, or lost. What"
+        statement="No refund that was requested here after a dispute takes money of that dispute, whether undecided or lost. What"
         " somebody refunds at the gateway all the same is an exception.",
         sql=f"""
             SELECT a.id, a.gateway_payment_id, a.amount, r.number, kept.amount AS disputed, refunded.amount AS refunded

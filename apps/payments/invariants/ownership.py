@@ -33,7 +33,7 @@ OWNERSHIP = (
     Invariant(
         id="INV-49",
         name="related_rows_share_an_order",
-        statement="Refunds and disputes are of the order, payment and gateway of what they are about.",
+        statement="Refunds and disputes have the order, payment and gateway of the attempt that they are about.",
         sql="""
             SELECT 'refund' AS kind, r.id FROM payments_refund r
             JOIN payments_payment p ON p.id = r.payment_id JOIN payments_paymentattempt a ON a.id = r.attempt_id
@@ -54,7 +54,7 @@ OWNERSHIP = (
     Invariant(
         id="INV-49b",
         name="postings_belong_to_their_order",
-        statement="The books know each capture, refund and dispute under the order that it is of.",
+        statement="Each capture, refund and dispute is posted under its own order.",
         sql="""
             SELECT t.id, t.source_type, t.kind, t.order_id, of.order_id AS belongs_to FROM ledger_ledgertransaction t
             JOIN (

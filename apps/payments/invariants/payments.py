@@ -17,7 +17,7 @@ PAYMENTS = (
     Invariant(
         id="INV-15",
         name="gateway_ids_are_unique",
-        statement="No two of our rows stand for one order, link, payment, refund or dispute of a gateway.",
+        statement="No two rows are for the same order, link, payment, refund or dispute of a gateway.",
         sql="""
             SELECT 'payment' AS kind, gateway_order_id AS gateway_id, count(*) AS rows FROM payments_payment
             WHERE gateway_order_id IS NOT NULL GROUP BY gateway, gateway_order_id HAVING count(*) > 1
@@ -95,7 +95,7 @@ PAYMENTS = (
     Invariant(
         id="INV-16b",
         name="payment_amount_matches_amount_due",
-        statement="A payment asks for no more than its order's total, in its currency, of its customer.",
+        statement="A payment requests no more than its order's total, in its currency, of its customer.",
         sql="""
             SELECT p.id, p.amount, p.currency, o.total_amount FROM payments_payment p
             JOIN orders_order o ON o.id = p.order_id
@@ -123,7 +123,7 @@ PAYMENTS = (
     Invariant(
         id="INV-17b",
         name="payment_status_matches_attempts",
-        statement="A payment has succeeded if and only if an attempt of the asked amount was captured.",
+        statement="A payment has succeeded if and only if an attempt of the requested amount was captured.",
         sql="""
             SELECT p.id, p.status, count(a.id) AS captured FROM payments_payment p
             LEFT JOIN payments_paymentattempt a ON a.payment_id = p.id AND a.status = 'captured'
@@ -135,7 +135,7 @@ PAYMENTS = (
     Invariant(
         id="INV-18",
         name="open_payments_are_polled",
-        statement="Every live payment is looked at within the hour, and none has waited a quarter of an hour in vain.",
+        statement="Every live payment is polled within the hour, and none is overdue by a quarter of an hour.",
         grace_seconds=900,
         sql="""
             SELECT id, status, gateway_call, next_check_at FROM payments_payment
@@ -166,7 +166,7 @@ PAYMENTS = (
     Invariant(
         id="INV-18j",
         name="orders_know_if_somebody_is_paying",
-        statement="An order's copy of whether a payment is processing is what its payment says.",
+        statement="An order's copy of whether a payment is processing agrees with its payment.",
         sql="""
             SELECT o.id, o.number, o.is_payment_processing, p.status FROM orders_order o
             LEFT JOIN payments_payment p ON p.order_id = o.id AND p.status IN ('processing', 'requires_capture')
@@ -191,7 +191,7 @@ PAYMENTS = (
     Invariant(
         id="INV-20",
         name="orders_are_paid_once",
-        statement="The money that paid an order is not more than its total; what came beyond is flagged for staff.",
+        statement="The payments of an order are not more than its total; what arrived beyond that is flagged for staff.",
         sql="""
             SELECT o.id, o.number, o.total_amount, sum(coalesce(a.accepted_amount, a.amount)) AS paid FROM orders_order o
             JOIN payments_payment p ON p.order_id = o.id JOIN payments_paymentattempt a ON a.payment_id = p.id
@@ -234,7 +234,7 @@ WEBHOOKS = (
     Invariant(
         id="INV-41b",
         name="webhook_bodies_are_unchanged",
-        statement="Every webhook's body has the hash that was taken when it came, and no two have the same.",
+        statement="Every webhook's body has the hash that was taken when it was received, and no two have the same.",
         sql="""
             SELECT min(id::text) AS id, body_sha256, count(*) AS rows FROM payments_webhook
             GROUP BY gateway, body_sha256
@@ -244,7 +244,7 @@ WEBHOOKS = (
     Invariant(
         id="INV-41c",
         name="processed_webhooks_have_an_outcome",
-        statement="A processed webhook has an outcome, and a reason if it was left alone.",
+        statement="A processed webhook has an outcome, and a reason if it was ignored.",
         sql="""
             SELECT id, event_type, outcome, outcome_reason FROM payments_webhook
             WHERE (processed_at IS NULL) <> (outcome = '') OR (outcome = 'ignored' AND outcome_reason = '')
@@ -285,7 +285,7 @@ WEBHOOKS = (
     Invariant(
         id="INV-42c",
         name="rejected_facts_are_ignored",
-        statement="A webhook about another account, or about a refund or dispute that contradicts itself or our rows, is ignored.",
+        statement="A webhook about another account, or about a refund or dispute that contradicts itself or Bahi's records, is ignored.",
         sql="""
             SELECT w.id, w.event_type, w.outcome, e.reason FROM ledger_reconciliationexception e
             JOIN payments_webhook w ON w.id = e.webhook_id
@@ -298,7 +298,7 @@ WEBHOOKS = (
     Invariant(
         id="INV-42",
         name="only_stored_webhooks_have_effects",
-        statement="Whatever we learnt by webhook stands in a webhook that was signed, kept and processed.",
+        statement="Every change whose source is a webhook has a webhook that was signed, stored and processed.",
         sql="""
             SELECT a.id, a.gateway_payment_id FROM payments_paymentattempt a
             WHERE a.source = 'webhook' AND NOT EXISTS (

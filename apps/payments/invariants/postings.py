@@ -6,7 +6,7 @@ POSTINGS = (
     Invariant(
         id="INV-25",
         name="captures_are_posted_once",
-        statement="Every captured attempt has one posting of its amount, and every capture in the books has its attempt.",
+        statement="Every captured attempt has one posting of its amount, and every capture posted has its attempt.",
         sql="""
             SELECT a.id AS attempt, t.id AS posting, a.amount, e.amount AS posted
             FROM (SELECT * FROM payments_paymentattempt WHERE status = 'captured') a
@@ -21,8 +21,8 @@ POSTINGS = (
     Invariant(
         id="INV-25f",
         name="accepted_differences_are_posted",
-        statement="What a payer was charged beyond or below the accepted amount is booked once, by its reason; nothing else is, and no"
-        " more is reversed than was booked.",
+        statement="What a payer was charged beyond or below the accepted amount is posted once, by its reason; nothing else is, and no"
+        " more is reversed than was posted.",
         sql="""
             WITH due AS (
                 SELECT id, amount - accepted_amount AS difference,

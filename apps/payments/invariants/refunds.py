@@ -30,8 +30,8 @@ REFUNDS = (
     Invariant(
         id="INV-14b",
         name="refunds_within_captured_amount",
-        statement="What has been refunded of an attempt, and what was promised here, is not more than was captured, in its currency. Both"
-        " together are more only while the gateway must still refuse a refund of ours, or staff reject it or give its transfer up, because"
+        statement="What is refunded of an attempt and what refunds reserve of it is together not more than was captured, in its"
+        " currency. It is more only until the gateway rejects Bahi's refund, or staff reject it or cancel its transfer, because"
         " somebody had made one there.",
         sql=f"""
             SELECT a.id, a.gateway_payment_id, a.status, a.amount, sum(r.amount) AS given_back FROM payments_refund r
@@ -126,7 +126,7 @@ REFUNDS = (
     Invariant(
         id="INV-18d",
         name="open_refunds_are_polled",
-        statement="Every open refund is looked at within six hours, and none has waited a quarter of an hour in vain.",
+        statement="Every open refund is polled within six hours, and none is overdue by a quarter of an hour.",
         grace_seconds=900,
         sql="""
             SELECT id, number, status, gateway_call, next_check_at FROM payments_refund
@@ -141,7 +141,7 @@ REFUNDS = (
         statement="An order's copy of what was refunded is the sum of its processed refunds of money that counts as paid.",
         sql=f"""
             WITH whole AS (
-                -- What a payer never paid of an accepted payment, once all that was captured of it has gone, to the last rupee.
+                -- What a payer never paid of an accepted payment, once all that was captured of it is refunded, to the last rupee.
                 SELECT p.order_id, sum(a.accepted_amount - a.amount) AS shortfall FROM payments_paymentattempt a
                 JOIN payments_payment p ON p.id = a.payment_id
                 WHERE a.accepted_amount > a.amount AND a.amount - {LOST_OF_ATTEMPT} < {SMALLEST_REFUND} + (
@@ -163,7 +163,7 @@ REFUNDS = (
     Invariant(
         id="INV-25c",
         name="refunds_are_posted",
-        statement="The books owe exactly what is promised and not yet gone, and show exactly what has gone.",
+        statement="The books owe exactly what refunds reserve and have not paid yet, and show exactly what was refunded.",
         sql="""
             SELECT r.id, r.number, r.status, r.amount, posted.owed, posted.gone FROM payments_refund r
             LEFT JOIN (
@@ -181,7 +181,7 @@ REFUNDS = (
     Invariant(
         id="INV-20d",
         name="refunds_are_decided_by_two",
-        statement="Nobody approved the refund that they requested, and what was attempted again had failed.",
+        statement="Nobody approved the refund that they requested, and only failed refunds were retried.",
         sql="""
             SELECT r.id, r.number, r.requested_by, r.approved_by FROM payments_refund r
             LEFT JOIN payments_refund f ON f.id = r.retry_of_id

@@ -59,7 +59,7 @@ HISTORY = (
     Invariant(
         id="INV-17c",
         name="status_changes_are_allowed_transitions",
-        statement="Every payment, refund and dispute began as such rows begin, and every later move is one that its table allows.",
+        statement="Every payment, refund and dispute began in an initial status, and each later transition is in its table.",
         sql=_forbidden_moves,
     ),
 )

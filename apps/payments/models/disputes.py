@@ -34,7 +34,7 @@ class Dispute(PolledModel, Subject):
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3, default="INR")
     payer_amount = models.BigIntegerField(
-        null=True, blank=True, help_text="What it is about in a currency of the payer's own, in its smallest unit."
+        null=True, blank=True, help_text="The disputed amount in the payer's own currency, in its smallest unit."
     )
     payer_currency = models.CharField(max_length=3, blank=True, default="", db_default="")
     amount_deducted = models.BigIntegerField(default=0)
@@ -45,7 +45,7 @@ class Dispute(PolledModel, Subject):
     opened_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True, blank=True)
     response = models.CharField(max_length=10, choices=DisputeResponseKind, blank=True)
-    summary = models.CharField(max_length=1000, blank=True, help_text="What we say to the bank.")
+    summary = models.CharField(max_length=1000, blank=True, help_text="Our statement to the bank.")
     responded_by = models.CharField(max_length=200, blank=True)
     responded_at = models.DateTimeField(null=True, blank=True)
     last_reminder_hours = models.PositiveSmallIntegerField(

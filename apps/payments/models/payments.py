@@ -69,7 +69,7 @@ class Payment(PolledModel, Subject):
     gateway_order_id = models.CharField(max_length=40, unique=True, null=True, blank=True)
     gateway_link_id = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001 - unique where it is known
     link_closed_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the gateway said that nobody can pay by the link or QR code any more."
+        null=True, blank=True, help_text="When the gateway confirmed that the link or QR code is closed."
     )
     next_action = models.JSONField(default=dict, blank=True)
     error = models.JSONField(default=dict, blank=True)
@@ -153,7 +153,7 @@ class PaymentAttempt(Subject):
     fee_amount = models.BigIntegerField(null=True, blank=True, help_text="The gateway's fee with its GST.")
     fee_tax_amount = models.BigIntegerField(null=True, blank=True)
     fee_bearer = models.CharField(
-        max_length=10, blank=True, default="", db_default="", help_text="Who pays the fee, as the gateway says it."
+        max_length=10, blank=True, default="", db_default="", help_text="Who pays the fee, as the gateway reports it."
     )
     payer_amount = models.BigIntegerField(
         null=True, blank=True, help_text="What the payer was charged in a currency of their own, in its smallest unit."
@@ -172,12 +172,12 @@ class PaymentAttempt(Subject):
         blank=True,
         default="",
         db_default="",
-        help_text="Who would accept the amount, where a second person must agree.",
+        help_text="Who accepted the amount first, where a second person must accept it too.",
     )
     accepted_amount = models.BigIntegerField(
         null=True,
         blank=True,
-        help_text="What of it counts for the order; empty where it is what was requested.",
+        help_text="The part that counts for the order; empty where it is the amount requested.",
     )
     difference_reason = models.CharField(max_length=20, choices=DifferenceReason, blank=True, default="", db_default="")
     accepted_at = models.DateTimeField(null=True, blank=True)

@@ -44,7 +44,7 @@ class Refund(PolledModel, Subject):
         default=dict,
         db_default={},
         blank=True,
-        help_text="What it takes of each order line, by the line's id, with tax; the rest of the amount is round-off.",
+        help_text="The part of each order line, by the line's id, with tax; the rest of the amount is round-off.",
     )
     speed_requested = models.CharField(max_length=10, choices=RefundSpeed, default=RefundSpeed.NORMAL)
     speed_processed = models.CharField(max_length=10, blank=True)
@@ -61,11 +61,11 @@ class Refund(PolledModel, Subject):
         blank=True,
         default="",
         db_default="",
-        help_text="Who confirmed a bank transfer that we made ourselves.",
+        help_text="Who confirmed the bank transfer.",
     )
-    arn = models.CharField(max_length=40, blank=True, help_text="The bank's reference, for talks with the bank.")
+    arn = models.CharField(max_length=40, blank=True, help_text="The bank's reference, for enquiries at the bank.")
     transfer_reference = models.CharField(
-        max_length=80, blank=True, help_text="Of a bank transfer that we made ourselves."
+        max_length=80, blank=True, help_text="The reference of a bank transfer made by staff."
     )
     error = models.JSONField(default=dict, blank=True)
     processed_at = models.DateTimeField(null=True, blank=True)

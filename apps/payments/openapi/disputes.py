@@ -43,7 +43,7 @@ describe_disputes = extend_schema_view(
     accept=operation(
         "accept_dispute",
         "Accept a dispute",
-        description="The payer keeps the money. This cannot be taken back.",
+        description="The payer keeps the money. This cannot be undone.",
         responses={202: DisputeResponse},
         examples=[
             OpenApiExample(
@@ -62,10 +62,11 @@ describe_disputes = extend_schema_view(
     contest=operation(
         "contest_dispute",
         "Contest a dispute",
-        description="What we say goes to the bank with the proof of the sale: `GET /disputes/{id}/evidence`, invoice and credit notes.",
+        description="Sends the bank our statement with the evidence of the sale: `GET /disputes/{id}/evidence`, the"
+        " invoice and the credit notes.",
         responses={202: DisputeResponse},
         examples=[
-            OpenApiExample("What we say", request_only=True, value={"summary": _SUMMARY}),
+            OpenApiExample("Our statement", request_only=True, value={"summary": _SUMMARY}),
             OpenApiExample(
                 "Contested",
                 response_only=True,

@@ -40,7 +40,7 @@ _ORDER = OpenApiExample("An order", request_only=True, value={"order_id": LINK_S
 describe_payment_links = extend_schema_view(
     create=operation(
         "start_payment_link",
-        "Send a buyer a payment link",
+        "Send a payment link",
         description="For staff. Begins to collect what is due of an order by a link, which the buyer is sent by SMS and "
         "e-mail, as far as they have them, as soon as it is there; the order holds its"
         " goods until then. Follow `Location` until `next_action` has its `url`. A link "
@@ -62,7 +62,7 @@ describe_payment_links = extend_schema_view(
 describe_qr_codes = extend_schema_view(
     create=operation(
         "start_qr_code",
-        "Show a buyer a QR code",
+        "Create a QR code",
         description="For staff, at a counter or a door. Begins to collect what is due of an order by a UPI QR code that can be paid "
         "once, for at most two hours. Follow `Location` until `next_action` has its `image_url`. A code of the order that "
         "is under way already is returned; any other payment must be cancelled first.",

@@ -106,13 +106,13 @@ _WAITING = {
 describe_payments = extend_schema_view(
     create=operation(
         "start_payment",
-        "Ask to pay an order",
-        description="Begins to collect what is due of an order and answers at once; follow `Location` until `next_action` is there. "
-        "If a payment of the order is under way already, that one is returned.",
+        "Start a payment",
+        description="Starts to collect the amount due of an order and returns at once; follow `Location` until `next_action` is set."
+        " If a payment of the order is already open, that payment is returned.",
         responses={202: PaymentResponse},
         examples=[
             OpenApiExample("An order", request_only=True, value={"order_id": STARTED_EXAMPLE["order_id"]}),
-            OpenApiExample("Begun", response_only=True, status_codes=["202"], value=STARTED_EXAMPLE),
+            OpenApiExample("Started", response_only=True, status_codes=["202"], value=STARTED_EXAMPLE),
         ],
         raises=[
             orders.OrderNotFound(),
@@ -137,8 +137,8 @@ describe_payments = extend_schema_view(
     ),
     verify=operation(
         "verify_payment",
-        "Hand in what Checkout returned",
-        description="Checks the signature and has a worker ask the gateway, whose answer alone decides. Follow `Location`; "
+        "Confirm a Checkout payment",
+        description="Checks the signature and has a worker query the gateway, whose response alone decides. Follow `Location`; "
         "the payment also completes without this call.",
         responses={202: PaymentResponse},
         examples=[
@@ -151,29 +151,29 @@ describe_payments = extend_schema_view(
                     "signature": "b28b3b1cf11aae4ef55eae124e6c88b095949cbffe7aa624916fac870061a92b",
                 },
             ),
-            OpenApiExample("Being asked", response_only=True, status_codes=["202"], value=READY_EXAMPLE),
+            OpenApiExample("Check requested", response_only=True, status_codes=["202"], value=READY_EXAMPLE),
         ],
         raises=[services.InvalidCheckoutSignature(param="signature")],
     ),
     cancel=operation(
         "cancel_payment",
-        "Give up a payment",
+        "Cancel a payment",
         description="Possible until money is authorised; staff do it for any customer. A payment link or QR code is closed at the "
-        "gateway. Money that still arrives is booked and shown as late.",
+        "gateway. Money that still arrives is posted and shown as late.",
         examples=[
-            OpenApiExample("Nothing to say", request_only=True, value={}),
+            OpenApiExample("Empty body", request_only=True, value={}),
             OpenApiExample("Cancelled", response_only=True, value=CANCELLED_EXAMPLE),
         ],
         raises=[services.PaymentNotCancellable("succeeded")],
     ),
     sync=operation(
         "sync_payment",
-        "Have the gateway asked about a payment",
-        description="For the buyer and for staff, when a payment seems to hang. A worker asks; follow `Location`.",
+        "Check a payment with the gateway",
+        description="For the buyer and for staff, when a payment seems to be stuck. A worker queries the gateway; follow `Location`.",
         responses={202: PaymentResponse},
         examples=[
-            OpenApiExample("Nothing to say", request_only=True, value={}),
-            OpenApiExample("Being asked", response_only=True, status_codes=["202"], value=READY_EXAMPLE),
+            OpenApiExample("Empty body", request_only=True, value={}),
+            OpenApiExample("Check requested", response_only=True, status_codes=["202"], value=READY_EXAMPLE),
         ],
     ),
 )
@@ -182,7 +182,7 @@ describe_payment_qr = extend_schema_view(
     retrieve=operation(
         "get_payment_qr",
         "Read the UPI link as a QR code",
-        description="The very link of `next_action.upi`, unchanged, as an SVG image.",
+        description="The link of `next_action.upi`, unchanged, as an SVG image.",
         responses={(200, "image/svg+xml"): OpenApiTypes.STR},
         examples=[OpenApiExample("An image", response_only=True, media_type="image/svg+xml", value="<svg>...</svg>")],
         raises=[UpiLinkNotFound()],
@@ -192,8 +192,8 @@ describe_payment_qr = extend_schema_view(
 describe_razorpay_webhooks = extend_schema_view(
     create=operation(
         "receive_razorpay_webhook",
-        "Take a webhook of Razorpay",
-        description="Signed with `X-Razorpay-Signature` over the raw body. It is kept before the answer; one that comes again "
+        "Receive a Razorpay webhook",
+        description="Signed with `X-Razorpay-Signature` over the raw body. It is stored before the response; a repeated webhook "
         "changes nothing.",
         request={"application/json": OpenApiTypes.OBJECT},
         responses={200: WebhookAcknowledgementResponse},
@@ -208,7 +208,7 @@ describe_razorpay_webhooks = extend_schema_view(
                 value={"entity": "event", "event": "payment.captured", "contains": ["payment"], "payload": {}},
             ),
             OpenApiExample(
-                "Kept", response_only=True, value={"id": "whk_01jf3z8k4qe7tv2w9x0y1z2a3b", "object": "webhook"}
+                "Stored", response_only=True, value={"id": "whk_01jf3z8k4qe7tv2w9x0y1z2a3b", "object": "webhook"}
             ),
         ],
         raises=[services.InvalidWebhookSignature()],
@@ -219,9 +219,8 @@ describe_attempts = extend_schema_view(
     accept=operation(
         "accept_attempt",
         "Accept another amount as the full payment",
-        description="For finance. The order is paid and confirmed; its invoice is for the order's amount, and what was charged"
-        " beyond or below"
-        " that is booked by the reason. Answers 202 if the difference is above the approval limit: a second person then accepts"
+        description="For finance. The order is paid and confirmed; its invoice is for the order's amount, and the difference"
+        " is posted by its reason. Returns 202 if the difference is above the approval limit: a second person then accepts"
         " it in the same way. The alternative is a refund of the payment.",
         responses={200: PaymentAttemptResponse, 202: PaymentAttemptResponse},
         examples=[

@@ -86,16 +86,16 @@ CANCELLED_ORDER_EXAMPLE: dict[str, Any] = {
     "metadata": {},
 }
 
-_NOTHING = OpenApiExample("Nothing to say", request_only=True, value={})
+_NOTHING = OpenApiExample("Empty body", request_only=True, value={})
 
 describe_refunds = extend_schema_view(
     create=operation(
         "request_refund",
         "Request a refund",
-        description="Of an order: `amount`, `lines`, or all that is left; staff may give an `amount` for `lines`. Who may not"
-        " decide alone gets "
-        "a refund that awaits approval: customers, support, staff about an order of their own, and finance above the limit of "
-        "an order. Usually one refund; one for each payment that it is taken of.",
+        description="Refunds an `amount` of an order, `lines`, or the full remaining amount; staff may give an `amount` for `lines`."
+        " The refund awaits approval if the caller may not decide alone: customers, support, staff for an order of their own, and"
+        " finance above the limit of an order. The response has one refund for each payment that money is taken from, usually"
+        " one.",
         responses={202: list_response(RefundResponse)},
         examples=[
             OpenApiExample(
@@ -148,19 +148,19 @@ describe_refunds = extend_schema_view(
     ),
     reject=operation(
         "reject_refund",
-        "Refuse a refund",
+        "Reject a refund",
         description="For finance: one that awaits approval, or is held for a bank transfer that will not be made. Its amount"
         " can be refunded again.",
         examples=[
-            OpenApiExample("A reason", request_only=True, value={"reason": "The goods did not come back"}),
-            OpenApiExample("Refused", response_only=True, value=WITHDRAWN_EXAMPLE),
+            OpenApiExample("A reason", request_only=True, value={"reason": "The goods were not returned"}),
+            OpenApiExample("Rejected", response_only=True, value=WITHDRAWN_EXAMPLE),
         ],
         raises=[RefundNotPermitted(), services.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed")],
     ),
     retry=operation(
         "retry_refund",
         "Retry a failed refund",
-        description="For finance. A new refund with a new key; the failed one stays as it is.",
+        description="For finance. A new refund with a new key; the failed one does not change.",
         responses={202: RefundResponse},
         examples=[
             _NOTHING,
@@ -181,8 +181,8 @@ describe_refunds = extend_schema_view(
     confirm_transfer=operation(
         "confirm_refund_transfer",
         "Pay a failed refund by bank transfer",
-        description="For finance: with a reference the money has gone, without one its sum is held for the transfer. 403 "
-        "`second_person_required` for the person who requested the refund, and above the limit for the one who agreed to the transfer.",
+        description="For finance. With a reference the refund counts as paid; without one its amount is held for the transfer. 403 "
+        "`second_person_required` for the person who requested the refund, and above the limit for the person who approved the transfer.",
         examples=[
             OpenApiExample("A transfer", request_only=True, value={"reference": "NEFT N326261234567"}),
             OpenApiExample("Paid by transfer", response_only=True, value=TRANSFERRED_EXAMPLE),
@@ -198,8 +198,8 @@ describe_order_cancellations = extend_schema_view(
     create=operation(
         "cancel_order",
         "Cancel an order",
-        description="Possible while nothing was sent and no payment is open. The stock is released; what was paid is refunded, "
-        "see `refunds`: at once if the caller may decide alone about the amount, else after approval.",
+        description="Possible while nothing was sent and no payment is open. The stock is released and the payments are refunded, "
+        "see `refunds`: at once if the caller may decide alone about the amount, otherwise after approval.",
         responses={200: CancelledOrderResponse},
         examples=[
             OpenApiExample("A reason", request_only=True, value={"reason": "Ordered by mistake"}),

@@ -64,16 +64,16 @@ _ENDS: dict[str, PaymentStatus] = {
 }
 
 _BUYER_TEXTS = {
-    "insufficient_funds": "The account does not have enough money. Try another account or another way to pay.",
-    "insufficient_fund": "The account does not have enough money. Try another account or another way to pay.",
+    "insufficient_funds": "The account does not have enough money. Try another account or another payment method.",
+    "insufficient_fund": "The account does not have enough money. Try another account or another payment method.",
     "incorrect_pin": "The UPI PIN was incorrect. Try again.",
     "payment_cancelled": "The payment was cancelled. You can try again. If money has left your account, it will be refunded.",
-    "payment_declined": "The bank declined the payment. Try another way to pay, or ask your bank.",
-    "card_declined": "The bank declined the card. Try another card, or ask your bank.",
+    "payment_declined": "The bank declined the payment. Try another payment method, or contact your bank.",
+    "card_declined": "The bank declined the card. Try another card, or contact your bank.",
     "payment_timed_out": "The payment was not completed in time. If money has left your account, it will be confirmed or refunded.",
     "payment_collect_request_expired": "The request expired before it was approved. Try again.",
     "invalid_vpa": "This UPI ID does not exist. Check it and try again.",
-    "authentication_failed": "The bank could not make sure that it was you. Try again.",
+    "authentication_failed": "The bank could not verify your identity. Try again.",
 }
 _BUYER_DEFAULT = "The payment did not go through. If money has left your account, it will be confirmed or refunded."
 
@@ -192,7 +192,10 @@ def find_contradiction(
     contradiction.
     """
     if not is_our_account:
-        return ExceptionReason.ACCOUNT_MISMATCH, f"The payment is reported for account {account_id}, which is not ours."
+        return (
+            ExceptionReason.ACCOUNT_MISMATCH,
+            f"The payment is reported for account {account_id}, which is not this shop's account.",
+        )
     if status not in (AttemptStatus.AUTHORIZED, AttemptStatus.AUTO_REFUNDED, AttemptStatus.CAPTURED):
         return None
     if currency != our_currency:

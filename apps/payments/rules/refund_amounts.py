@@ -13,7 +13,7 @@ MINIMUM_REFUND_PAISE = 100
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundableLine:
     """
-    An order line with what the refunds that are promised or processed took of it, in units and in paise with tax.
+    An order line with what pending and processed refunds took of it, in units and in paise with tax.
 
     `valued_amount` is what counts when units are valued: units that were refunded for less than they were worth count in full, so
     that what was kept of them is not added to the next ones.

@@ -28,9 +28,9 @@ from apps.payments.states import COMMITTED_REFUNDS, LINK_CHANNELS, AttemptStatus
 
 
 class UpiLinkNotFound(NotFound):
-    """The payment has no UPI link now. Wait until its `next_action` has one; a payment that has ended has none."""
+    """The payment has no UPI link yet. Wait until its `next_action` has one; a payment that has ended has none."""
 
-    message = "This payment has no UPI link at the moment."
+    message = "This payment has no UPI link at the moment. Try again in a moment."
 
 
 def get_payment(payment_id: UUID) -> Payment:

@@ -77,7 +77,7 @@ class NextActionResponse(ResponseSerializer):
     url = serializers.CharField(required=False)
     image_url = serializers.CharField(required=False)
     expires_at = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="From then on nobody can pay by the link or QR code."
+        required=False, allow_null=True, help_text="After this time nobody can pay by the link or QR code."
     )
 
 
@@ -95,7 +95,7 @@ class PaymentAttemptResponse(ResponseSerializer):
     object = serializers.CharField(default="payment_attempt")
     gateway_payment_id = serializers.CharField()
     status = serializers.ChoiceField(choices=AttemptStatus.choices)
-    amount = serializers.IntegerField(help_text="What the payer was charged, in paise.")
+    amount = serializers.IntegerField(help_text="The amount that the payer was charged, in paise.")
     currency = serializers.CharField()
     payer_amount = serializers.IntegerField(
         allow_null=True,
@@ -103,16 +103,14 @@ class PaymentAttemptResponse(ResponseSerializer):
     )
     payer_currency = serializers.CharField(help_text="Empty if it is the rupee.")
     accepted_amount = serializers.IntegerField(
-        allow_null=True, help_text="What of it counts for the order, in paise, where it is not the amount requested."
+        allow_null=True, help_text="The part that counts for the order, in paise, where it is not the amount requested."
     )
     difference_reason = serializers.ChoiceField(choices=DifferenceReason.choices, allow_blank=True)
-    is_under_review = serializers.BooleanField(
-        help_text="The money has arrived and staff decide about it: it is accepted or refunded."
-    )
+    is_under_review = serializers.BooleanField(help_text="The money has arrived, and staff will accept or refund it.")
     review_reason = serializers.ChoiceField(choices=[("", ""), *ReviewReason.choices])
     method = serializers.CharField(help_text="upi, card, netbanking, wallet ...")
     payer = serializers.CharField(help_text="Masked.")
-    rrn = serializers.CharField(help_text="The bank's reference number, for talks with the bank.")
+    rrn = serializers.CharField(help_text="The bank's reference number, for enquiries at the bank.")
     error = serializers.SerializerMethodField()
     authorized_at = serializers.DateTimeField(allow_null=True)
     captured_at = serializers.DateTimeField(allow_null=True)
@@ -140,14 +138,14 @@ class PaymentResponse(ResponseSerializer):
     gateway = serializers.CharField()
     channel = serializers.ChoiceField(choices=PaymentChannel.choices)
     gateway_order_id = serializers.CharField(
-        allow_null=True, help_text="Null until the gateway has answered; a QR code has none."
+        allow_null=True, help_text="Null until the gateway has responded; a QR code has none."
     )
     gateway_link_id = serializers.CharField(
-        allow_null=True, help_text="Of the payment link or QR code; null until the gateway has answered."
+        allow_null=True, help_text="Of the payment link or QR code; null until the gateway has responded."
     )
     next_action = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
-    live_until = serializers.DateTimeField(help_text="Unpaid by then, it expires.")
+    live_until = serializers.DateTimeField(help_text="If it is not paid by then, it expires.")
     succeeded_at = serializers.DateTimeField(allow_null=True)
     attempts = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()

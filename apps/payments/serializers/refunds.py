@@ -80,7 +80,7 @@ class RefundLineResponse(ResponseSerializer):
     order_line_id = IdField("line")
     quantity = serializers.IntegerField()
     amount = serializers.IntegerField(
-        help_text="Paise, with tax: what the units were worth, less what earlier refunds took of their line."
+        help_text="Paise, with tax: the value of the units, less what earlier refunds took of their line."
     )
 
 
@@ -98,10 +98,10 @@ class RefundResponse(ResponseSerializer):
     reason = serializers.ChoiceField(choices=RefundReason.choices)
     note = serializers.CharField()
     speed_requested = serializers.ChoiceField(choices=RefundSpeed.choices)
-    speed_processed = serializers.CharField(help_text="Empty until the gateway has said.")
-    gateway_refund_id = serializers.CharField(allow_null=True, help_text="Null until the gateway has answered.")
-    arn = serializers.CharField(help_text="The bank's reference, for talks with the bank.")
-    transfer_reference = serializers.CharField(help_text="Of a bank transfer of ours.")
+    speed_processed = serializers.CharField(help_text="Empty until the gateway has reported it.")
+    gateway_refund_id = serializers.CharField(allow_null=True, help_text="Null until the gateway has responded.")
+    arn = serializers.CharField(help_text="The bank's reference, for enquiries at the bank.")
+    transfer_reference = serializers.CharField(help_text="The reference of a bank transfer made by staff.")
     retry_of = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
     lines = RefundLineResponse(many=True)
@@ -121,7 +121,7 @@ class RefundResponse(ResponseSerializer):
         if not refund.error:
             return None
         words = {name: refund.error.get(name, "") for name in ("code", "reason", "source", "step")}
-        return {"message": "The bank did not accept the refund. The shop is handling it.", **words}
+        return {"message": "The bank rejected the refund. The shop will send it again or contact you.", **words}
 
 
 class CancelledOrderResponse(ResponseSerializer):
@@ -136,7 +136,7 @@ class CancelledOrderResponse(ResponseSerializer):
     currency = serializers.CharField()
     total_amount = serializers.IntegerField()
     paid_amount = serializers.IntegerField()
-    refunded_amount = serializers.IntegerField(help_text="What has been refunded already.")
+    refunded_amount = serializers.IntegerField(help_text="The amount that has already been refunded.")
     cancelled_at = serializers.DateTimeField(allow_null=True)
     cancel_reason = serializers.CharField()
     refunds = serializers.SerializerMethodField()

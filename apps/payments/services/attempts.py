@@ -50,19 +50,19 @@ _ATTEMPT_EVENTS = {
 
 
 class UnknownGatewayPayment(NotFound):
-    """The gateway's payment belongs to none of ours. Check the id."""
+    """The gateway's payment belongs to no payment in Bahi. Check the id."""
 
-    message = "The gateway's payment {0} belongs to none of ours."
+    message = "The gateway's payment {0} belongs to no payment in Bahi."
 
 
 class PaymentFactsConflict(Conflict):
     """
-    What the gateway reports of a payment contradicts our rows, so it is not booked.
+    The gateway's report about a payment contradicts Bahi's records, so it is not posted.
 
     Staff resolve the exception that was opened.
     """
 
-    message = "What the gateway says of payment {0} cannot be booked. {1}"
+    message = "The gateway's report about payment {0} cannot be posted. {1}"
 
     def __init__(
         self, payment: Payment, attempt: PaymentAttempt | None, facts: GatewayPayment, reason: ExceptionReason, why: str
@@ -84,7 +84,7 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
        order's totals. An order that is paid in full is confirmed.
     6. Late money revives an expired order or is refunded. A second payment is refunded. A wrong amount waits for staff.
 
-    :raises UnknownGatewayPayment: if no payment of ours has that gateway order
+    :raises UnknownGatewayPayment: if no payment in Bahi has that gateway order
     :raises PaymentFactsConflict: if account or currency is not ours, or the facts contradict themselves; nothing changes
     """
     found = selectors.find_payment_for(facts)
@@ -144,7 +144,7 @@ def report_contradiction(
         gateway=facts.gateway,
         reason=refusal.reason,
         entity_id=facts.id,
-        description=f"{refusal.why} Nothing was booked for order {payment.order.number}: open the payment at the gateway.",
+        description=f"{refusal.why} Nothing was posted for order {payment.order.number}. Check the payment in the gateway's dashboard.",
         expected_amount=payment.amount,
         actual_amount=facts.amount,
         currency=payment.currency,

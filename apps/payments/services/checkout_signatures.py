@@ -16,7 +16,7 @@ from apps.payments.services.payments import enqueue_payment_sync
 
 class InvalidCheckoutSignature(Invalid):
     """
-    The signature that the browser brought does not belong to this payment.
+    The signature from Checkout does not belong to this payment.
 
     Send what Checkout returned, unchanged.
     """
@@ -60,4 +60,4 @@ def verify_checkout(
         log_security_event("checkout_signature_invalid", payment=payment.public_id)
         raise InvalidCheckoutSignature(param="signature")
 
-    return enqueue_payment_sync(payment, actor=actor, now=now, reason="the browser came back")
+    return enqueue_payment_sync(payment, actor=actor, now=now, reason="Checkout returned")

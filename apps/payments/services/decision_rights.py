@@ -32,16 +32,16 @@ class SelfApprovalForbidden(Forbidden):
 
 
 class OwnOrderDecisionForbidden(SelfApprovalForbidden):
-    """Staff cannot decide about the money of their own order. Another person must do it."""
+    """Staff cannot decide about a refund or payment of their own order. Another person must do it."""
 
-    message = "Another person must decide about the money of order {0}, because it is your own order."
+    message = "Another person must decide about the refund or payment of order {0}, because it is your own order."
     code = SelfApprovalForbidden.code
 
 
 class SecondPersonRequired(Forbidden):
-    """Only staff who may approve refunds can decide about this money. Ask one of them."""
+    """Only staff who may approve refunds can decide about this refund or payment. Ask one of them."""
 
-    message = "Only staff who may approve refunds can decide about the money of order {0}."
+    message = "Only staff who may approve refunds can decide about the refund or payment of order {0}."
 
 
 class RequesterCannotTransfer(SecondPersonRequired):
@@ -52,9 +52,11 @@ class RequesterCannotTransfer(SecondPersonRequired):
 
 
 class ApprovalThresholdExceeded(SecondPersonRequired):
-    """The amount is above what one person may decide about an order. A second person must approve it."""
+    """The amount is above what one person may approve for an order. A second person must approve it."""
 
-    message = "A second person must agree: {0} of order {1} is above the {2} that one person may decide about an order."
+    message = (
+        "A second person must approve: {0} of order {1} is above the {2} that one person may approve for an order."
+    )
     code = SecondPersonRequired.code
 
 

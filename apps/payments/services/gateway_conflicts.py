@@ -89,7 +89,7 @@ def transferred_and_refunded_conflict(facts: GatewayRefund, *, refund: Refund) -
 
 
 def find_pending_transfer_conflict(facts: GatewayRefund, *, attempt: PaymentAttempt) -> FactConflict | None:
-    """Return that a refund made at the gateway took money which is held for bank transfers of ours, or None."""
+    """Return that a refund made at the gateway took money which is held for bank transfers, or None."""
     held = selectors.list_refunds_awaiting_transfer(attempt.pk)
     if not held or selectors.reserved_amount(attempt.pk) <= attempt.amount:
         return None

@@ -134,7 +134,7 @@ def check_gateway_order(payment: Payment, gateway_order: GatewayOrder) -> None:
     if (gateway_order.amount, gateway_order.currency) != (payment.amount, payment.currency):
         log.error("gateway_order_differs", payment=payment.public_id, gateway_order=gateway_order.id)
         raise GatewayRejected(
-            GatewayError(code="ORDER_DIFFERS", description="amount or currency is not what we asked for")
+            GatewayError(code="ORDER_DIFFERS", description="the amount or currency is not the one requested")
         )
 
 

@@ -1,4 +1,4 @@
-"""Money that came for an order that was closed, or paid already: the order is revived if it can be, else the money goes back."""
+"""Money that came for an order that was closed, or paid already: the order is revived if it can be, else the money is refunded."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING

@@ -77,7 +77,7 @@ def requested_from_gateway(refund: Refund, attempt: PaymentAttempt) -> tuple[int
 
 
 def _stands_for(facts: GatewayRefund, refund: Refund, attempt: PaymentAttempt) -> bool:
-    """Test if the facts, in the payer's currency, are a refund of ours: to the unit, unless it was made from such facts."""
+    """Test if the facts, in the payer's currency, match a refund made by Bahi: to the unit, unless it was made from such facts."""
     requested, _ = requested_from_gateway(refund, attempt)
     if facts.amount == requested:
         return requested > 0

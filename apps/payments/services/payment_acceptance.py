@@ -52,28 +52,28 @@ class AttemptNotAcceptable(Conflict):
 class AttemptPartlyRefundedOrDisputed(AttemptNotAcceptable):
     """Some of the payment is refunded, being refunded or disputed. Refund the rest."""
 
-    message = "Payment {0} cannot be accepted any more, because some of it is refunded, being refunded or disputed."
+    message = "Payment {0} can no longer be accepted, because some of it is refunded, being refunded or disputed."
     code = AttemptNotAcceptable.code
 
 
 class OrderAcceptsNoPayment(AttemptNotAcceptable):
     """The order of the payment under review is paid or closed. Refund the money."""
 
-    message = "Order {0} is {1} and takes no payment any more. Refund the money instead."
+    message = "Order {0} is {1} and can no longer be paid. Refund the payment instead."
     code = AttemptNotAcceptable.code
 
 
 class OrderOutOfStock(AttemptNotAcceptable):
     """The order has expired and its goods are sold out. Refund the money."""
 
-    message = "Order {0} has expired and its goods are no longer in stock. Refund the money instead."
+    message = "Order {0} has expired and its goods are no longer in stock. Refund the payment instead."
     code = AttemptNotAcceptable.code
 
 
 class CustomerGone(AttemptNotAcceptable):
     """The order has expired and its customer was erased. Refund the money."""
 
-    message = "Order {0} has expired and its customer was erased. Refund the money instead."
+    message = "Order {0} has expired and its customer was erased. Refund the payment instead."
     code = AttemptNotAcceptable.code
 
 

@@ -54,7 +54,7 @@ def find_or_create_link(
         )
     if not _matches_payment(payment, link):
         raise GatewayRejected(
-            GatewayError(code="LINK_DIFFERS", description="amount or currency is not what we asked for")
+            GatewayError(code="LINK_DIFFERS", description="the amount or currency is not the one requested")
         )
     return link
 

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 class AttemptNotUnderReview(Conflict):
-    """The payment does not wait for a decision. Read the payment."""
+    """The payment does not await a decision. Read the payment."""
 
-    message = "Payment {0} does not wait for a decision."
+    message = "Payment {0} does not await a decision."
 
 
 class ReviewHasUnrefundedAmount(Conflict):
@@ -42,9 +42,9 @@ class ReviewHasUnrefundedAmount(Conflict):
 
 
 class ReviewNoteRequired(Invalid):
-    """The review was to be closed without a note. Say in it why."""
+    """The review cannot be closed without a note. Enter a note with the reason."""
 
-    message = "Say in a note why the review is closed."
+    message = "Enter a note with the reason why the review is closed."
 
 
 _REASONS = {

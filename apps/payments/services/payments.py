@@ -26,13 +26,13 @@ _FIRST_CHECK_AFTER = timedelta(seconds=20)
 
 
 class OrderNotPayable(Conflict):
-    """The order's state takes no payment, or its time to pay is over. Place a new order."""
+    """The order's state allows no payment, or its time to pay is over. Place a new order."""
 
     message = "Order {0} is {1}; it does not await a payment."
 
 
 class NothingToPay(Conflict):
-    """The order is paid. Nothing needs to be done."""
+    """The order is paid. No action is needed."""
 
     message = "Nothing is left to pay for order {0}."
 
@@ -44,13 +44,13 @@ class PaymentInProgress(Conflict):
 
 
 class PaymentNotCancellable(Conflict):
-    """The payment's state does not allow cancelling it. Read the payment."""
+    """The payment's state does not allow it to be cancelled. Read the payment."""
 
     message = "The payment is {0} and can no longer be cancelled."
 
 
 class PaymentUnderReview(Conflict):
-    """Money for the order came and staff are reviewing it. Do not pay again: it is accepted or refunded."""
+    """A payment for the order has arrived, and staff are reviewing it. Do not pay again: it is accepted or refunded."""
 
     message = (
         "Money for order {0} has arrived and is being reviewed. You do not need to pay again: the order will be confirmed or"

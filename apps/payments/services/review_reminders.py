@@ -37,7 +37,7 @@ def report_overdue_reviews(*, now: datetime) -> int:
 
     if overdue:
         numbers = ", ".join(attempt.payment.order.number for attempt in overdue[:_NAMED])
-        detail = f"Captured payments wait to be accepted or refunded: {len(overdue)}. The first orders are {numbers}."
+        detail = f"{len(overdue)} captured payments wait to be accepted or refunded. The first orders are {numbers}."
         report_incident(kind=REVIEWS_OVERDUE, key=_KEY, detail=detail, now=now)
     else:
         resolve_incident(kind=REVIEWS_OVERDUE, key=_KEY, now=now)

@@ -31,8 +31,8 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
     """
     Bring the review of an attempt, and its payment, in line with what became of the money.
 
-    The payment is closed once all of its money under review is promised back or lost, and the review once all of it has gone;
-    less than a gateway refunds counts for nothing. The caller has locked order and attempt, and notifies the order.
+    The payment is closed once all of its money under review is reserved for refunds or lost, and the review once all of it is
+    refunded or lost; less than a gateway can refund is ignored. The caller has locked order and attempt, and notifies the order.
     """
     if not attempt.review_reason:
         return

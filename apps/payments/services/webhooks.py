@@ -123,7 +123,7 @@ def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
     """
     Process a stored webhook, once.
 
-    A webhook is ignored, with a reason, if its type is not used, if it concerns nothing of ours, or if it fails our
+    A webhook is ignored, with a reason, if its type is not used, if it concerns nothing in Bahi, or if it fails our
     checks. If processing fails, the sweep retries it with growing delays, and it is parked for staff after the last
     attempt.
     """
@@ -137,7 +137,7 @@ def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
             outcome, reason = _apply(webhook, now=now)
     except DataError as failure:
         # A retry cannot succeed: the database will never be able to store this data.
-        outcome, reason = WebhookOutcome.IGNORED, f"it can never be stored: {failure}"
+        outcome, reason = WebhookOutcome.IGNORED, f"it cannot be stored: {failure}"
         log.exception("webhook_unprocessable", webhook=webhook.public_id)
         _open_failure_exception(webhook, attempts=1, error=failure, now=now)
     except Exception as failure:
@@ -223,7 +223,7 @@ def _apply_payment(webhook: Webhook, facts: GatewayPayment, *, now: datetime) ->
         if facts.our_payment:
             # The payment names ours, but not a gateway order that we know: nothing else will report its money.
             log.error("unknown_gateway_order_paid", webhook=webhook.public_id, payment=facts.our_payment)
-        return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
+        return WebhookOutcome.IGNORED, "no payment in Bahi has this gateway order"
     except PaymentFactsConflict as refusal:
         return _open_contradiction(webhook, refusal, now=now)
     webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
@@ -235,14 +235,14 @@ def _open_contradiction(
 ) -> tuple[WebhookOutcome, str]:
     """Open an exception about a payment that cannot be booked; the webhook is not processed again."""
     exception = report_contradiction(refusal, webhook=webhook, actor=gateway_actor(webhook.gateway), now=now)
-    return WebhookOutcome.IGNORED, f"{refusal.why} Staff decide about it by {exception.public_id}."
+    return WebhookOutcome.IGNORED, f"{refusal.why} Staff decide about it in exception {exception.public_id}."
 
 
 def _open_exception(
     webhook: Webhook, envelope: WebhookEnvelope, reason: ExceptionReason, why: str, *, now: datetime
 ) -> None:
     """
-    Open an exception about a webhook that failed our checks, if it concerns a payment of ours.
+    Open an exception about a webhook that failed our checks, if it concerns a payment in Bahi.
 
     Other webhooks, such as those of another shop's account with the same secret, do not concern our books.
     """
@@ -274,7 +274,7 @@ def _apply_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> t
             with transaction.atomic():
                 attempt = apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
         except UnknownGatewayPayment:
-            return WebhookOutcome.IGNORED, "no payment of ours has this gateway order"
+            return WebhookOutcome.IGNORED, "no payment in Bahi has this gateway order"
         except PaymentFactsConflict as refusal:
             return _open_contradiction(webhook, refusal, now=now)
         webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
@@ -285,7 +285,7 @@ def _apply_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> t
     except RefundFactsConflict as conflict:
         return WebhookOutcome.IGNORED, str(conflict)
     except UnknownGatewayRefund:
-        return WebhookOutcome.IGNORED, "it refunds no captured payment of ours"
+        return WebhookOutcome.IGNORED, "it refunds no captured payment in Bahi"
     webhook.metadata = {**webhook.metadata, "gateway_refund_id": refund.gateway_refund_id}
     return WebhookOutcome.PROCESSED, ""
 
@@ -300,7 +300,7 @@ def _apply_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) ->
     except DisputeFactsConflict as conflict:
         return WebhookOutcome.IGNORED, str(conflict)
     except (UnknownGatewayPayment, UnknownGatewayDispute):
-        return WebhookOutcome.IGNORED, "it is about no captured payment of ours"
+        return WebhookOutcome.IGNORED, "it is about no captured payment in Bahi"
     except PaymentFactsConflict as refusal:
         return _open_contradiction(webhook, refusal, now=now)
     webhook.metadata = {"gateway_dispute_id": dispute.gateway_dispute_id}
@@ -311,11 +311,11 @@ def _apply_link(webhook: Webhook, facts: GatewayLink, *, now: datetime) -> tuple
     """Have the payment of a link or QR code polled after it was closed, unless it is paid or known to be closed."""
     payment = selectors.find_payment_of_link(facts)
     if payment is None:
-        return WebhookOutcome.IGNORED, "no payment of ours has this link or QR code"
+        return WebhookOutcome.IGNORED, "no payment in Bahi has this link or QR code"
     if payment.status in SUCCESSFUL:
         return WebhookOutcome.IGNORED, "the payment is paid"
     if payment.link_closed_at is not None:
-        return WebhookOutcome.IGNORED, "that it is closed is known"
+        return WebhookOutcome.IGNORED, "it is already closed"
     request_payment_sync(payment_id=payment.pk, actor=gateway_actor(webhook.gateway), now=now)
     return WebhookOutcome.PROCESSED, "the gateway is asked"
 

@@ -17,15 +17,15 @@ MAX_EVIDENCE_PIECES = 20
 
 
 class EvidenceLimitExceeded(Invalid):
-    """The dispute has as many pieces of evidence as it takes. Send the most important ones."""
+    """The dispute already has the maximum number of pieces of evidence. Send the most important ones."""
 
-    message = "A dispute takes at most {0} pieces of evidence."
+    message = "A dispute can have at most {0} pieces of evidence."
 
 
 class TrackingRequiresShippingEvidence(Invalid):
-    """A carrier or tracking number came with evidence that is not of shipping. Leave it out, or change the type."""
+    """A carrier or tracking number was sent with evidence that is not of shipping. Leave it out, or change the type."""
 
-    message = "A carrier and a tracking number belong to evidence of shipping."
+    message = "A carrier and a tracking number are allowed with evidence of shipping only."
 
 
 @transaction.atomic

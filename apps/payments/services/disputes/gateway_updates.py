@@ -53,14 +53,14 @@ _RETURNED = (DisputeStatus.WON, DisputeStatus.CLOSED)
 
 
 class UnknownGatewayDispute(NotFound):
-    """The gateway's dispute is about no captured payment of ours. Check the id."""
+    """The gateway's dispute is about no captured payment in Bahi. Check the id."""
 
-    message = "The gateway's dispute {0} is about no captured payment of ours."
+    message = "The gateway's dispute {0} is about no captured payment in Bahi."
 
 
 class DisputeFactsConflict(UnknownGatewayDispute):
     """
-    What the gateway reports of a dispute contradicts our rows, so it is not booked.
+    The gateway's report about a dispute contradicts Bahi's records, so it is not posted.
 
     Staff resolve the exception that was opened.
     """
@@ -80,7 +80,7 @@ def apply_gateway_dispute(
     Facts that conflict with our rows, or with themselves, open an exception for staff, and nothing is posted. A dispute
     of more than refunds have left of the payment is stored too, because staff must answer it in time.
 
-    :raises UnknownGatewayDispute: if it is about no captured payment of ours
+    :raises UnknownGatewayDispute: if it is about no captured payment in Bahi
     :raises DisputeFactsConflict: if the facts conflict; the exception for staff is kept
     """
     applied = _apply(facts, source=source, actor=actor, now=now, webhook=webhook)

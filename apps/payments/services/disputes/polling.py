@@ -111,6 +111,6 @@ def _resubmit_response(*, dispute_id: UUID, now: datetime) -> None:
         {"response": dispute.response, "checks": dispute.checks + 1, "next_check_at": now + RESUBMIT_INTERVAL},
         root=order.pk,
         actor=gateway_actor(dispute.attempt.gateway),
-        event_reason="the gateway does not have our answer yet",
+        event_reason="the gateway does not have our response yet",
         now=now,
     )

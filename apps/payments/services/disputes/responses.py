@@ -27,15 +27,15 @@ RESUBMIT_INTERVAL = timedelta(minutes=2)
 
 
 class DisputeDeadlinePassed(Conflict):
-    """The time to answer the dispute is over. The bank decides without our answer."""
+    """The deadline to respond to the dispute has passed. The bank decides without a response."""
 
-    message = "Dispute {0} had to be answered by {1}."
+    message = "The deadline to respond to dispute {0} was {1}."
 
 
 class DisputeNotAwaitingResponse(Conflict):
-    """The dispute's state takes no answer. Read the dispute."""
+    """The dispute's state allows no response. Read the dispute."""
 
-    message = "Dispute {0} is {1} and cannot be answered now."
+    message = "Dispute {0} is {1}, so you cannot respond to it."
 
 
 def accept_dispute(*, dispute_id: UUID, actor: Actor, now: datetime) -> Dispute:

@@ -23,9 +23,9 @@ MINIMUM_PAISE = rules.MINIMUM_REFUND_PAISE
 
 
 class NothingToRefund(Conflict):
-    """All money of the order is refunded or being refunded. Nothing needs to be done."""
+    """All money of the order is refunded or being refunded. No action is needed."""
 
-    message = "Nothing of order {0} is left to refund."
+    message = "Order {0} has nothing left to refund."
 
 
 class RefundExceedsPayment(Conflict):
@@ -37,7 +37,7 @@ class RefundExceedsPayment(Conflict):
 class RefundNoLongerAvailable(RefundExceedsPayment):
     """Since the refund was requested, other refunds took some of its money. Withdraw it and request what is left."""
 
-    message = "Only {1} of the {2} of this refund is left of order {0}."
+    message = "Only {1} of order {0} can still be refunded; this refund is of {2}."
     code = RefundExceedsPayment.code
 
 
@@ -45,7 +45,7 @@ class RefundLeavesRemainder(Conflict):
     """The refund would leave less of the payment than a gateway can refund. Refund all, or less."""
 
     message = (
-        "A refund of {1} would leave less than {4} of a payment of order {0}, and no gateway refunds so little."
+        "A refund of {1} would leave less than {4} of a payment of order {0}, which no gateway can refund."
         " Refund at most {2}, or all {3}."
     )
 
@@ -54,7 +54,7 @@ class RefundOnlyPossibleInFull(RefundLeavesRemainder):
     """Any part of the payment would leave less than a gateway can refund. Refund all of it."""
 
     message = (
-        "A refund of {1} would leave less than {4} of a payment of order {0}, and no gateway refunds so little."
+        "A refund of {1} would leave less than {4} of a payment of order {0}, which no gateway can refund."
         " Refund all {3}."
     )
     code = RefundLeavesRemainder.code
@@ -63,7 +63,7 @@ class RefundOnlyPossibleInFull(RefundLeavesRemainder):
 class PaymentDisputed(Conflict):
     """The payer's bank disputes the payment, so a refund could return it twice. Wait until the dispute is decided."""
 
-    message = "The payer's bank disputes money of order {0}. Disputed money cannot be refunded as well."
+    message = "The payer's bank disputes a payment of order {0}. Disputed money cannot be refunded as well."
 
 
 class RefundTooSmall(Invalid):
@@ -86,17 +86,17 @@ class RefundBelowCurrencyUnit(RefundTooSmall):
 class LineNotInOrder(Invalid):
     """A line of the refund is not of this order. Send lines of the order."""
 
-    message = "The order has no such line."
+    message = "The order does not have this line."
 
 
 class RefundQuantityExceedsLine(Conflict):
-    """More units of a line are to be refunded than are left of it. Send at most as many as the message says."""
+    """The refund has more units of a line than are left of it. Send at most as many as the message says."""
 
     message = "{1} units of line {0} can be refunded; you entered {2}."
 
 
 class LinesSpanPayments(Conflict):
-    """The lines were paid by several payments, and a refund is of one. Request the refund by amount."""
+    """The lines were paid by several payments, and a refund can only be of one. Request the refund by amount."""
 
     message = "No single payment of order {0} covers these lines. Request the refund by amount."
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class RefundNotAwaitingApproval(Conflict):
-    """The refund's state takes no approval or rejection. Read the refund."""
+    """The refund's state allows no approval or rejection. Read the refund."""
 
     message = "Refund {0} is {1}; it does not await approval."
 

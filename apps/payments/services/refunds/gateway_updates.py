@@ -69,14 +69,14 @@ _STATUS_EVENTS = {
 
 
 class UnknownGatewayRefund(NotFound):
-    """The gateway's refund is of no captured payment of ours. Check the id."""
+    """The gateway's refund is of no captured payment in Bahi. Check the id."""
 
-    message = "The gateway's refund {0} refunds no captured payment of ours."
+    message = "The gateway's refund {0} refunds no captured payment in Bahi."
 
 
 class RefundFactsConflict(UnknownGatewayRefund):
     """
-    What the gateway reports of a refund contradicts our rows, so it is not booked.
+    The gateway's report about a refund contradicts Bahi's records, so it is not posted.
 
     Staff resolve the exception that was opened.
     """
@@ -102,7 +102,7 @@ def apply_gateway_refund(
 
     `matched_refund_id` is our refund that adopts the gateway's refund, unless another one has adopted it already.
 
-    :raises UnknownGatewayRefund: if it is a refund of no captured payment of ours
+    :raises UnknownGatewayRefund: if it is a refund of no captured payment in Bahi
     :raises RefundFactsConflict: if the facts conflict; the exception for staff is kept
     """
     applied = _apply(facts, actor=actor, now=now, webhook=webhook, matched_refund_id=matched_refund_id)
@@ -180,7 +180,7 @@ def _cancel_uncovered_refunds(
         if other.pk in same:
             continue
         excess -= other.amount
-        reason = f"{facts.id} was made at the gateway and has taken the money"
+        reason = f"{facts.id} was made at the gateway and used the money"
         # The buyer is notified of the one that was made.
         withdrawn = cancel_locked_refund(
             order, other, actor=SYSTEM, reason=reason, event_type=events.REFUND_UPDATED, now=now

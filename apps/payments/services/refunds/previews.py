@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class RefundPreviewOutdated(Conflict):
-    """The order's money has changed since the preview was shown. Look at the new preview and confirm it."""
+    """The order's money has changed since the preview was shown. Check the new preview and confirm it."""
 
     message = (
-        "The money of order {0} has changed since you opened this page, so nothing was refunded. Look at what will happen"
-        " now, and confirm it again."
+        "The money of order {0} has changed since you opened this page, so nothing was refunded. Check the new"
+        " amounts and confirm again."
     )
 
 

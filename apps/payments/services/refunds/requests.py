@@ -72,7 +72,7 @@ class RefundNotFailed(Conflict):
 class RefundAlreadyRetried(Conflict):
     """The failed refund was retried as another one. Continue with that one."""
 
-    message = "Refund {0} was attempted again as {1}; continue with that one."
+    message = "Refund {0} was already retried as {1}. Continue with refund {1}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

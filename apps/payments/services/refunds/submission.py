@@ -45,9 +45,9 @@ log = structlog.get_logger(__name__)
 
 
 class RefundNotOpen(Conflict):
-    """The refund has ended, so there is nothing to ask the gateway. Read the refund."""
+    """The refund has ended, so its status cannot be requested from the gateway. Read the refund."""
 
-    message = "Refund {0} is {1}; there is nothing to ask the gateway."
+    message = "Refund {0} is {1}, so there is no status to request from the gateway."
 
 
 def submit_refund(*, refund_id: UUID, now: datetime) -> bool:
@@ -84,7 +84,7 @@ def _apply_answer(refund: Refund, facts: GatewayRefund, *, now: datetime) -> Non
     """
     Apply the gateway's answer about a refund. If the answer conflicts with the refund, its outcome stays unknown.
 
-    If another row of ours has adopted the gateway's refund, this one is cancelled.
+    If another row has adopted the gateway's refund, this one is cancelled.
     """
     try:
         applied = apply_gateway_refund(facts=facts, actor=SYSTEM, now=now, matched_refund_id=refund.pk)
