@@ -7,7 +7,7 @@ CUSTOMER_EVENT_TEXTS: Mapping[str, str] = {
     "orders.order.placed": "The order was placed.",
     "orders.order.confirmed": "The order is paid and confirmed.",
     "orders.order.cancelled": "The order was cancelled.",
-    "orders.order.expired": "The order was closed because no payment had arrived in time.",
+    "orders.order.expired": "The order was closed because no payment arrived in time.",
     "payments.payment.created": "A payment was started.",
     "payments.payment.succeeded": "The payment was received.",
     "payments.payment.succeeded_late": "The payment arrived late.",
@@ -16,7 +16,7 @@ CUSTOMER_EVENT_TEXTS: Mapping[str, str] = {
     "payments.attempt.failed": "An attempt to pay did not succeed.",
     "payments.attempt.authorized": "The bank has authorised the payment.",
     "payments.attempt.accepted": "The payment was accepted.",
-    "payments.refund.unknown": "The bank has not answered about the refund yet; we keep asking.",
+    "payments.refund.unknown": "The bank has not confirmed the refund yet. We keep checking.",
     "orders.order.erased": "The customer's personal data was erased.",
     "invoicing.invoice.issued": "The tax invoice was issued.",
     "invoicing.invoice.rendered": "The tax invoice is ready to download.",
@@ -27,18 +27,18 @@ CUSTOMER_EVENT_TEXTS: Mapping[str, str] = {
     "payments.refund.cancelled": "The refund was cancelled.",
     "payments.refund.submitted": "The refund is on its way to the bank.",
     "payments.refund.processed": "The refund has been paid.",
-    "payments.refund.failed": "The bank did not take the refund. The money is safe with us, and we try again.",
+    "payments.refund.failed": "The bank rejected the refund. The money is safe with us, and we will send it again or transfer it.",
     "payments.dispute.opened": "The payer's bank disputes the payment.",
-    "payments.dispute.won": "The bank has decided that the payment stands.",
+    "payments.dispute.won": "The bank has decided that the payment was valid.",
     "payments.dispute.lost": "The bank has returned the money to the payer.",
-    "payments.dispute.closed": "The bank has closed its question about the payment.",
+    "payments.dispute.closed": "The bank has closed the dispute about the payment.",
     "notifications.notification.sent": "We sent you a message.",
 }
 
 
 _PAYMENT_CREATED_BY_CHANNEL: Mapping[str, str] = {
-    "payment_link": "A payment link was made.",
-    "qr_code": "A QR code to pay by was made.",
+    "payment_link": "A payment link was created.",
+    "qr_code": "A QR code for the payment was created.",
 }
 
 

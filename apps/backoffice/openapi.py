@@ -137,9 +137,9 @@ describe_ledger = extend_schema_view(
 describe_timeline = extend_schema_view(
     list=operation(
         "get_order_timeline",
-        "Read what happened to an order",
+        "Read the timeline of an order",
         description="The events of the order and of its payments, refunds, documents and messages, oldest first, each with the money,"
-        " the document or the message that it is about. Staff see more of it.",
+        " the document or the message that it is about. Staff see more events.",
         examples=[page_example(*TIMELINE_EXAMPLE, name="Placed and paid")],
     ),
 )
@@ -149,13 +149,14 @@ describe_evidence = extend_schema_view(
     retrieve=operation(
         "get_dispute_evidence",
         "Read the evidence for a dispute",
-        description="What the bank is shown with a contest: payment, buyer, delivery, documents, messages, and statements of staff.",
+        description="What is sent to the bank when a dispute is contested: payment, buyer, delivery, documents,"
+        " messages, and statements of staff.",
         examples=[OpenApiExample("A sale", response_only=True, value=EVIDENCE_EXAMPLE)],
     ),
     create=operation(
         "add_dispute_evidence",
         "Add evidence to a dispute",
-        description="A statement in our own words, such as how the parcel was handed over. It goes to the bank with a contest.",
+        description="A statement of staff, such as how the parcel was handed over. It is sent to the bank when the dispute is contested.",
         responses={201: StatementResponse},
         examples=[
             OpenApiExample(
@@ -183,13 +184,13 @@ describe_evidence_pdf = extend_schema_view(
         "request_dispute_evidence_pdf",
         "Request the evidence for a dispute as a PDF",
         description="A worker renders the PDF of the evidence as it stands now: 202, and GET of the Location gives it in a moment."
-        " 200 if there is one already. Requesting it again before a worker came changes nothing.",
+        " 200 if there is one already. Requesting it again before the worker has rendered it changes nothing.",
         responses={200: EvidencePdfResponse, 202: EvidencePdfResponse},
         examples=[
             OpenApiExample(
                 name, response_only=True, status_codes=[code], value={**EVIDENCE_PDF_EXAMPLE, "status": status}
             )
-            for name, code, status in (("There already", "200", "ready"), ("Requested", "202", "pending"))
+            for name, code, status in (("Already available", "200", "ready"), ("Requested", "202", "pending"))
         ],
     ),
 )

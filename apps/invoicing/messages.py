@@ -4,9 +4,9 @@
 _SKIPPED = {
     "never_invoiced": "No credit note: the order was never invoiced.",
     "refunded_before_sale": "No credit note: the money was refunded before anything was sold.",
-    "surplus": "No credit note: nothing was sold for this money.",
+    "surplus": "No credit note: this payment was for nothing that was sold.",
     "fully_credited": "No credit note: the invoice has been credited in full.",
-    "deadline_passed": "No credit note: the time that the law allows for one had passed.",
+    "deadline_passed": "No credit note: the time limit of the law for credit notes had passed.",
 }
 
 

@@ -83,7 +83,7 @@ _NOTE_FACTS = {
     "updated_at": "2026-11-25T09:12:40.000Z",
     "refers_to": {"id": SUMMARY_EXAMPLE["id"], "number": "INV260000123", "invoice_date": "2026-11-21"},
     "refund_id": "rfnd_06e0n8a4b6c8d0e2g4h6j8kam0",
-    "reason": "Goods came back",
+    "reason": "Goods were returned",
     **_NOTE_AMOUNTS,
 }
 _NOTE_LINE = {
@@ -111,13 +111,13 @@ describe_invoices = extend_schema_view(
     list=operation(
         "list_invoices",
         "List invoices",
-        description="My invoices, newest first; staff who may view invoices get those of everybody.",
+        description="My invoices, newest first. Staff who may view invoices get those of all customers.",
         examples=[page_example(SUMMARY_EXAMPLE)],
     ),
     retrieve=operation(
         "get_invoice",
         "Read an invoice",
-        description="The invoice as it was issued: lines, tax by head and by HSN code, and where its PDF is.",
+        description="The invoice as it was issued: lines, tax by head and by HSN code, and the URL of its PDF.",
         examples=[OpenApiExample("An invoice", response_only=True, value=INVOICE_EXAMPLE)],
     ),
     pdf=operation(
@@ -133,14 +133,15 @@ describe_credit_notes = extend_schema_view(
     list=operation(
         "list_credit_notes",
         "List credit notes",
-        description="My credit notes, newest first, one for each refund of an invoice; staff who may view invoices get everybody's.",
+        description="My credit notes, newest first, one for each refund of an invoice. Staff who may view invoices"
+        " get those of all customers.",
         examples=[page_example(CREDIT_NOTE_SUMMARY_EXAMPLE)],
     ),
     retrieve=operation(
         "get_credit_note",
         "Read a credit note",
         parameters=[_CREDIT_NOTE_ID],
-        description="The credit note as it was issued: what it takes back of which invoice, for which refund, and where its PDF is.",
+        description="The credit note as it was issued: the invoice and the amounts that it corrects, its refund, and the URL of its PDF.",
         examples=[OpenApiExample("A credit note", response_only=True, value=CREDIT_NOTE_EXAMPLE)],
     ),
     pdf=operation(

@@ -118,7 +118,7 @@ class InvoiceSummaryResponse(ResponseSerializer):
     igst_amount = serializers.IntegerField()
     round_off_amount = serializers.IntegerField()
     total_amount = serializers.IntegerField()
-    pdf_url = serializers.SerializerMethodField(help_text="Null until the PDF has been made.")
+    pdf_url = serializers.SerializerMethodField(help_text="Null until the PDF has been rendered.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     version = serializers.IntegerField()
@@ -129,10 +129,10 @@ class InvoiceSummaryResponse(ResponseSerializer):
 
 
 class InvoiceResponse(InvoiceSummaryResponse):
-    """An invoice with all that stands on it."""
+    """An invoice with all of its data."""
 
     total_in_words = serializers.SerializerMethodField()
-    declaration = serializers.SerializerMethodField(help_text="What kind of document it is by law, if it says so.")
+    declaration = serializers.SerializerMethodField(help_text="The kind of document by law, if the document states it.")
     tax_heads = serializers.SerializerMethodField(
         help_text="The heads of tax of its supply, charged or not: `cgst` and `sgst`, `cgst` and `utgst`, or `igst`."
     )
@@ -192,4 +192,4 @@ class CreditNoteSummaryResponse(InvoiceSummaryResponse):
 
 
 class CreditNoteResponse(CreditNoteSummaryResponse, InvoiceResponse):
-    """A credit note with all that stands on it. A line of quantity 0 takes back money and no goods."""
+    """A credit note with all of its data. A line of quantity 0 credits money and no goods."""

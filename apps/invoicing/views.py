@@ -1,4 +1,4 @@
-"""Invoices and credit notes: the lists, one with all that stands on it, and its PDF."""
+"""Invoices and credit notes: the lists, one with all of its data, and its PDF."""
 
 from http import HTTPStatus
 from io import BytesIO

@@ -12,7 +12,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-15c",
         name="gateway_settlement_ids_are_unique",
-        statement="No two of our rows stand for one settlement of a gateway.",
+        statement="No two rows are for the same settlement of a gateway.",
         sql="""
             SELECT gateway, gateway_settlement_id, count(*) AS rows FROM settlements_settlement
             GROUP BY gateway, gateway_settlement_id HAVING count(*) > 1
@@ -21,7 +21,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-21",
         name="settlement_lines_match_payments",
-        statement="Every settled line is of a payment or refund of ours of its amount, and every captured payment and processed"
+        statement="Every settled line is of a payment or refund in Bahi, of its amount, and every captured payment and processed"
         " refund was settled ten days later if anything was; or an exception says why not.",
         grace_seconds=864_000,
         sql="""
@@ -85,7 +85,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-21d",
         name="adjustments_match_known_payments",
-        statement="An adjustment clears only what the gateway owes of a payment that we hold, which it or its dispute names; one of"
+        statement="An adjustment clears only what the gateway owes of a payment in Bahi, which it or its dispute names; one of"
         " prepaid fee credits changes the fees alone, and any other is held in suspense by an exception.",
         sql="""
             SELECT l.id, l.entity_id, l.gateway_payment_id, l.dispute_id, l.cleared_amount, l.fee_amount
@@ -105,7 +105,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-21e",
         name="unknown_lines_are_in_suspense",
-        statement="A line of a kind that we do not know moves money into suspense alone, under an exception.",
+        statement="A line of an unknown kind moves money into suspense only, under an exception.",
         sql="""
             SELECT l.id, l.entity_id, l.reported_kind, l.bank_amount, l.held_amount FROM settlements_settlementline l
             LEFT JOIN ledger_reconciliationexception e ON e.line_id = l.id
@@ -129,8 +129,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-26",
         name="captured_money_is_accounted_for",
-        statement="Captured less refunded, less fees settled, less transfers to linked accounts, less taken for disputes is what"
-        " the gateway owes, the bank got or suspense holds: by the rows of the facts on one side, by the books on the other.",
+        statement="Captured less refunded, less fees settled, less transfers to linked accounts, less deducted for disputes is what"
+        " the gateway owes, the bank received or suspense holds: by the records on one side, by the books on the other.",
         sql="""
             WITH facts (currency, amount) AS (
                 SELECT currency, amount FROM payments_paymentattempt WHERE status = 'captured'
@@ -161,8 +161,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-26c",
         name="receivables_match_payments",
-        statement="What the books say that a gateway owes is what it owes of each payment, by the rows of the facts, and nothing"
-        " more: no posting of a settlement is about money that we hold no payment of.",
+        statement="What the books say that a gateway owes is what it owes of each payment, by the records, and nothing"
+        " more: no posting of a settlement is about money without a payment in Bahi.",
         sql=f"""
             WITH booked AS (
                 SELECT account_id, currency, sum(amount) AS amount FROM ledger_ledgerentry
@@ -236,7 +236,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-18f",
         name="imports_complete_in_time",
-        statement="No report waits to be read for an hour with nobody on the way to it, and no day's report stays unread for three.",
+        statement="No report waits for an hour without a scheduled import, and no day's report stays unread for three days.",
         grace_seconds=3_600,
         sql="""
             SELECT i.id, i.source, i.day, i.status, i.error FROM settlements_settlementimport i
@@ -267,7 +267,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-49c",
         name="settlement_lines_match_their_references",
-        statement="Settlement lines and exceptions are of the settlement, payment, refund and gateway of what they are about, and"
+        statement="Settlement lines and exceptions have the settlement, payment, refund and gateway of what they are about, and"
         " what an exception refers to exists.",
         sql="""
             SELECT 'settlement line' AS kind, l.id FROM settlements_settlementline l

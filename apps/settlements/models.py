@@ -106,7 +106,7 @@ class Settlement(Subject):
     gateway = models.CharField(max_length=20)
     gateway_settlement_id = models.CharField(max_length=40)
     utr = models.CharField(max_length=60, blank=True)
-    status = models.CharField(max_length=20, blank=True, help_text="In the gateway's words.")
+    status = models.CharField(max_length=20, blank=True, help_text="The gateway's description.")
     amount = models.BigIntegerField(null=True, blank=True)
     currency = models.CharField(max_length=3, default="INR")
     lines_amount = models.BigIntegerField(default=0)
@@ -156,7 +156,7 @@ class SettlementLine(Record):
     occurrence = models.PositiveSmallIntegerField(default=1)
     kind = models.CharField(max_length=12, choices=LineKind)
     reported_kind = models.CharField(
-        max_length=40, blank=True, default="", db_default="", help_text="In the gateway's words."
+        max_length=40, blank=True, default="", db_default="", help_text="The gateway's description."
     )
     amount = models.BigIntegerField()
     debit = models.BigIntegerField()

@@ -90,8 +90,8 @@ describe_settlements = extend_schema_view(
 describe_settlement_imports = extend_schema_view(
     create=operation(
         "import_settlements",
-        "Have a settlement report read",
-        description="A worker reads the report of a day from the gateway. Doing it again changes nothing. For finance.",
+        "Import a settlement report",
+        description="A worker imports the report of a day from the gateway. Importing it again changes nothing. For finance.",
         responses={202: SettlementImportResponse},
         examples=[
             OpenApiExample("A day", request_only=True, value={"day": "2026-04-30"}),

@@ -40,8 +40,10 @@ class SettlementResponse(ResponseSerializer):
     gateway = serializers.CharField()
     gateway_settlement_id = serializers.CharField()
     utr = serializers.CharField(help_text="The bank's reference.")
-    status = serializers.CharField(help_text="In the gateway's words.")
-    amount = serializers.IntegerField(allow_null=True, help_text="What was transferred; null until the gateway said.")
+    status = serializers.CharField(help_text="The gateway's description.")
+    amount = serializers.IntegerField(
+        allow_null=True, help_text="The amount that was transferred; null until the gateway has reported it."
+    )
     currency = serializers.CharField()
     lines_amount = serializers.IntegerField(help_text="The sum of its lines.")
     fee_amount = serializers.IntegerField(help_text="With its GST.")
@@ -60,7 +62,7 @@ class SettlementLineResponse(ResponseSerializer):
     id = IdField("stln")
     object = serializers.CharField(default="settlement_line")
     kind = serializers.ChoiceField(choices=LineKind.choices)
-    reported_kind = serializers.CharField(help_text="In the gateway's words.")
+    reported_kind = serializers.CharField(help_text="The gateway's description.")
     entity_id = serializers.CharField(help_text="The gateway's id of the payment, refund or adjustment.")
     amount = serializers.IntegerField()
     debit = serializers.IntegerField()
@@ -71,7 +73,7 @@ class SettlementLineResponse(ResponseSerializer):
         help_text="What the fee was paid from: default, or prepaid credits (fee, amount)."
     )
     fee_credit_amount = serializers.IntegerField(help_text="Of the fee, what prepaid credits paid.")
-    transfer_amount = serializers.IntegerField(help_text="To a linked account of Route; negative if it came back.")
+    transfer_amount = serializers.IntegerField(help_text="To a linked account of Route; negative if it was reversed.")
     currency = serializers.CharField()
     attempt_id = IdField(
         "att", allow_null=True, help_text="The payment that it settles, or that an adjustment corrects."
@@ -79,6 +81,6 @@ class SettlementLineResponse(ResponseSerializer):
     refund_id = IdField("rfnd", allow_null=True)
     dispute_id = serializers.CharField()
     description = serializers.CharField()
-    problem = serializers.CharField(help_text="The reason of its exception, or nothing.")
+    problem = serializers.CharField(help_text="The reason of its exception; empty if there is none.")
     held_amount = serializers.IntegerField(help_text="In suspense; debit positive.")
     created_at = serializers.DateTimeField()

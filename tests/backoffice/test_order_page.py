@@ -70,12 +70,12 @@ class TestOrderSummary:
         }  # fmt: skip
         places = [
             content.index(text)
-            for text in ("data-headline", line.name, "Customer</h2>", "Payments</h2>", "What happened</h2>")
+            for text in ("data-headline", line.name, "Customer</h2>", "Payments</h2>", "Timeline</h2>")
         ]
         assert places == sorted(places)
 
     def test_what_is_still_to_be_paid_is_a_sum(self, order: Order, support: Any) -> None:
-        assert sums_of(read(support, order))["Still to be paid"] == "₹236.00"
+        assert sums_of(read(support, order))["Due"] == "₹236.00"
 
     def test_refunded_money_is_a_sum(self, order: Order, support: Any) -> None:
         refund = make_refund(order, amount=10_000, is_approved=True)
@@ -96,7 +96,7 @@ class TestOrderSummary:
 
         for title in ("Ledger", "Internal events", "Details"):
             assert re.search(rf"<summary [^>]*>{title}", content)
-        shown = content[content.index("What happened</h2>") : content.index("Internal events")]
+        shown = content[content.index("Timeline</h2>") : content.index("Internal events")]
         assert "The order is paid and confirmed." in shown
         assert "payment noted" not in shown
         assert "We sent you a message" not in shown
@@ -106,13 +106,13 @@ class TestOrderSummary:
 
         content = read(support, order)
 
-        shown = content[content.index("What happened</h2>") : content.index("Internal events")]
+        shown = content[content.index("Timeline</h2>") : content.index("Internal events")]
         assert f">{finance.name}</td>" in shown
         assert finance.public_id not in content
 
     def test_a_column_that_holds_nothing_is_left_out(self, order: Order, support: Any) -> None:
         shown = read(support, order)
-        shown = shown[shown.index("What happened</h2>") :]
+        shown = shown[shown.index("Timeline</h2>") :]
 
         assert "What</th>" in shown
         assert "Why</th>" not in shown[: shown.index("</section>")]
@@ -130,9 +130,7 @@ class TestHeadline:
     def test_a_payment_under_way_is_waited_for(self, order: Order) -> None:
         apply_payment(make_gateway_payment(make_payment(order), status=AttemptStatus.CREATED))
 
-        assert headline_of(order) == (
-            "The buyer is paying ₹236.00 just now, so nothing is to be done until the payment has ended."
-        )
+        assert headline_of(order) == "The buyer is paying ₹236.00 now. No action is needed until the payment has ended."
 
     def test_an_open_payment_says_until_when_it_can_be_paid(self, order: Order) -> None:
         payment = make_payment(order)
@@ -148,19 +146,19 @@ class TestHeadline:
                 "payment_link",
                 {"type": "payment_link", "url": "https://rzp.io/i/1"},
                 "A payment link for ₹236.00 was sent; it is open until {}.",
-                "A payment link was made.",
+                "A payment link was created.",
             ),
             (
                 "qr_code",
                 {"type": "qr_code", "image_url": "https://rzp.io/q/1"},
                 "A QR code for ₹236.00 is on the payment's page; it can be paid until {}.",
-                "A QR code to pay by was made.",
+                "A QR code for the payment was created.",
             ),
             (
                 "payment_link",
                 {},
-                "The gateway has not made the payment link or QR code for ₹236.00 yet; it is asked again automatically.",
-                "A payment link was made.",
+                "The gateway has not created the payment link or QR code for ₹236.00 yet; it is checked again automatically.",
+                "A payment link was created.",
             ),
         ],
     )
@@ -186,7 +184,7 @@ class TestHeadline:
 
         content = read(support, order)
 
-        shown = content[content.index("What happened</h2>") : content.index("Internal events")]
+        shown = content[content.index("Timeline</h2>") : content.index("Internal events")]
         assert "An attempt to pay did not succeed." not in shown
         assert "pay_unused" not in content[: content.index("Internal events")]
         assert "pay_card" in content
@@ -235,8 +233,8 @@ class TestHeadline:
         refund = make_refund(order, amount=10_000)
 
         assert headline_of(order) == (
-            f"Refund {refund.number} of ₹100.00 waits until another person than the requester approves it; the goods of the"
-            " order can be sent meanwhile."
+            f"Refund {refund.number} of ₹100.00 waits until another person than the requester approves it. The goods of the"
+            " order can be sent."
         )
 
     def test_all_of_the_money_waiting_leaves_nothing_to_send(self, order: Order) -> None:
@@ -251,15 +249,15 @@ class TestHeadline:
         make_refund(order, amount=2_050)
 
         assert headline_of(order) == (
-            "2 refunds of ₹120.50 in all wait until another person than the requester approves them; the goods of the order"
-            " can be sent meanwhile."
+            "2 refunds of ₹120.50 in total wait until another person than the requester approves them. The goods of the order"
+            " can be sent."
         )
 
     def test_a_refund_on_its_way_leaves_the_goods_to_be_sent(self, order: Order) -> None:
         refund = make_refund(order, amount=10_000, is_approved=True)
 
         assert headline_of(order) == (
-            f"Refund {refund.number} of ₹100.00 is on its way to the buyer, and the goods of the order can be sent."
+            f"Refund {refund.number} of ₹100.00 is on its way to the buyer. The goods of the order can be sent."
         )
 
     def test_two_refunds_on_their_way_are_both_counted(self, order: Order) -> None:
@@ -267,7 +265,7 @@ class TestHeadline:
         make_refund(order, amount=2_000, is_approved=True)
 
         assert headline_of(order) == (
-            "2 refunds of ₹120.00 in all are on their way to the buyer, and the goods of the order can be sent."
+            "2 refunds of ₹120.00 in total are on their way to the buyer. The goods of the order can be sent."
         )
 
     def test_refunded_units_leave_the_other_goods_to_be_sent(self, order: Order) -> None:
@@ -275,11 +273,11 @@ class TestHeadline:
         refund = make_refund(order, lines=[payments.RefundLineInput(line.pk, 1)], is_approved=True)
 
         assert headline_of(order) == (
-            f"Refund {refund.number} of ₹118.00 is on its way to the buyer, and the other goods of the order can be sent."
+            f"Refund {refund.number} of ₹118.00 is on its way to the buyer. The other goods of the order can be sent."
         )
         Refund.objects.filter(pk=refund.pk).update(status="processed", processed_at=clock.now())
         assert headline_of(order) == (
-            "₹118.00 of the ₹236.00 paid has been refunded, and the other goods of the order can be sent."
+            "₹118.00 of the ₹236.00 paid has been refunded. The other goods of the order can be sent."
         )
 
     def test_a_failed_refund_says_why_and_what_to_do(self, order: Order, finance: Any) -> None:
@@ -289,7 +287,7 @@ class TestHeadline:
 
         expected = "The account that the money should go to is closed."
         assert headline_of(order) == (
-            f"Refund {refund.number} of ₹236.00 failed (“{expected}”): attempt it again, or pay it by bank transfer."
+            f"Refund {refund.number} of ₹236.00 failed (“{expected}”). Retry it, or pay it by bank transfer."
         )
         for thing in (order, refund):
             content = read(finance, thing)
@@ -302,8 +300,7 @@ class TestHeadline:
         again = payments.retry_refund(refund_id=refund.pk, actor=actor_for(finance), now=clock.now())
 
         assert (
-            headline_of(order)
-            == f"Refund {again.number} of ₹236.00 is on its way to the buyer, and nothing is to be done."
+            headline_of(order) == f"Refund {again.number} of ₹236.00 is on its way to the buyer. No action is needed."
         )
 
     @pytest.mark.parametrize(
@@ -311,13 +308,13 @@ class TestHeadline:
         [
             (
                 10_000,
-                "₹100.00 of the ₹236.00 paid has been refunded, and the goods of the order can be sent.",
+                "₹100.00 of the ₹236.00 paid has been refunded. The goods of the order can be sent.",
             ),
             (
                 None,
                 (
-                    "All of the ₹236.00 paid has been refunded, but the order is still open and holds its goods: cancel it,"
-                    " unless they are still to be sent."
+                    "All of the ₹236.00 paid has been refunded, but the order is still open and its goods are reserved. Cancel"
+                    " the order, unless the goods are still to be sent."
                 ),
             ),
         ],
@@ -335,13 +332,12 @@ class TestHeadline:
         payments.cancel_order(order_id=order.pk, actor=actor_for(administrator), reason="Sold out", now=clock.now())
         refund = Refund.objects.get()
         assert (
-            headline_of(order)
-            == f"Refund {refund.number} of ₹236.00 is on its way to the buyer, and nothing is to be done."
+            headline_of(order) == f"Refund {refund.number} of ₹236.00 is on its way to the buyer. No action is needed."
         )
         Refund.objects.filter(pk=refund.pk).update(status="processed", processed_at=clock.now())
 
         assert headline_of(order) == (
-            "The order is cancelled and its ₹236.00 has been refunded in full. Nothing is to be done."
+            "The order is cancelled and its ₹236.00 has been fully refunded. No action is needed."
         )
 
     def test_an_unknown_refund_is_asked_about(self, order: Order) -> None:
@@ -349,7 +345,7 @@ class TestHeadline:
         mark_refund_unknown(refund=refund, error=GatewayError(), now=clock.now())
 
         assert headline_of(order) == (
-            f"The gateway has not answered about refund {refund.number} of ₹236.00 yet; it is asked again automatically."
+            f"The gateway has not confirmed refund {refund.number} of ₹236.00 yet; it is checked again automatically."
         )
 
     def test_dispute_has_priority(self, order: Order) -> None:
@@ -396,7 +392,7 @@ class TestHeadline:
         make_dispute(pay(order), amount=5_000, status="under_review")
 
         assert headline_of(order) == (
-            "The bank has our answer about the disputed ₹50.00 and decides; this money cannot be refunded meanwhile."
+            "The bank has our response about the disputed ₹50.00 and will decide. This money cannot be refunded meanwhile."
         )
 
     def test_an_expired_order_has_to_be_ordered_again(self, order: Order) -> None:
@@ -421,10 +417,10 @@ class TestHeadline:
         type(message).objects.filter(pk=message.pk).update(root_id=order.pk)
 
         assert headline_of(order) == (
-            "One message to the buyer was not sent: look at the messages below, and send again what is still true."
+            "One message to the buyer was not sent. Check the messages below, and send it again if it is still true."
         )
         content = read(support, order)
-        assert "The provider answered 550: no such mailbox." in content
+        assert "The provider responded with 550: no such mailbox." in content
         assert "Messages</h2>" in content
 
 

@@ -91,7 +91,7 @@ def test_the_command_replays_one_or_all_and_fails_where_they_differ(owner: Any, 
 
 
 def test_the_command_says_what_it_needs(order: Any) -> None:
-    with pytest.raises(CommandError, match="Name one order, or say --all"):
+    with pytest.raises(CommandError, match="Give the number of one order, or --all"):
         run("replay")
     with pytest.raises(CommandError, match="no such order"):
         run("replay", "ORD-0000-000000")

@@ -83,7 +83,7 @@ class TestIssueCreditNote:
         note = Invoice.objects.get(pk=credit(refund).pk)  # type: ignore[union-attr]
 
         assert (note.type, note.number, note.sequence, note.version) == ("credit_note", "CRN260000001", 1, 1)
-        assert (note.refers_to_id, note.refund_id, note.reason) == (invoice.pk, refund.pk, "Goods came back")
+        assert (note.refers_to_id, note.refund_id, note.reason) == (invoice.pk, refund.pk, "Goods were returned")
         assert (note.taxable_amount, note.igst_amount, note.round_off_amount, note.total_amount) == (
             49_950,
             8_991,
@@ -347,7 +347,7 @@ class TestCreditNotePdf:
         [page] = pages_of(content)
         assert note.refers_to is not None
         for particular in (
-            "CREDIT NOTE", note.number, "Original invoice", note.refers_to.number, "21 Nov 2026", "Goods came back",
+            "CREDIT NOTE", note.number, "Original invoice", note.refers_to.number, "21 Nov 2026", "Goods were returned",
             note.order_number, "GSTIN: 27AAPFU0939F1ZV", "61091000", "499.50", "89.91", "18%", "₹589.41",
             "Rupees Five Hundred Eighty-Nine and Forty-One Paise Only", "no signature is needed (proviso to rule 53",
         ):  # fmt: skip
@@ -393,7 +393,7 @@ class TestCreditNoteViews:
         body = client.get(f"{URL}/{note.public_id}").json()
         pdf = client.get(body["pdf_url"])
 
-        assert body["reason"] == "Goods came back"
+        assert body["reason"] == "Goods were returned"
         assert [(line["quantity"], line["total_amount"]) for line in body["lines"]] == [(1, 58_941)]
         assert body["total_in_words"] == "Rupees Five Hundred Eighty-Nine and Forty-One Paise Only"
         assert b"".join(pdf.streaming_content).startswith(b"%PDF-")

@@ -227,7 +227,7 @@ class TestIssueInvoiceRefuses:
         NumberSeries.objects.create(
             registration=order.registration, document_type="credit_note", financial_year="2026-27", prefix="INV"
         )
-        with pytest.raises(NumberSeriesUnavailable, match="another series has this prefix"):
+        with pytest.raises(NumberSeriesUnavailable, match="another series already has this prefix"):
             issue(order)
         assert not Invoice.objects.exists()
 

@@ -233,9 +233,9 @@ def test_a_worker_that_was_quicker_is_waited_for(settled: Any, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["reconcile", "--since", "yesterday"], "'yesterday' is no instant; write 2026-11-20"),
+        (["reconcile", "--since", "yesterday"], "'yesterday' is not a time; write 2026-11-20"),
         (["reconcile", "--since", "2199-01-01"], "is in the future"),
-        (["import_settlements", "--date", "24/11/2026"], "'24/11/2026' is no day; write it as 2026-11-20"),
+        (["import_settlements", "--date", "24/11/2026"], "'24/11/2026' is not a date; write it as 2026-11-20"),
         (["import_settlements", "--date", "2199-01-01"], "There is no report of 2199-01-01 yet"),
         (["import_settlements", "--csv", "/nowhere/report.csv"], "/nowhere/report.csv cannot be read: No such file"),
     ],

@@ -56,8 +56,8 @@ class TestAdjustment:
         assert posted() == {"bank": -50_000_00, "suspense": 50_000_00}
         assert (done.exceptions_opened, ledger.balance_of(RECEIVABLE)) == (1, paid.amount)
         assert ReconciliationException.objects.get().description == (
-            "This adjustment of -₹50,000.00 names no payment or dispute that Bahi holds. The gateway's words: Negative balance"
-            " recovery"
+            "This adjustment of -₹50,000.00 names no payment or dispute in Bahi. The gateway describes it as “Negative"
+            " balance recovery”."
         )
         assert violated(*INVARIANTS) == []
         connection.check_constraints()

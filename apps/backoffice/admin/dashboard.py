@@ -181,7 +181,7 @@ def _tiles() -> list[tuple[str, str, str, str]]:
         ("payments.view_dispute", "disputes", "Disputes due", "payments_dispute", "?status__exact=open"),
         ("payments.view_webhook", "webhooks", "Last webhook", "payments_webhook", ""),
         ("core.view_incident", "incidents", "Incidents", "core_incident", "?state=open"),
-        ("core.view_handlerrun", "parked", "Events given up", "core_handlerrun", "?state=parked"),
+        ("core.view_handlerrun", "parked", "Parked handler runs", "core_handlerrun", "?state=parked"),
         (
             "notifications.view_notification",
             "unsent",
@@ -219,7 +219,7 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
     open_incidents = list(incidents.list_open_incidents()[: _MAX_COUNTED + 1])
     return {
         "today": (_count(orders), f"{rupees(confirmed)} collected", ""),
-        "awaiting": (_count(awaiting), "placed, not paid yet", ""),
+        "awaiting": (_count(awaiting), "placed and not paid yet", ""),
         **_money_tiles(),
         "incidents": _incidents(open_incidents),
         "webhooks": _webhooks(now, open_incidents),
@@ -232,24 +232,27 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
 
 
 def _money_tiles() -> dict[str, tuple[str, str, str]]:
-    """Return what somebody has to do about money that goes back, or is not where it should be."""
+    """Return what somebody has to do about refunds, or about money that is not where it should be."""
     reviews, refunds = payments.list_attempts_to_review(), payments.list_unknown_refunds()
     doubts = reviews.values("pk").union(refunds.values("pk"), payments.list_unknown_payments().values("pk"), all=True)
     exceptions = ledger.list_exceptions(is_open=True).order_by()
     return {
         "approve": _alert_tile(
-            _count(payments.list_refunds_to_approve()), good="none waits", bad="wait for a second person", tone=""
+            _count(payments.list_refunds_to_approve()),
+            good="none awaits approval",
+            bad="awaiting a second person",
+            tone="",
         ),
         "failed": _alert_tile(
-            _count(payments.list_failed_refunds()), good="every refund goes its way", bad="try again, or transfer"
+            _count(payments.list_failed_refunds()), good="no refund has failed", bad="retry, or pay by bank transfer"
         ),
         "doubt": _alert_tile(
-            _count(doubts), good="nothing waits for a decision", bad="wait for a decision or an answer"
+            _count(doubts), good="nothing awaits a decision", bad="awaiting a decision or the gateway"
         ),
         "disputes": _alert_tile(
             str(payments.count_disputes_awaiting_response()),
-            good="none waits for an answer",
-            bad="answer before the deadline",
+            good="none needs a response",
+            bad="respond before the deadline",
         ),
         "exceptions": _alert_tile(
             _count(exceptions), good="reports and books agree", bad="reports and books do not agree"
@@ -271,7 +274,7 @@ def _webhooks(now: datetime, open_incidents: list[Incident]) -> tuple[str, str, 
     figure = "None yet" if at is None else age(at, now)
     if any((row.kind, row.key) == (WEBHOOKS_MISSING, settings.PAYMENT_GATEWAY) for row in open_incidents):
         return (figure, "the gateway's webhooks are missing: check its dashboard", "bad")
-    return (figure, "since the gateway last reported something", "")
+    return (figure, "since the last webhook of the gateway", "")
 
 
 def _count(rows: "models.QuerySet[Any]") -> str:
@@ -289,7 +292,7 @@ def _alert_tile(figure: str, *, good: str, bad: str, tone: str = "bad") -> tuple
 def _audit(now: datetime) -> tuple[str, str, str]:
     latest = audit.find_latest_run()
     if latest is None:
-        return ("none", "no audit has been kept yet", "")
+        return ("none", "no audit has run yet", "")
     at = ago(latest.started_at, now)
     if latest.violated:
         return (f"{len(latest.violated)} failed", f"of {latest.checked} checks of the books, {at}", "bad")

@@ -72,7 +72,7 @@ def _ledger_rows(order: Any) -> list[tuple[Any, ...]]:
 
 add_panel(
     "orders.order",
-    Panel(title="What happened", columns=("What", "When", "Who", "Why"), rows=_timeline_rows, position=40),
+    Panel(title="Timeline", columns=("What", "When", "Who", "Why"), rows=_timeline_rows, position=40),
 )
 add_panel(
     "orders.order",

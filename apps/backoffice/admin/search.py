@@ -142,7 +142,7 @@ for _finder in (
     Finder(
         "settlements.settlement", title="Settlements", position=70, describe=_describe_settlement,
         find=lambda term, request: settlements.search_settlements(term),
-        hint="The UTR of a settlement, as it stands on the bank's statement",
+        hint="The UTR of a settlement, as the bank statement shows it",
     ),
     Finder(
         "ledger.reconciliationexception", title="Exceptions", position=71, describe=_describe_exception,

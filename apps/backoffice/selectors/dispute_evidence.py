@@ -74,7 +74,7 @@ class Evidence:
 
     @property
     def refunded_amount(self) -> int:
-        """What has gone back of the disputed payment, in paise."""
+        """The refunded amount of the disputed payment, in paise."""
         return sum(refund.amount for refund in self.refunds if refund.attempt_id == self.attempt.pk)
 
 

@@ -19,7 +19,7 @@ class DocumentStorageFailed(Unavailable):
     """
     A PDF could not be written to its directory.
 
-    The operator checks `DOCUMENTS_DIR`; it is written again by itself.
+    The operator checks `DOCUMENTS_DIR`; it is written again automatically.
     """
 
     message = "The document {0} could not be stored: {1}."

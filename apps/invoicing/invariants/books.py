@@ -36,7 +36,7 @@ _NOT_POSTED = """
        OR ledger.kind <> CASE WHEN invoice.type = 'credit_note' THEN 'credit_note' ELSE 'invoice' END
 """
 
-# Undecided: promised, or gone and neither credited nor refused a note yet, which INV-34b allows for a minute.
+# Undecided: reserved, or refunded and neither credited nor refused a note yet, which INV-34b allows for a minute.
 _ADVANCES = """
     SELECT ledger.order_id, entry.currency, sum(entry.amount) AS overdrawn, undecided.amount AS undecided
     FROM ledger_ledgerentry entry JOIN ledger_ledgertransaction ledger ON ledger.id = entry.transaction_id
@@ -163,7 +163,7 @@ BOOKS: tuple[Invariant, ...] = (
     Invariant(
         "INV-28d",
         "advances_are_not_overdrawn",
-        "No order has used more of its customer's money than came in for it, but for refunds whose credit note is to come.",
+        "No order has used more of its customer's money than it received, except for refunds whose credit note is still to be issued.",
         _ADVANCES,
     ),
     Invariant(

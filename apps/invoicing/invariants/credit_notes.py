@@ -105,7 +105,7 @@ CREDIT_NOTES: tuple[Invariant, ...] = (
     Invariant(
         "INV-34",
         "credit_notes_do_not_exceed_their_invoice",
-        "Credit notes take no more of an invoice than it has, by line and by head; those that take all of it leave no paisa.",
+        "Credit notes credit no more of an invoice than it has, by line and by head; those that credit all of it leave no paisa.",
         _OVER_CREDITED,
     ),
     Invariant(

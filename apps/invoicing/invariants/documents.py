@@ -245,7 +245,7 @@ DOCUMENTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-30",
         "invoice_series_are_gapless",
-        "The numbers of a series are exactly 1 to its last, each once.",
+        "The numbers of a series are 1 to its last, each exactly once.",
         _GAPLESS,
     ),
     Invariant(
@@ -257,13 +257,13 @@ DOCUMENTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-31",
         "invoice_dates_match_their_series",
-        "Date, financial year and series are those of the moment of issue in India.",
+        "The date, financial year and series are those of the time of issue in India.",
         _YEAR,
     ),
     Invariant(
         "INV-31b",
         "invoices_were_issued_in_order",
-        "Along a series' numbers the moments of issue never go back.",
+        "The times of issue never decrease along the numbers of a series.",
         _ORDER_OF_ISSUE,
     ),
     Invariant(
@@ -313,7 +313,7 @@ DOCUMENTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-35",
         "document_files_match_their_hashes",
-        "Each stored PDF has the hash and size that were written down.",
+        "Each stored PDF has the hash and size that were recorded.",
         _find_corrupted_files,
     ),
     Invariant(

@@ -1,5 +1,5 @@
 """
-GST documents as pure functions: their number, their moment, what stands on them, and the total in words.
+GST documents as pure functions: their number, their time, their contents, and the total in words.
 
 Integer paise, basis points and plain values in; frozen dataclasses out.
 """

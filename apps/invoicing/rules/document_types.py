@@ -2,7 +2,7 @@
 Which documents a sale needs, and what they say of themselves.
 
 Taxable goods need a tax invoice (CGST Act, section 31(1)), goods without tax a bill of supply in its place (section 31(3)(c), rule 49).
-Both sold to an unregistered buyer may stand on one invoice-cum-bill of supply (rule 46A); the rule knows no such paper for a registered
+Both sold to an unregistered buyer may be on one invoice-cum-bill of supply (rule 46A); the rule has no such document for a registered
 buyer, who gets a tax invoice and a bill of supply.
 """
 
@@ -117,7 +117,7 @@ def split_by_document(draft: Draft, *, is_buyer_registered: bool) -> tuple[tuple
     """
     Return the documents of a sale, each with its part of the draft: its lines, numbered from 1, and their sums.
 
-    The round-off of the order stands on the first.
+    The round-off of the order is on the first.
     """
     taxable = [line for line in draft.lines if line.taxability == Taxability.TAXABLE]
     untaxed = [line for line in draft.lines if line.taxability != Taxability.TAXABLE]

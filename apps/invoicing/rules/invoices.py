@@ -1,5 +1,5 @@
 """
-What stands on an invoice: the order's own figures, checked once more before a number is spent on them.
+The contents of an invoice: the order's own figures, checked once more before a number is spent on them.
 
 Nothing is taken from the catalogue or the rates of today; a document says what was agreed.
 """

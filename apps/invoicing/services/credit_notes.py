@@ -27,7 +27,8 @@ from apps.payments.states import RefundReason, RefundStatus, ReviewReason
 from apps.tax import selectors as tax
 from apps.tax.rules import CREDIT_NOTE_PREFIX, Credit, ist_date
 
-#: Money that no invoice asks for: nothing was sold for it. So says the review of what goes back, or a reason that people cannot give.
+#: Money that belongs to no invoice, because nothing was sold for it: by the review of the refunded payment, or by a reason that
+#: only the system sets.
 SURPLUS_REVIEW_REASONS = (ReviewReason.PAID_TWICE, ReviewReason.AMOUNT_MISMATCH)
 SURPLUS_REFUND_REASONS = (RefundReason.LATE_PAYMENT_POLICY, RefundReason.PAID_TWICE)
 
@@ -72,7 +73,7 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
     booked as less sales, at full tax, but for a fee that the payer bore. Where less than the order's amount was
     accepted as its payment, the refund of the last of it has notes for the rest of the order's amount too.
 
-    :raises RefundNotProcessed: if the money has not gone back
+    :raises RefundNotProcessed: if the refund has not been processed
     :raises NumberSeriesUnavailable: if the series is used up, or another one of that year has its prefix
     """
     started = time.monotonic()

@@ -66,7 +66,7 @@ def _lock_series(document: Invoice, prefix: str, financial_year: str) -> NumberS
         NumberSeries.objects.bulk_create([NumberSeries(prefix=prefix, **wanted)], ignore_conflicts=True)
         series = locks.lock_series(**wanted)
     if series is None:
-        raise NumberSeriesUnavailable(prefix, financial_year, "another series has this prefix")
+        raise NumberSeriesUnavailable(prefix, financial_year, "another series already has this prefix")
     return series
 
 

@@ -117,7 +117,7 @@ def rows_from_report(
 
 def transfers_from_report(stream: IO[bytes], report_format: ReportFormat) -> Iterator[GatewaySettlement]:
     """
-    Yield the settlements of a report that has no lines of theirs.
+    Yield the settlements of a report that has none of their lines.
 
     :raises UnreadableFacts: if a settlement cannot be parsed; the message has the line's number
     """

@@ -37,14 +37,14 @@ class ReceivableOutstanding(Conflict):
     """
 
     message = (
-        "{0} of {1} is still owed. Leave the exception open until it comes, or say where the money went: written_off or"
-        " paid_outside."
+        "{0} of {1} is still owed. Leave the exception open until it is settled, or choose where the money went: written_off"
+        " or paid_outside."
     )
 
 
 class ReceivableChanged(Conflict):
     """
-    The gateway owes another amount than when the exception was opened.
+    The gateway owes a different amount than when the exception was opened.
 
     Wait: this exception closes by itself, and a new one opens.
     """
@@ -53,10 +53,10 @@ class ReceivableChanged(Conflict):
 
 
 class SettlementsNotImported(Conflict):
-    """No settlement of the gateway was imported, so nobody knows what it still owes. Import its settlements."""
+    """No settlement of the gateway was imported, so the amount it still owes is unknown. Import its settlements."""
 
     message = (
-        "No settlement of {0} has been imported yet, so that nothing shows what it still owes. Import its settlements: this"
+        "No settlement of {0} has been imported yet, so the amount it still owes is unknown. Import its settlements: this"
         " exception closes by itself."
     )
 

@@ -157,11 +157,9 @@ def _open_line_exceptions(settlement: Settlement, *, part: int, now: datetime) -
 
 def _describe(line: SettlementLine) -> str:
     """Return for staff what a line says of itself that we cannot attribute, or nothing."""
-    said = f" The gateway's words: {line.description}" if line.description else ""
+    said = f" The gateway describes it as “{line.description}”." if line.description else ""
     if line.problem == ExceptionReason.UNKNOWN_ADJUSTMENT:
-        return (
-            f"This adjustment of {rupees(line.credit - line.debit)} names no payment or dispute that Bahi holds.{said}"
-        )
+        return f"This adjustment of {rupees(line.credit - line.debit)} names no payment or dispute in Bahi.{said}"
     if line.problem == ExceptionReason.UNKNOWN_KIND:
         return f"The report calls this line of {rupees(line.credit - line.debit)} “{line.reported_kind}”.{said}"
     return ""

@@ -18,7 +18,7 @@ from apps.settlements.sql import receivables as sql
 from apps.settlements.sql.receivables import Receivable
 
 _MAX_OPENED = 1_000
-#: Stands for the gateway's id where the money belongs to no payment of ours.
+#: Stands for the gateway's id where the money belongs to no payment in Bahi.
 UNATTRIBUTED = "unattributed"
 
 

@@ -41,7 +41,7 @@ class ReportUnreadable(Invalid):
 
 
 class ReportDateInFuture(Invalid):
-    """A settlement report was requested for a day to come. Choose today or an earlier day."""
+    """A settlement report was requested for a future day. Choose today or an earlier day."""
 
     message = "There is no report of {0} yet."
 

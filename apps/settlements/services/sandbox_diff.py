@@ -14,9 +14,7 @@ from apps.settlements.gateways.sandbox_books import read_sandbox_books
 class SandboxNotConfigured(Invalid):
     """The comparison needs a sandbox, and none is set. Set `SANDBOX_URL`."""
 
-    message = (
-        "SANDBOX_URL is not set: it names the sandbox whose books are to be compared, such as http://127.0.0.1:9000."
-    )
+    message = "SANDBOX_URL is not set: set it to the sandbox whose books are compared, such as http://127.0.0.1:9000."
 
 
 @dataclass(frozen=True)

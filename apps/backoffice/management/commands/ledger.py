@@ -35,7 +35,7 @@ class Command(OperatorCommand):
                 ("manage.py ledger", "the trial balance"),
                 ("manage.py ledger --account customer_advances", "a statement with running balance"),
                 ("manage.py ledger --account bank --last 20", "its last 20 entries"),
-                ("manage.py ledger --order ORD-2627-000123", "what became of an order, and of its money"),
+                ("manage.py ledger --order ORD-2627-000123", "the history of an order and its payments"),
                 ("manage.py ledger --json", "any of them for a program; amounts in paise"),
             ],
         )
@@ -140,7 +140,7 @@ class Command(OperatorCommand):
         head = history["order"]
         self.stdout.write(
             f"{head['number']}  {head['status']}  total {money.rupees(head['total_amount'])}"
-            f"  paid {money.rupees(head['paid_amount'])}  given back {money.rupees(head['refunded_amount'])}"
+            f"  paid {money.rupees(head['paid_amount'])}  refunded {money.rupees(head['refunded_amount'])}"
         )
         for title in ("events", "payments", "attempts", "refunds", "disputes", "documents", "ledger"):
             self.stdout.write(f"\n{title} ({len(history[title])})")

@@ -20,7 +20,7 @@ _SHOWN = 100
 
 class Command(OperatorCommand):
     help = (
-        "Look into orders. `order replay` folds the events of an order, its payments, attempts, refunds, disputes and documents"
+        "Inspect orders. `order replay` applies the events of an order, its payments, attempts, refunds, disputes and documents"
         " from the first on and compares what comes out with the stored rows, field by field; with --all also those of"
         " settlements, imports and exceptions. It only reads, and may run at any time. Exits 1 if a row is not what its events"
         " say, and names the row, the field and both values; 2 if it could not run."
@@ -35,7 +35,7 @@ class Command(OperatorCommand):
                 ("manage.py order replay --all --json", "the same for a program"),
             ],
         )
-        parser.add_argument("action", choices=["replay"], help="what to do")
+        parser.add_argument("action", choices=["replay"], help="the action")
         parser.add_argument("number", nargs="?", help="the order's number, such as ORD-2627-000123")
         parser.add_argument("--all", action="store_true", dest="every", help="replay every order instead")
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
@@ -45,7 +45,7 @@ class Command(OperatorCommand):
         from apps.orders import selectors as orders
 
         if every == bool(number):
-            raise self.fail("Name one order, or say --all.")
+            raise self.fail("Give the number of one order, or --all.")
         if number:
             try:
                 replay = services.replay_order(order_id=orders.get_order_by_number(number).pk)

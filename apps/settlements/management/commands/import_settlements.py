@@ -25,9 +25,9 @@ _WAIT_SECONDS, _LOOK_AGAIN_SECONDS = 600, 0.5
 
 class Command(OperatorCommand):
     help = (
-        "Read a settlement report of the gateway and book it: each line clears what the gateway owed us, or stands in the queue of"
-        " exceptions with its reason. Reading the same report again changes nothing; one that broke off goes on where it was."
-        " Exits 1 if this reading opened exceptions, 2 if the report could not be read."
+        "Import a settlement report of the gateway: each line clears what the gateway owes us, or opens an exception with its"
+        " reason. Importing the same report again changes nothing; an interrupted import continues where it stopped. Exits 1 if"
+        " this import opened exceptions, 2 if the report could not be read."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,14 +35,14 @@ class Command(OperatorCommand):
             parser,
             [
                 ("manage.py import_settlements", "today's report, from the gateway"),
-                ("manage.py import_settlements --date 2026-11-24", "that of another day in India"),
+                ("manage.py import_settlements --date 2026-11-24", "the report of another day in India"),
                 (
                     "manage.py import_settlements --csv report.csv",
                     "a report of any size, downloaded from the dashboard",
                 ),
                 (
                     "manage.py import_settlements --csv report.csv --date-order day-first",
-                    "if its dates may be read in two ways",
+                    "if its dates are ambiguous",
                 ),
                 ("manage.py import_settlements --csv report.csv --json", "the same for a program"),
             ],
@@ -55,7 +55,7 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--date-order",
             choices=DATE_ORDERS,
-            help="which comes first in the dates of the file; needed only if the file leaves it open",
+            help="which comes first in the dates of the file; needed only if the file is ambiguous",
         )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
@@ -71,7 +71,7 @@ class Command(OperatorCommand):
             raise self.fail(error.text) from error
         except GatewayFailure as error:
             raise self.fail(
-                f"The gateway did not give its report: {error}. Run it again later; it goes on where it was."
+                f"The gateway did not return the report: {error}. Run the command again later; it continues where it stopped."
             ) from error
         except OSError as error:
             raise self.fail(f"{csv} cannot be read: {error.strerror}.") from error

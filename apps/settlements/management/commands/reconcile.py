@@ -23,18 +23,18 @@ _SHOWN = 50
 
 class Command(OperatorCommand):
     help = (
-        "Ask the gateway about every payment, refund and dispute that is open, for disputes that no webhook reported, and for the"
-        " settlements that were not read yet; take in what it says, and look for money that should have been settled. Safe to"
-        " run at any time, twice, or to break off. Exits 1 if something got no answer or does not agree, 2 if it could not run."
+        "Check every open payment, refund and dispute with the gateway, find disputes that no webhook reported, import the"
+        " settlements that are missing, and open exceptions for money that should have been settled. Safe to run at any time, to"
+        " repeat and to interrupt. Exits 1 if a query got no response or something does not agree, 2 if it could not run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_examples(
             parser,
             [
-                ("manage.py reconcile", "what is open; settlements of yesterday and today"),
-                ("manage.py reconcile --since 2026-11-20", "and all that began since then (Indian time)"),
-                ("manage.py reconcile --against-sandbox", "then hold the books against those of SANDBOX_URL"),
+                ("manage.py reconcile", "what is open, and the settlements of yesterday and today"),
+                ("manage.py reconcile --since 2026-11-20", "and everything created since then (Indian time)"),
+                ("manage.py reconcile --against-sandbox", "then compare the books with those of SANDBOX_URL"),
                 ("manage.py reconcile --against-sandbox --json", "the same for a program"),
             ],
         )
@@ -42,7 +42,7 @@ class Command(OperatorCommand):
             "--since",
             type=parse_instant,
             metavar="WHEN",
-            help="ask also about what began since: 2026-11-20, or with a time",
+            help="also check what was created since: 2026-11-20, or with a time",
         )
         parser.add_argument(
             "--against-sandbox",
@@ -64,13 +64,13 @@ class Command(OperatorCommand):
             result = reconciliation.reconcile(
                 now=clock.now(),
                 since=since,
-                on_progress=lambda kind, count: progress.show(f"{count:,} {kind} asked about"),
+                on_progress=lambda kind, count: progress.show(f"{count:,} {kind} checked"),
             )
             differences = sandbox_diff.compare_with_sandbox() if against_sandbox else []
         except BahiError as error:
             raise self.fail(error.text) from error
         except SandboxBooksUnavailable as error:
-            raise self.fail(f"The sandbox did not give its books: {error}.") from error
+            raise self.fail(f"The sandbox did not return its books: {error}.") from error
         finally:
             progress.end()
 
@@ -85,8 +85,8 @@ class Command(OperatorCommand):
 
     def _report(self, result: Reconciliation, differences: list[Difference], *, against_sandbox: bool) -> None:
         self.stdout.write(
-            f"Asked about {result.payments:,} payments, {result.refunds:,} refunds, {result.disputes:,} disputes and"
-            f" {result.settlements:,} settlements; read {result.reports:,} days' reports."
+            f"Checked {result.payments:,} payments, {result.refunds:,} refunds, {result.disputes:,} disputes and"
+            f" {result.settlements:,} settlements; imported {result.reports:,} days' reports."
         )
         self.stdout.write(
             f"New: {result.new_disputes:,} disputes, {result.new_lines:,} settled lines,"
@@ -95,10 +95,13 @@ class Command(OperatorCommand):
         for reason, count in result.open_exceptions.items():
             self.stdout.write(self.style.WARNING(f"  open exception: {reason:<18} {count:>6,}"))
         if result.unanswered or result.not_attempted:
-            text = f"{result.unanswered:,} got no answer, {result.not_attempted:,} were not asked as the gateway had stopped answering."
-            self.stdout.write(self.style.ERROR(f"{text} Run it again later; nothing was assumed."))
+            text = (
+                f"{result.unanswered:,} got no response, and {result.not_attempted:,} were not checked because the gateway had"
+                " stopped responding. Run the command again later. Nothing was changed without a response."
+            )
+            self.stdout.write(self.style.ERROR(text))
         elif result.is_clean:
-            self.stdout.write(self.style.SUCCESS("All answered; no exception is open."))
+            self.stdout.write(self.style.SUCCESS("The gateway responded to all queries, and no exception is open."))
         for one in differences[:_SHOWN]:
             self.stdout.write(
                 self.style.ERROR(
