@@ -15,7 +15,7 @@ _HELP_OPTIONS = ("-h", "--help")
 _INTERRUPTED, _COULD_NOT_RUN, _FAILED = 130, 2, 1
 _USAGE = "usage: python -m devtools SUBCOMMAND ..."
 _DESCRIPTION = """\
-Bahi on one machine. `make help` lists the usual ways in; these subcommands are what they are made of.
+Bahi on one machine. `make help` lists the usual ways in; they are built from these subcommands.
 
 PostgreSQL and Valkey come out of Python wheels, listen on Unix sockets only, and end with the process that started them.
 If you set DATABASE_URL or REDIS_URL, your own servers are used instead, except by the demo.

@@ -19,10 +19,10 @@ def main(report: Path = REPORT) -> int:
     try:
         files = json.loads(report.read_text())["files"]
     except (OSError, ValueError, KeyError, TypeError):
-        print(f"coverage: {report} is no report. Run `make test` first.", file=sys.stderr)
+        print(f"coverage: {report} is not a report. Run `make test` first.", file=sys.stderr)
         return 2
     percent = covered({name: file["summary"] for name, file in files.items() if decides_about_money(name)})
-    print(f"coverage: {percent:.1f} % of the lines and branches of services and rules; the floor is {FLOOR:.0f} %")
+    print(f"coverage: {percent:.1f} % of the lines and branches of services and rules; the minimum is {FLOOR:.0f} %")
     return int(percent < FLOOR)
 
 

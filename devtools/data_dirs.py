@@ -171,7 +171,7 @@ def _require_own_directory(path: Path, account: pwd.struct_passwd | None) -> Non
         found = path.lstat()
         owners = {os.getuid()} | ({account.pw_uid} if account else set())
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
-            raise DataDirUnusable(f"{path} belongs to somebody else (user id {found.st_uid}); remove it and try again.")
+            raise DataDirUnusable(f"{path} belongs to another user (id {found.st_uid}). Remove it and try again.")
 
 
 def _moved_data(data_dir: Path, account: pwd.struct_passwd | None) -> Path:

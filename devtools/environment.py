@@ -109,7 +109,7 @@ def ensure_secrets(path: Path = SECRETS_FILE) -> dict[str, str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write("# Made by devtools for this checkout. Delete it, and every session and OTP ends.\n")
+            file.write("# Created by devtools for this checkout. Deleting it ends every session and OTP.\n")
             file.writelines(f"{name}={value}\n" for name, value in found.items())
         try:
             # Without replacing: of two that start at once, both must use the first one's secrets.

@@ -1,4 +1,4 @@
-"""The migration linter, called directly: a linter has no business among the installed apps."""
+"""The migration linter, called directly, so that it is not one of the installed apps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def main() -> int:
-    """Lint every migration of ours; return 1 if one is unsafe while the previous version still runs."""
+    """Lint every migration of Bahi; return 1 if one is unsafe while the previous version still runs."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     import django
     from django.apps import apps
@@ -20,7 +20,7 @@ def main() -> int:
         include_apps=ours,
         analyser_string="postgresql",
         no_cache=True,
-        # The first migration of an app creates its tables: nothing runs on them yet.
+        # The first migration of an app creates its tables, which no running version uses yet.
         ignore_initial_migrations=True,
     )
     linter.lint_all_migrations()

@@ -134,7 +134,7 @@ class Stack:
         while not self.servers.ended:
             self.servers.wait_for_exit(3600.0)
         name, code = next(iter(self.servers.ended.items()))
-        raise ProcessFailed(f"{name} ended by itself (exit code {code}). {self.read_log_end(name)}")
+        raise ProcessFailed(f"{name} ended unexpectedly (exit code {code}). {self.read_log_end(name)}")
 
     def read_log_end(self, name: str, lines: int = 20) -> str:
         """Return the end of a process's log with the log's path, for a message."""
@@ -172,7 +172,7 @@ class Stack:
 
     def _check_servers(self) -> None:
         if dead := set(self.servers.ended) & set(self.servers.parts):
-            raise ProcessFailed(f"{(name := dead.pop())} ended by itself. {self.read_log_end(name)}")
+            raise ProcessFailed(f"{(name := dead.pop())} ended unexpectedly. {self.read_log_end(name)}")
 
 
 def _lines_of(path: Path) -> list[str]:

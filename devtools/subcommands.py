@@ -61,7 +61,10 @@ def _with_servers(arguments: list[str]) -> int:
 
     command = arguments[1:] if arguments[:1] == ["--"] else arguments
     if not command:
-        print("with-servers: which command? For example: python -m devtools with-servers -- pytest", file=sys.stderr)
+        print(
+            "with-servers: A command is missing. For example: python -m devtools with-servers -- pytest",
+            file=sys.stderr,
+        )
         return 2
     commands.exit_with_make()
     return commands.with_servers(command)
@@ -113,7 +116,7 @@ def _clean(_: list[str]) -> int:
 SUBCOMMANDS = (
     Subcommand(
         "setup",
-        "Make .venv with the packages that run Bahi on this machine.",
+        "Create .venv with the packages that run Bahi on this machine.",
         _setup,
         arguments="[--dev]",
         details="--dev installs the development tools as well. If nothing has changed, it takes less than a second.",
@@ -174,9 +177,9 @@ SUBCOMMANDS = (
     ),
     Subcommand(
         "coverage",
-        "Compare how much of the services and rules the last `make test` covered with its floor of 90 %.",
+        "Compare the coverage of services and rules in the last `make test` with its minimum of 90 %.",
         _coverage,
-        details="It exits with 1 below the floor, and with 2 if there is no report in .bahi.",
+        details="It exits with 1 below the minimum, and with 2 if there is no report in .bahi.",
     ),
     Subcommand(
         "clean",

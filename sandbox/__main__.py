@@ -26,7 +26,7 @@ Point an application at it (with the default ports):
   MSG91_BASE_URL=http://127.0.0.1:9000/msg91
   EMAIL_URL=smtp://127.0.0.1:9025
 
-Then open http://127.0.0.1:9000/__sim__/ in a browser. The page shows what was sent and who still has to pay, and it
+Then open http://127.0.0.1:9000/__sim__/ in a browser. The page shows what was sent and which payments are open, and it
 lists every control call. For example:
   curl -s 'http://127.0.0.1:9000/__sim__/sms?to=919876543210'
   curl -s -X POST http://127.0.0.1:9000/__sim__/payments/pay_XXXXXXXXXXXXXX/approve
@@ -34,7 +34,7 @@ lists every control call. For example:
   curl -s -X POST http://127.0.0.1:9000/__sim__/faults -d '{"path": "/v1/orders", "kind": "drop_after_commit"}'
 
 Without --snapshot, the sandbox forgets everything when it ends, and the same seed gives the same ids again. If your
-database lives longer than the sandbox, use --snapshot, so that no id comes twice.
+database lives longer than the sandbox, use --snapshot, so that no id is used twice.
 
 sandbox/README.md explains all of this, step by step.
 """

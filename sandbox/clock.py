@@ -25,5 +25,5 @@ class Clock:
         :raises ValueError: if `seconds` is negative; a gateway's clock does not run backwards
         """
         if seconds < 0:
-            raise ValueError("The clock goes forward only.")
+            raise ValueError("The clock can only be moved forward.")
         self.offset += seconds

@@ -50,7 +50,7 @@ def _spoil_answer(fault: Fault, server: SMTP) -> str:
     """Return the refusal that a fault asks for, and close the connection if it is to be dropped."""
     if fault.kind.startswith("drop") and server.transport is not None:
         server.transport.close()
-    return f"{_find_smtp_code(fault.status)} the sandbox was told to refuse this"
+    return f"{_find_smtp_code(fault.status)} refused by a planned fault of the sandbox"
 
 
 def _find_smtp_code(status: int) -> int:

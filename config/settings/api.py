@@ -20,7 +20,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Bahi API",
     "VERSION": "1.0.0",
     "DESCRIPTION": "Order to cash for Indian businesses: accounts, catalogue, orders, payments, GST invoices, notifications."
-    " Decide by an error's `code`, which does not change; docs/api/errors.md in the source lists all codes with what to do.",
+    " Handle errors by their `code`, which does not change; docs/api/errors.md in the source lists all codes with what to do.",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

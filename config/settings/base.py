@@ -281,7 +281,7 @@ SETTLEMENT_OVERDUE_AFTER = timedelta(days=env.SETTLEMENT_OVERDUE_AFTER_DAYS)
 PAYMENT_TTL = timedelta(minutes=env.PAYMENT_TTL_MINUTES)
 PAYMENT_LINK_TTL = timedelta(minutes=env.PAYMENT_LINK_TTL_MINUTES)  # a QR code two hours at most
 
-# Money that goes back, and money that comes late -------------------------------------------------------------------------
+# Refunds and late payments -----------------------------------------------------------------------------------------------
 
 REFUND_APPROVAL_THRESHOLD_PAISE = env.REFUND_APPROVAL_THRESHOLD_PAISE  # paise; over it a second person must agree
 ACCEPT_CUSTOMER_FEE = env.ACCEPT_CUSTOMER_FEE  # of a payer who bore the gateway's fee, to the paisa

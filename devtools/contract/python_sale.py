@@ -75,9 +75,9 @@ class Sale:
     def _log_in(self) -> None:
         anonymous = Client(base_url=self.web_url)
         with self.reporter.step("log in by OTP") as step:
-            asked = require_success(request_log_in_code.sync(client=anonymous, body=CodeRequest(phone=self.number)))
+            requested = require_success(request_log_in_code.sync(client=anonymous, body=CodeRequest(phone=self.number)))
             sms = self.phone.control("GET", "/sms", to=self.number.removeprefix("+"), wait=15)["items"][0]
-            body = VerifyRequest(challenge_id=asked.id, code=find_code(sms), name="Asha Rao")
+            body = VerifyRequest(challenge_id=requested.id, code=find_code(sms), name="Asha Rao")
             tokens = require_success(verify_log_in_code.sync(client=anonymous, body=body))
             self.buyer = AuthenticatedClient(base_url=self.web_url, token=tokens.access_token)
             step.report(f"{tokens.user.id}, {tokens.token_type}, {tokens.expires_in} s")
@@ -127,10 +127,10 @@ class Sale:
     def _refund(self) -> None:
         with self.reporter.step("finance refunds all of it") as step:
             body = RequestRefundRequest(order_id=self.order.id)
-            asked = require_success(
+            requested = require_success(
                 request_refund.sync(client=self.finance, body=body, idempotency_key=str(uuid.uuid4()))
             )
-            refund = wait_until_found(lambda: self._read_refund(asked.data[0].id), what="the refund")
+            refund = wait_until_found(lambda: self._read_refund(requested.data[0].id), what="the refund")
             expect("The refunded amount", refund.amount, self.order.total_amount)
             rows = require_success(list_refunds.sync(client=self.buyer, order_id=self.order.id))
             expect("The refunds that the buyer sees", [each.id for each in rows.data], [refund.id])

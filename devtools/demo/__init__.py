@@ -99,7 +99,7 @@ def reuse_or_delete_data(data_dir: Path, *, code: str) -> int:
         try:
             shutil.rmtree(data_dir)
         except OSError as error:
-            sentence = f"The data of an earlier demonstration cannot be removed: {error}. Remove {data_dir} yourself."
+            sentence = f"The data of an earlier demo cannot be removed: {error}. Remove {data_dir} yourself."
             raise StepFailed(sentence, where="", step="remove old data") from error
     return 0
 
@@ -132,7 +132,7 @@ def _collect_logs(failed: StepFailed, servers: Servers, stack: Stack) -> str:
         servers.wait_for_exit(0.1)
     names = list(servers.ended) or _LOGS_BY_PROCESS.get(failed.where, (failed.where or "web",))
     return "\n\n".join(
-        (f"{name} ended by itself (exit code {servers.ended[name]}). " if name in servers.ended else "")
+        (f"{name} ended unexpectedly (exit code {servers.ended[name]}). " if name in servers.ended else "")
         + stack.read_log_errors(name, 15)
         for name in names
     )

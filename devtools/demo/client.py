@@ -183,5 +183,5 @@ def wait_until(
         if found := read():
             return found
         if time.monotonic() > deadline:
-            raise StepFailed(f"There was no sign of {what} within {timeout_seconds:.0f} s.", where=where)
+            raise StepFailed(f"Timed out after {timeout_seconds:.0f} s while waiting for {what}.", where=where)
         time.sleep(0.05)

@@ -113,7 +113,7 @@ def _variant(shelf: Shelf, kind: Kind, name: str, label: str, rupees: int) -> De
 
 
 def _tag_price(paise: int, tax_class: str) -> int:
-    """Round to a price as it stands on a tag."""
+    """Round to a price as price tags show it."""
     rupees = _round_as_on_tags(paise // 100)
     if tax_class in _BY_VALUE and _HIGHEST_AT_5_PERCENT < rupees * 100 <= _LOWEST_AT_18_PERCENT:
         # Here the price with 5 % is of a value above the limit and with 18 % of one below it: no tag stands there.

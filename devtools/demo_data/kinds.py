@@ -1,7 +1,7 @@
 """
 The kinds of goods of the demo shop, read from two tables in this directory.
 
-`shelves.csv` has the categories with the brands that fill them, `kinds.csv` what stands on each: lists in a cell are
+`shelves.csv` has the categories with the brands that fill them, `kinds.csv` the products of each: lists in a cell are
 parted by bars, prices are rupees with tax. All brands are invented.
 """
 
@@ -35,7 +35,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A category of the shop: what stands on it and who makes it."""
+    """A category of the shop: its products and who makes them."""
 
     code: str
     name: str

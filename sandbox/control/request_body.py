@@ -44,21 +44,21 @@ class RequestBody:
         unknown = sorted(set(self._fields) - set(allowed))
         if unknown:
             known = ", ".join(allowed) or "no fields"
-            raise CallRefused(f"This call takes {known}, and not {', '.join(unknown)}.")
+            raise CallRefused(f"This call accepts {known}, not {', '.join(unknown)}.")
 
     @overload
     def text(self, name: str) -> str: ...
     @overload
     def text(self, name: str, default: D) -> str | D: ...
     def text(self, name: str, default: object = _REQUIRED) -> object:
-        return self._read(name, default, str, "a text")
+        return self._read(name, default, str, "a string")
 
     @overload
     def choice(self, name: str, choices: Collection[Choice]) -> Choice: ...
     @overload
     def choice(self, name: str, choices: Collection[Choice], default: D) -> Choice | D: ...
     def choice(self, name: str, choices: Collection[Choice], default: object = _REQUIRED) -> object:
-        value = self._read(name, default, str, "a text")
+        value = self._read(name, default, str, "a string")
         if value is not None and value not in choices:
             raise CallRefused(f"{name} must be one of: {', '.join(choices)}.")
         return value
@@ -92,9 +92,9 @@ class RequestBody:
     @overload
     def texts(self, name: str, default: D) -> list[str] | D: ...
     def texts(self, name: str, default: object = _REQUIRED) -> object:
-        value = self._read(name, default, list, "a list of texts")
+        value = self._read(name, default, list, "a list of strings")
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-            raise CallRefused(f"{name} must be a list of texts.")
+            raise CallRefused(f"{name} must be a list of strings.")
         return value
 
     @overload

@@ -44,7 +44,7 @@ CALLS = (
     Call(
         "GET",
         "/health",
-        "Show that the sandbox runs, its clock, its seed, and where webhooks go.",
+        "Show the sandbox's status, clock, seed and webhook URL.",
         None,
         control_world.show_health,
     ),
@@ -84,28 +84,28 @@ CALLS = (
     Call(
         "POST",
         "/payments/<payment_id>/approve",
-        "Let the UPI payer approve, now or later; also after the payment has failed.",
+        "Approve as the UPI payer, now or later; also after the payment has failed.",
         {"after_seconds": 7200},
         payments.approve_payment,
     ),
     Call(
         "POST",
         "/payments/<payment_id>/decline",
-        "Let the UPI payer decline, or the bank.",
+        "Decline as the UPI payer, or as the bank.",
         {"reason": "insufficient_funds"},
         payments.decline_payment,
     ),
     Call(
         "POST",
         "/orders/<order_id>/checkout",
-        "Pay in Razorpay Checkout as the customer, or fail to.",
+        "Pay in Razorpay Checkout as the customer, or let the payment fail.",
         {"outcome": "success", "method": "card"},
         payments.pay_order,
     ),
     Call(
         "POST",
         "/payments/<payment_id>/auto_refund",
-        "Refund at once what is authorised and not captured.",
+        "Refund an authorised, uncaptured payment at once.",
         {},
         payments.refund_uncaptured,
     ),
@@ -119,7 +119,7 @@ CALLS = (
     Call(
         "POST",
         "/settlements/run",
-        "Settle what is captured: all, or what is due; `errors` and `targets` put errors into the report.",
+        "Settle captured payments: all, or those due; `errors` and `targets` put errors into the report.",
         {"due_only": False, "errors": {"missing_row": 1}, "targets": {"pay_XXXXXXXXXXXXXX": "amount_mismatch"}},
         settlements.run_settlement,
     ),
@@ -133,7 +133,7 @@ CALLS = (
     Call(
         "POST",
         "/adjustments",
-        "Take (below zero) or give paise in the next settlement, about anything or nothing; type may be any.",
+        "Add an adjustment in paise to the next settlement, negative to deduct; for any payment or none, of any type.",
         {
             "amount": -5000000,
             "description": "Negative balance recovery",
@@ -152,7 +152,7 @@ CALLS = (
     Call(
         "POST",
         "/settlements/synthesise",
-        "Make up a report of any size; `what` is report, truth, settlements or planted.",
+        "Generate a report of any size; `what` is report, truth, settlements or planted.",
         {"lines": 100000, "seed": 1, "errors": {"amount_mismatch": 60}, "what": "report", "register": True},
         synthetic_reports.synthesise_report,
     ),
@@ -173,7 +173,7 @@ CALLS = (
     Call(
         "POST",
         "/payment_links/<link_id>/pay",
-        "Pay on the page of a link as the customer, or fail to.",
+        "Pay on the page of a link as the customer, or let the payment fail.",
         {"outcome": "success", "method": "upi"},
         payments.pay_link,
     ),
@@ -188,14 +188,14 @@ CALLS = (
     Call(
         "POST",
         "/webhooks/policy",
-        "Set how webhooks are delivered; what is not given returns to normal.",
+        "Set how webhooks are delivered; options that are not given return to their defaults.",
         {"mode": "reverse", "copies": 2, "events": []},
         webhooks.set_policy,
     ),
     Call(
         "POST",
         "/webhooks/release",
-        "Send the webhooks that are held.",
+        "Send the webhooks that are held back.",
         {"order": "reverse", "copies": 1},
         webhooks.release_webhooks,
     ),
@@ -240,19 +240,19 @@ CALLS = (
     Call(
         "POST",
         "/knobs/razorpay",
-        "Change how the Razorpay account behaves; what is not given stays.",
+        "Change how the Razorpay account behaves; options that are not given do not change.",
         {"payer": "approve", "payer_delay_ms": 300},
         knobs.set_razorpay_knobs,
     ),
     Call(
         "POST",
         "/knobs/msg91",
-        "Change how the MSG91 account behaves; what is not given stays.",
+        "Change how the MSG91 account behaves; options that are not given do not change.",
         {"duplicate_window_seconds": 10, "templates": {"order-confirmed": "Order ##NUMBER## is confirmed."}},
         knobs.set_msg91_knobs,
     ),
     Call(
-        "POST", "/reset", "Forget everything, as after a fresh start.", {"keep_ids": False}, control_world.reset_world
+        "POST", "/reset", "Delete everything, as after a fresh start.", {"keep_ids": False}, control_world.reset_world
     ),
 )
 

@@ -40,7 +40,7 @@ def advance_clock(world: World, seconds: float) -> None:
     :raises ValueError: if `seconds` is negative
     """
     if seconds < 0:
-        raise ValueError("The clock goes forward only.")
+        raise ValueError("The clock can only be moved forward.")
     left = seconds
     while True:
         _wait_for_webhooks(world)

@@ -69,7 +69,7 @@ def create_qr_code(world: World, request: Request) -> JsonObject:
 
 
 def _read_close_by(world: World, body: JsonObject, usage: str) -> int | None:
-    """Read until when a code of one use lives: two hours, if nothing or something later is asked for."""
+    """Return when a single-use code expires: after two hours, if no time or a later one is given."""
     close_by, now = body.get("close_by"), world.clock.unix()
     if usage == "multiple_use":
         if close_by is not None:

@@ -26,7 +26,7 @@ _COMMON: ReportLine = {
 }
 ERRORS = {
     "amount_mismatch": "a payment's amount and credit are one rupee too high; the settlement's amount agrees with them",
-    "fee_mismatch": "a payment's fee is one rupee higher than it was told with the payment; the credit agrees with it",
+    "fee_mismatch": "a payment's fee is one rupee higher than the payment reported; the credit agrees with it",
     "credit_mismatch": "a payment's credit is one rupee less than amount minus fee; the settlement's amount agrees",
     "missing_row": "a line is left out, though the settlement's amount has it",
     "duplicated_row": "a line comes twice, though the settlement's amount has it once",

@@ -166,7 +166,7 @@ def _forged(event: Event, forge: str | None) -> tuple[bytes, str | None]:
     if forge == "signature":
         return body, "0" * 64
     if forge == "secret":
-        return body, sign_webhook(body, "a stranger's secret")
+        return body, sign_webhook(body, "a wrong secret")
     if forge == "body":
         return _with_raised_amount(event.body), signature
     return body, signature

@@ -196,7 +196,7 @@ WRONG_EVERYWHERE = [
     ("REDIS_URL", "redis://:6379",
      "REDIS_URL names no host; for example REDIS_URL=rediss://user:password@redis.example:6379/0."),
     ("REDIS_URL", "rediss://redis.example/cache",
-     ("REDIS_URL names a database that is no number; "
+     ("REDIS_URL names a database that is not a number; "
      "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
     ("REDIS_URL", "unix://?db=0",
      "REDIS_URL names no socket; for example REDIS_URL=rediss://user:password@redis.example:6379/0."),
@@ -364,16 +364,16 @@ WRONG_IN_PRODUCTION_AND_STAGING = [
      ("EMAIL_URL would talk to mail.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
      "for example EMAIL_URL=smtp+tls://user:password@mail.example:587.")),
     ("RAZORPAY_KEY_SECRET", "sandbox_key_secret_0123456789",
-     ("RAZORPAY_KEY_SECRET is published in Bahi's repository, so that anybody knows it; "
+     ("RAZORPAY_KEY_SECRET is published in Bahi's repository, so it is not secret; "
      "for example the key secret of Razorpay's dashboard.")),
     ("RAZORPAY_WEBHOOK_SECRETS", f"{made_secret()},sandbox_webhook_secret_0123456789",
-     ("RAZORPAY_WEBHOOK_SECRETS is published in Bahi's repository, so that anybody knows it; "
+     ("RAZORPAY_WEBHOOK_SECRETS is published in Bahi's repository, so it is not secret; "
      f"for example {SECRET}.")),
     ("MSG91_AUTH_KEY", "sandbox-msg91-authkey",
-     ("MSG91_AUTH_KEY is published in Bahi's repository, so that anybody knows it; "
+     ("MSG91_AUTH_KEY is published in Bahi's repository, so it is not secret; "
      "for example the auth key of MSG91's dashboard.")),
     ("SECRET_KEY", "a key for tests alone, which protects nothing at all, and is long",
-     f"SECRET_KEY is published in Bahi's repository, so that anybody knows it; for example {SECRET}."),
+     f"SECRET_KEY is published in Bahi's repository, so it is not secret; for example {SECRET}."),
     ("RAZORPAY_KEY_ID", "rzp_live_A1b2C3d4E5f6G7",
      "RAZORPAY_KEY_ID is the example of .env.example; take yours from Razorpay's dashboard."),
 ]  # fmt: skip

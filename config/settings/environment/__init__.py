@@ -119,7 +119,7 @@ def read_or_exit() -> Environment:
     """
     Return this process's environment, or write one line per problem to stderr and exit with status 2.
 
-    A name that is nearly one of ours is reported too, but does not end the process: it may be another program's.
+    A name that is nearly one of Bahi's variables is reported too, but does not end the process: it may be another program's.
     """
     sys.stderr.write("".join(f"{sentence}\n" for sentence in find_misspelt_names(os.environ, Environment.model_fields)))
     try:

@@ -99,7 +99,7 @@ def _unset(environment: "Environment") -> Iterator[Problem]:
 def _published_secrets(environment: "Environment") -> Iterator[Problem]:
     for name, secret in _secrets(environment):
         if any(part in secret for part in _PUBLISHED):
-            yield name, "is published in Bahi's repository, so that anybody knows it"
+            yield name, "is published in Bahi's repository, so it is not secret"
     if _EXAMPLE_KEY_ID in environment.RAZORPAY_KEY_ID:
         yield "RAZORPAY_KEY_ID", "is the example of .env.example; take yours from Razorpay's dashboard."
 
@@ -147,7 +147,7 @@ def _plain_text(environment: "Environment") -> Iterator[Problem]:
         ("EMAIL_URL", mail.host, mail.use_tls or mail.use_ssl),
     ):
         if not is_encrypted and not _may_be_plain(environment, host):
-            yield name, f"would talk to {host} in plain text, and PLAINTEXT_HOSTS does not name that host"
+            yield name, f"would connect to {host} in plain text, and PLAINTEXT_HOSTS does not name that host"
     is_direct = environment.TRUSTED_PROXY_HOPS == 0 and not is_this_machine(_without_brackets(environment.HOST))
     if is_direct and not environment.SECURE_SSL_REDIRECT:
         reason = "without a proxy (TRUSTED_PROXY_HOPS=0) passwords would cross the network in plain text"

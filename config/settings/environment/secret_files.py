@@ -20,7 +20,7 @@ def read_secret_files(given: dict[str, str], fields: dict[str, Any]) -> tuple[di
         try:
             text = Path(path).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
+            reason = getattr(error, "strerror", None) or "it is not text"
             problems.append((name, f"cannot be read from {quoted(path)}, which {name}_FILE names ({reason})"))
             continue
         if text:

@@ -37,12 +37,12 @@ class Deployment(BaseModel):
         )
     )
     TRUSTED_PROXY_HOPS: Annotated[int, values.whole_number(0, 10)] = variable(
-        "how many proxies stand in front of Bahi; with 0 staging and production refuse requests with a proxy's header",
+        "how many proxies are in front of Bahi; with 0 staging and production refuse requests with a proxy's header",
         "0",
         example="1",
     )
     PLAINTEXT_HOSTS: values.Hosts = variable(
-        "the hosts, on a network of one's own, that may be talked to without TLS; this machine needs no mention",
+        "the hosts on a private network that may be reached without TLS; this machine is always allowed",
         [],
         example="postgres,redis",
     )
@@ -155,21 +155,21 @@ class Gateway(BaseModel):
         "that key's secret", secret=True, example="the key secret of Razorpay's dashboard"
     )
     RAZORPAY_WEBHOOK_SECRETS: Annotated[list[str], values.secrets(24, different=8)] = variable(
-        "the present secret of our webhook, then the one before, separated by a comma", secret=True
+        "the current secret of the webhook, then the previous one, separated by a comma", secret=True
     )
     RAZORPAY_ACCOUNT_ID: Annotated[str, values.matching(r"(acc_[A-Za-z0-9]+)?", "an account id of Razorpay")] = (
         variable(
-            "our account: what webhooks report of another one is never booked; without it accounts are not compared",
+            "the shop's account: what webhooks report for another account is never posted; without it accounts are not compared",
             "",
             example="acc_A1b2C3d4E5f6G7",
         )
     )
     RAZORPAY_S2S_UPI: values.Bool = variable("whether the account has server-to-server UPI", "false")
     PAYMENT_WEBHOOK_GRACE_MINUTES: Annotated[int, values.whole_number(1, 1_440)] = variable(
-        "what polling found and no webhook has reported for that long is an incident", "10"
+        "polling results that no webhook has reported for this long open an incident", "10"
     )
     SANDBOX_URL: values.Url | None = variable(
-        "the sandbox of a rehearsal, whose books are held against ours; never in production",
+        "the sandbox of a rehearsal, whose books are compared with Bahi's; never in production",
         None,
         example="http://127.0.0.1:9000",
     )
@@ -208,7 +208,7 @@ class Money(BaseModel):
     """Orders, payments and money that is refunded."""
 
     ORDER_TTL_MINUTES: Annotated[int, values.whole_number(1, 43_200)] = variable(
-        "how long an order waits for its money", "30"
+        "how long an order waits for its payment", "30"
     )
     MAX_UNPAID_ORDERS_PER_CUSTOMER: Annotated[int, values.whole_number(1, 1_000_000)] = variable(
         "unpaid orders that a customer may have at a time", "5"
@@ -223,14 +223,14 @@ class Money(BaseModel):
         "how long a payment waits for its payer", "15"
     )
     PAYMENT_LINK_TTL_MINUTES: Annotated[int, values.whole_number(15, 259_200)] = variable(
-        "minutes that a payment link is open; a QR code two hours at most", "1440"
+        "minutes that a payment link is valid; a QR code is valid for two hours at most", "1440"
     )
     LATE_PAYMENT_POLICY: Annotated[str, values.one_of("revive", "refund")] = variable(
-        "what happens with money for an expired order: revive the order if its stock is there, or always refund",
+        "what happens with a payment for an expired order: revive the order if its goods are in stock, or always refund",
         "revive",
     )
     SETTLEMENT_OVERDUE_AFTER_DAYS: Annotated[int, values.whole_number(1, 90)] = variable(
-        "money that old and in no settlement becomes an exception", "5"
+        "after this long, money that is in no settlement becomes an exception", "5"
     )
     REFUND_APPROVAL_THRESHOLD_PAISE: Annotated[int, values.whole_number(0, 100_000_000_000, of="paise")] = variable(
         "paise: above it a second person must approve", "1000000"
@@ -239,16 +239,17 @@ class Money(BaseModel):
         "days after its confirmation during which an order keeps its customer from being erased", "30"
     )
     ACCEPT_CUSTOMER_FEE: values.Bool = variable(
-        "whether what a payer who bore the gateway's fee was charged is accepted, to the paisa", "true"
+        "whether a payment above the order's total is accepted if the difference is exactly the gateway's fee, which the payer bore",
+        "true",
     )
     REVIEW_OVERDUE_AFTER_HOURS: Annotated[int, values.whole_number(1, 720)] = variable(
-        "captured money that nobody decided about for that long is an alarm", "24"
+        "after this long, captured money without a decision raises an alarm", "24"
     )
     DISPUTE_REMINDER_HOURS: Annotated[list[int], values.whole_numbers(1, 720)] = variable(
         "hours before the deadline of a dispute at which finance is warned", "72,24"
     )
     SHIPPING_FLAT_PAISE: Annotated[int, values.whole_number(0, 10_000_000, of="paise")] = variable(
-        "paise: what sending costs the buyer, in the terms of the prices", "0", example="4900"
+        "paise: what the buyer pays for shipping, with or without tax as the prices are", "0", example="4900"
     )
 
 
@@ -323,7 +324,7 @@ class Processes(BaseModel):
     )
     WORKER_CONCURRENCY: Annotated[int, values.whole_number(1, 256)] = variable("children of one worker", "2")
     BEAT_SCHEDULE_FILE: values.AbsolutePath = variable(
-        "where the clock keeps what it has started",
+        "where the scheduler stores what it has started",
         "/tmp/bahi-beat-schedule",  # noqa: S108
         example="/var/lib/bahi/beat-schedule",
     )

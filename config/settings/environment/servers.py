@@ -121,7 +121,7 @@ def read_redis(text: Any) -> Any:
     if not is_host(host) and ":" not in host:
         raise ValueError("names no host")
     if parts.path.strip("/") and not parts.path.strip("/").isdigit():
-        raise ValueError("names a database that is no number")
+        raise ValueError("names a database that is not a number")
     _refuse_unknown(options, _REDIS_OPTIONS if parts.scheme == "rediss" else ())
     if options.get("ssl_cert_reqs", "required") != "required":
         raise ValueError("must not switch off the check of the server's certificate (ssl_cert_reqs)")

@@ -28,13 +28,13 @@ function good<Data>(answer: Answer<Data>): Data {
     return answer.data;
   }
   const { error, response } = answer;
-  const told = error === undefined || typeof error === "string" ? error : `${error.error.code}: ${error.error.message}`;
-  throw new StepFailed(`${response.url} answered ${response.status}: ${told ?? "nothing"}`);
+  const reason = error === undefined || typeof error === "string" ? error : `${error.error.code}: ${error.error.message}`;
+  throw new StepFailed(`${response.url} responded with ${response.status}: ${reason ?? "no body"}`);
 }
 
 function expect<Value>(what: string, found: Value, wanted: Value): void {
   if (JSON.stringify(found) !== JSON.stringify(wanted)) {
-    throw new StepFailed(`${what}: ${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`);
+    throw new StepFailed(`${what} should be ${JSON.stringify(wanted)}, but it is ${JSON.stringify(found)}.`);
   }
 }
 
@@ -45,7 +45,7 @@ function rupees(paise: number): string {
 function first<Item>(items: readonly Item[], what: string): Item {
   const [item] = items;
   if (item === undefined) {
-    throw new StepFailed(`there is no ${what}`);
+    throw new StepFailed(`The response has no ${what}.`);
   }
   return item;
 }
@@ -58,16 +58,16 @@ async function until<Value>(what: string, read: () => Promise<Value | undefined>
       return found;
     }
     if (Date.now() > deadline) {
-      throw new StepFailed(`${what} did not come within ${PATIENCE_MS / 1000} s`);
+      throw new StepFailed(`Timed out after ${PATIENCE_MS / 1000} s while waiting for ${what}.`);
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
-async function step<Value>(name: string, deed: () => Promise<{ value: Value; told: string }>): Promise<Value> {
+async function step<Value>(name: string, run: () => Promise<{ value: Value; detail: string }>): Promise<Value> {
   try {
-    const { value, told } = await deed();
-    console.log(`  ${name.padEnd(40)} ${told}`);
+    const { value, detail } = await run();
+    console.log(`  ${name.padEnd(40)} ${detail}`);
     return value;
   } catch (error) {
     throw new StepFailed(`${name}: ${error instanceof Error ? error.message : String(error)}`);
@@ -84,7 +84,7 @@ async function control(sandboxUrl: string, method: "GET" | "POST", path: string)
     ...(method === "POST" ? { body: "{}", headers: { "Content-Type": "application/json" } } : {}),
   });
   if (!response.ok) {
-    throw new StepFailed(`the sandbox answered ${response.status}: ${await response.text()}`);
+    throw new StepFailed(`The sandbox responded with ${response.status}: ${await response.text()}`);
   }
   return response.json();
 }
@@ -93,7 +93,7 @@ async function codeFor(sandboxUrl: string, phone: string): Promise<string> {
   const messages = JSON.stringify(await control(sandboxUrl, "GET", `/sms?to=${phone.slice(1)}&wait=15`));
   const code = /(?<!\d)\d{6}(?!\d)/.exec(messages)?.[0];
   if (code === undefined) {
-    throw new StepFailed("no code came by SMS");
+    throw new StepFailed("No code arrived by SMS.");
   }
   return code;
 }
@@ -101,10 +101,10 @@ async function codeFor(sandboxUrl: string, phone: string): Promise<string> {
 async function logIn(baseUrl: string, sandboxUrl: string): Promise<Client> {
   const anonymous = createClient<paths>({ baseUrl });
   const phone = `+9196${String(randomInt(10 ** 8)).padStart(8, "0")}`;
-  const asked = good(await anonymous.POST("/api/v1/auth/otp", { body: { phone } }));
-  const body = { challenge_id: asked.id, code: await codeFor(sandboxUrl, phone) };
+  const requested = good(await anonymous.POST("/api/v1/auth/otp", { body: { phone } }));
+  const body = { challenge_id: requested.id, code: await codeFor(sandboxUrl, phone) };
   const tokens = good(await anonymous.POST("/api/v1/auth/otp/verify", { body }));
-  expect("the kind of token", tokens.token_type, "Bearer");
+  expect("The token type", tokens.token_type, "Bearer");
   return signedIn(baseUrl, tokens.access_token);
 }
 
@@ -162,13 +162,13 @@ async function readOrder(client: Client, order_id: string): Promise<Order> {
 }
 
 async function refund(finance: Client, paid: Order): Promise<Refund> {
-  const asked = good(
+  const requested = good(
     await finance.POST("/api/v1/refunds", {
       params: { header: { "Idempotency-Key": randomUUID() } },
       body: { order_id: paid.id },
     }),
   );
-  const refund_id = first(asked.data, "refund").id;
+  const refund_id = first(requested.data, "refund").id;
   return until("the refund", async () => {
     const found = good(await finance.GET("/api/v1/refunds/{refund_id}", { params: { path: { refund_id } } }));
     return found.status === "processed" ? found : undefined;
@@ -179,36 +179,36 @@ async function play(baseUrl: string, sandboxUrl: string, email: string, password
   const buyer = await step("log in by OTP", async () => {
     const client = await logIn(baseUrl, sandboxUrl);
     const me = good(await client.GET("/api/v1/me", {}));
-    return { value: client, told: me.object };
+    return { value: client, detail: me.object };
   });
   const finance = await step("finance logs in", async () => {
     const client = await logInFinance(baseUrl, email, password);
-    return { value: client, told: good(await client.GET("/api/v1/me", {})).roles.join(", ") };
+    return { value: client, detail: good(await client.GET("/api/v1/me", {})).roles.join(", ") };
   });
   const placed = await step("list products, order one", async () => {
     const made = await order(buyer);
-    return { value: made, told: `${made.payment_status}, ${rupees(made.total_amount)}` };
+    return { value: made, detail: `${made.payment_status}, ${rupees(made.total_amount)}` };
   });
   const paid = await step("pay by UPI", async () => {
     const found = await pay(buyer, sandboxUrl, placed);
-    expect("what was paid", found.paid_amount, placed.total_amount);
-    return { value: found, told: `${found.status}, ${found.payment_status}` };
+    expect("The paid amount", found.paid_amount, placed.total_amount);
+    return { value: found, detail: `${found.status}, ${found.payment_status}` };
   });
   await step("finance refunds all of it", async () => {
     const made = await refund(finance, paid);
-    expect("what went back", made.amount, paid.total_amount);
-    expect("the order's payment", (await readOrder(buyer, paid.id)).payment_status, "refunded");
-    return { value: made, told: `${made.status}, ${rupees(made.amount)}` };
+    expect("The refunded amount", made.amount, paid.total_amount);
+    expect("The payment status of the order", (await readOrder(buyer, paid.id)).payment_status, "refunded");
+    return { value: made, detail: `${made.status}, ${rupees(made.amount)}` };
   });
   await step("an error is read as an error", async () => {
     const path = { order_id: `ord_${"0".repeat(26)}` };
     const { error, response } = await buyer.GET("/api/v1/orders/{order_id}", { params: { path } });
-    expect("the status", response.status, 404);
+    expect("The status", response.status, 404);
     if (error === undefined || typeof error === "string") {
-      throw new StepFailed("the error has no body");
+      throw new StepFailed("The error has no body.");
     }
-    expect("the code", error.error.code, "order_not_found");
-    return { value: error, told: error.error.code };
+    expect("The error code", error.error.code, "order_not_found");
+    return { value: error, detail: error.error.code };
   });
 }
 
@@ -220,6 +220,6 @@ if (baseUrl === undefined || sandboxUrl === undefined || email === undefined || 
 try {
   await play(baseUrl, sandboxUrl, email, password);
 } catch (error) {
-  console.error(`the TypeScript client failed at ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`The TypeScript client failed at: ${error instanceof Error ? error.message : String(error)}`);
   exit(1);
 }

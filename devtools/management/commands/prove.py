@@ -17,7 +17,7 @@ class Command(OperatorCommand):
 
     help = (
         "Run `ledger`, `reconcile --against-sandbox`, `order replay --all` and `audit`, one after the other, and print one JSON"
-        " object: what each said, and the code with which it ended. Exits 1 if one of them found what does not agree, else 2 if one"
+        " object: the output and the exit code of each. Exits 1 if one of them found what does not agree, else 2 if one"
         " could not run."
     )
 
