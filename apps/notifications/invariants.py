@@ -37,7 +37,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-45c",
         name="no_notification_is_stuck",
-        statement="No message is in a dead sender's hands, or waits unattended, ten minutes beyond its time.",
+        statement="No message is claimed by a crashed sender, or waits unsent, for more than ten minutes beyond its time.",
         grace_seconds=int(_STUCK_AFTER),
         sql=f"""
             SELECT id, channel, status, claimed_until, next_attempt_at
@@ -51,7 +51,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-45d",
         name="attempts_at_notifications_are_bounded",
-        statement="A message is attempted at most six times, and six times more whenever staff have it sent again.",
+        statement="A message is attempted at most six times, and six more times whenever staff send it again.",
         sql=f"""
             SELECT id, channel, status, attempts FROM notifications_notification
             WHERE attempts - attempts_before_resend NOT BETWEEN 0 AND {MAX_ATTEMPTS}

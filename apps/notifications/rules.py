@@ -33,7 +33,7 @@ RETRY_DELAYS = (
     timedelta(hours=4),
 )
 MAX_ATTEMPTS = len(RETRY_DELAYS) + 1
-#: The attempts at an SMS that the provider answered with an error of its own: each of them may have gone all the same.
+#: The attempts at an SMS that the provider answered with an error of its own: each of them may have been sent all the same.
 MAX_PROVIDER_ERROR_ATTEMPTS = 3
 
 #: A bank credits a refund of normal speed within 5 to 7 working days of the gateway's word; we promise the later.

@@ -24,17 +24,17 @@ answers under `/api` has one shape:
            "param": "lines[0].quantity", "request_id": "req_01jf3z8k4q0000000000000000"}}
 ```
 
-A program decides by `code`, which stays what it is: a code is never renamed, removed or given another meaning inside
-`/api/v1`, and new ones may come. `message` is a sentence for people and may be reworded. `param` names the field or
-parameter at fault. `request_id` is also the header `X-Request-Id`: name it when you ask for help. A code with several
+Programs handle errors by `code`, which is stable: a code is never renamed, removed or given another meaning inside
+`/api/v1`, and new ones may be added. `message` is a sentence for people and may be reworded. `param` names the field or
+parameter that is wrong. `request_id` is also the header `X-Request-Id`: include it when you ask for help. A code with several
 rows has several causes; its message says which. Codes of the back office and of `manage.py` commands are listed too.
 """
 
 _FIELDS = """\
 ## Fields of a body
 
-A body with wrong fields is a 400 of the type `invalid_request`. `details` names each fault with its `param`, `code`
-and `message`; those of the error itself are of the first fault.
+A body with wrong fields is a 400 of the type `invalid_request`. `details` names each error with its `param`, `code`
+and `message`; those of the error itself are of the first one.
 """
 
 #: Raised through their subclasses only.
@@ -49,7 +49,7 @@ FRAMEWORK: dict[str, tuple[int, str, str]] = {
     "internal": (500, "Something went wrong on our side.", "Repeat the request with the same Idempotency-Key; report the `request_id`."),
     "malformed_request": (400, "The body cannot be read.", "Correct the body."),
     "method_not_allowed": (405, "The path does not take this method.", "Use one that the header `Allow` names."),
-    "not_acceptable": (406, "The client does not accept the type of the answer.", "Accept `application/json`."),
+    "not_acceptable": (406, "The client does not accept the type of the response.", "Accept `application/json`."),
     "not_authenticated": (401, "No access token came with the request.", "Log in and send the access token."),
     "not_found": (404, "There is no such path.", "Check the path."),
     "unsupported_media_type": (415, "The body is of a type that is not read.", "Send `application/json`."),
@@ -57,15 +57,15 @@ FRAMEWORK: dict[str, tuple[int, str, str]] = {
 
 #: Codes of single fields of a request's body.
 FIELD_CODES = {
-    "bad_name": "a name in `metadata` or in attributes is no line of 1 to 40 characters",
+    "bad_name": "a name in `metadata` or in attributes is not a line of 1 to 40 characters",
     "blank": "the text is empty",
     "code": "a one-time code is not six digits",
-    "control": "the text holds a control character, a mark of direction or piles of accents",
-    "datetime": "a date was expected, not an instant",
-    "email": "the text is no e-mail address",
+    "control": "the text contains a control character, a direction mark or stacked accents",
+    "datetime": "a date was expected, not a timestamp",
+    "email": "the text is not an e-mail address",
     "empty": "the list or object is empty",
     "invalid": "the value is of another type or form",
-    "invalid_choice": "the value is none of the choices that the message names",
+    "invalid_choice": "the value is not one of the choices that the message names",
     "max_length": "the text or list is too long",
     "max_string_length": "the number has too many digits",
     "max_value": "the number is too large",
@@ -73,13 +73,13 @@ FIELD_CODES = {
     "min_value": "the number is too small",
     "not_a_dict": "an object was expected",
     "not_a_list": "a list was expected",
-    "not_an_id": "the text is no id of this kind",
+    "not_an_id": "the text is not an id of this kind",
     "null": "the value is null",
-    "null_characters_not_allowed": "the text holds NUL",
+    "null_characters_not_allowed": "the text contains a NUL character",
     "one_of": "either a phone number or an e-mail address is expected",
-    "phone": "the text is no mobile number to which messages are sent",
+    "phone": "the text is not a mobile number to which messages are sent",
     "required": "the field is missing",
-    "surrogate_characters_not_allowed": "the text holds half of a character",
+    "surrogate_characters_not_allowed": "the text contains half of a character",
     "too_many": "`metadata` or attributes have too many pairs",
     "unknown_field": "the request has no such field",
 }

@@ -208,7 +208,7 @@ def test_the_dashboard_shows_a_role_only_its_own(shop: Any) -> None:
     page = signed_in(nobody).get("/admin/").content.decode()
 
     assert shop.number not in page
-    assert "Events given up" not in page
+    assert "Parked handler runs" not in page
 
 
 def test_parked_handler_run_can_be_retried(shop: Any, administrator: Any) -> None:

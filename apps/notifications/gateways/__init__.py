@@ -14,7 +14,7 @@ class SendResult(Enum):
     REJECTED = "rejected"
     #: Answered with an error of the provider's own (5xx): most likely not accepted, but that is not certain.
     PROVIDER_ERROR = "provider_error"
-    #: No answer, or none that we can read: it may have gone.
+    #: No response, or none that can be read: it may have been sent.
     UNKNOWN = "unknown"
 
 

@@ -17,7 +17,7 @@ from apps.notifications.gateways import Outcome, SendResult
 #: What no later attempt will cure: these are matched in MSG91's words, since its codes are not always there.
 _PERMANENT_ERRORS = ("template", "invalid mobile", "mobile no", "recipients missing", "banned", "too long")
 _PERMANENT_ERROR_CODES = frozenset({"101", "102", "202", "310"})
-#: A wrong key; an address of ours that is blocked, or that the account does not allow.
+#: A wrong key; an address of this server that is blocked or not allowed by the account.
 _CREDENTIAL_CODES = frozenset({"201", "207", "208", "418"})
 #: Statuses by which an overloaded front door says that it passed nothing on.
 _OVERLOADED_STATUSES = frozenset({429, 503})

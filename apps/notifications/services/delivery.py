@@ -133,7 +133,7 @@ def _attachments(notification: Notification) -> list[mail.Attachment]:
 
 @transaction.atomic
 def record_outcome(*, notification_id: UUID, attempt: int, outcome: Outcome, now: datetime) -> Notification:
-    """Write down what came of an attempt, unless its lease has run out and others have gone on without it."""
+    """Write down what came of an attempt, unless its lease has run out and another worker has continued."""
     notification = locks.lock_notification(notification_id)
 
     if notification.status != NotificationStatus.SENDING or notification.attempts != attempt:

@@ -86,7 +86,7 @@ def credit_note_context(note: Any, invoice: Any) -> dict[str, Any]:
 
 
 def amount_context(row: Any, *, due: date) -> dict[str, Any]:
-    """Return the context of a refund or of a payment that goes back: how much, and the day by which the buyer has it."""
+    """Return the context of a refund: how much, and the day by which the buyer has it."""
     return {"amount": money.rupees(row.amount), "plain_amount": format_plain_amount(row.amount), "due": format_day(due)}
 
 

@@ -14,13 +14,13 @@ from apps.notifications.states import NOT_SENT, NotificationStatus
 
 
 class NotificationAlreadySent(Conflict):
-    """The message was sent or is being sent. Nothing needs to be done."""
+    """The message was sent or is being sent. No action is needed."""
 
     message = "This message was sent, or is about to be. Only a message that was not sent can be sent again."
 
 
 class NotificationOutdated(Conflict):
-    """The message says what is no longer true. It cannot be sent again."""
+    """The message is no longer true. It cannot be sent again."""
 
     message = "This message is no longer true, so it cannot be sent again."
 
