@@ -36,7 +36,7 @@ def in_fulfilment() -> str:
 
 def completed() -> str:
     """Return that an order has ended as it should."""
-    return "The order is completed. There is nothing to do."
+    return "The order is completed. No action is needed."
 
 
 def expired(at: datetime) -> str:
@@ -50,8 +50,8 @@ def expired(at: datetime) -> str:
 def cancelled(at: datetime, *, reason: str) -> str:
     """Return that an order was cancelled; the reason is somebody's own words."""
     if not reason:
-        return f"The order was cancelled on {format_instant(at)}. There is nothing to do."
-    return f"The order was cancelled on {format_instant(at)} with the reason “{reason}”. There is nothing to do."
+        return f"The order was cancelled on {format_instant(at)}. No action is needed."
+    return f"The order was cancelled on {format_instant(at)} with the reason “{reason}”. No action is needed."
 
 
 def not_erasable_until_paid(number: str) -> str:

@@ -408,7 +408,7 @@ class TestHeadline:
         services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="Ordered twice", now=order.placed_at)
 
         assert headline_of(order) == (
-            f"The order was cancelled on {format_instant(order.placed_at)} with the reason “Ordered twice”. There is nothing to do."
+            f"The order was cancelled on {format_instant(order.placed_at)} with the reason “Ordered twice”. No action is needed."
         )
 
     def test_messages_that_were_not_sent_are_shown_unfolded(self, order: Order, support: Any) -> None:

@@ -194,7 +194,7 @@ class TestLimitInPieces:
 
         assert text == (
             f"A second person must approve: ₹150.00 of order {order.number} is above the ₹200.00 that one person may"
-            " decide about an order."
+            " approve for an order."
         )
         transfer(second, BALA, "")
         assert transfer(second, ASHA, "UTR 2").transferred_by == str(ASHA)

@@ -196,7 +196,7 @@ def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
         change(webhook, events.SETTLEMENT_REPORTED, {}, actor=actor, now=now)
         return WebhookOutcome.PROCESSED, ""
     if facts is None:
-        return WebhookOutcome.IGNORED, f"{event_type or 'no event'} is not followed"
+        return WebhookOutcome.IGNORED, f"{event_type or 'no event'} is not processed by Bahi"
     return _apply_facts(webhook, facts, now=now)
 
 

@@ -13,9 +13,9 @@ CLAIM_TTL = timedelta(minutes=4)
 
 
 class ImportInProgress(Conflict):
-    """Another process is reading the same report. Try again in a few minutes."""
+    """Another process is importing the same report. Try again in a few minutes."""
 
-    message = "This report is being read by somebody else. Try again in a few minutes."
+    message = "This report is already being imported. Try again in a few minutes."
 
 
 class ImportClaim:
