@@ -113,7 +113,7 @@ def read_redis(text: Any) -> Any:
         if not parts.path.startswith("/"):
             raise ValueError("names no socket")
         if not (database := options.pop("db", "0")).isdigit():
-            raise ValueError("names a database that is no number")
+            raise ValueError("names a database that is not a number")
         return RedisServer(
             text, f"redis+socket://{unquote(parts.path)}?virtual_host={database}", "/", is_encrypted=False
         )
