@@ -253,7 +253,7 @@ class TestEvidencePdf:
         def full(*args: Any) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(evidence_files.os, "replace", full)
+        monkeypatch.setattr(Path, "replace", full)
 
         with pytest.raises(evidence_files.EvidenceNotStored, match="could not be stored: No space left on device"):
             evidence_pdfs.render_evidence_pdf(dispute_id=sold.pk)
