@@ -44,7 +44,7 @@ class Headline:
     What happened to an object and what to do about it, in one sentence; the one of the highest rank stands at the top of its page.
 
     Ranks: 90 and above, money is lost unless somebody acts in time; 60 to 89, somebody must decide; 30 to 59, it waits for
-    somebody outside; below 30, nothing is to be done. `tone` is one of Unfold's: `success`, `info`, `warning`, `danger`.
+    somebody outside; below 30, no action is needed. `tone` is one of Unfold's: `success`, `info`, `warning`, `danger`.
     """
 
     rank: int

@@ -92,7 +92,7 @@ class IncomingRequest:
             elif name == b"expect" and text.lower() == b"100-continue":
                 self._expects_continue = _HTTP_1_1.match(head) is not None
             elif name in seen or name == b"expect" or not text.isdigit():
-                # Two lengths, one that is no number, an expectation that cannot be met: the parser refuses it at once.
+                # Two lengths, one that is not a number, an expectation that cannot be met: the parser refuses it at once.
                 self.arrival = Arrival.WHOLE
             elif len(text) > _MOST_DIGITS or int(text) > MAX_BODY_BYTES:
                 self.arrival = Arrival.BODY_REFUSED

@@ -144,7 +144,7 @@ def read_query_number(request: Request, name: str, default: float, *, highest: f
     """
     Return a number of the query string, cut at `highest`.
 
-    :raises CallRefused: if it is no number
+    :raises CallRefused: if it is not a number
     """
     text = request.args.get(name)
     if text is None:

@@ -1,4 +1,4 @@
-"""Texts for readers: docstrings and comments of the code, templates and docs, with the words that Bahi does not use in them."""
+"""Texts for readers: docstrings, comments and sentences of the code, templates and docs, with the words that Bahi does not use."""
 
 import ast
 import io
@@ -7,6 +7,7 @@ import sys
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -34,9 +35,23 @@ PHRASES = {
     r"takes? in|took in|taken in": "reads, receives, applies",
     r"janitor": "poller",
     r"fate": "result, status",
+    r"(fault|none|one|person|something|nothing) of ours": "bug in Bahi, in Bahi",
+    r"stands twice": "is given twice",
+    r"asked again automatically": "checked again automatically",
+    r"where (it was|you) paid from": "to the original payment method",
+    r"nothing is to be done": "no action is needed",
+    r"lies in the house|lies here": "is on hand",
+    r"good for \w+ minutes": "valid for",
+    r"called off": "cancelled",
+    r"sent by a machine": "automated",
+    r"is no (JSON|number|date|day|instant)": "is not a",
 }
 _PATTERN = re.compile(r"\b(" + "|".join(PHRASES) + r")\b", re.IGNORECASE)
 _CODE = ("apps", "config", "devtools", "sandbox", "bin")
+#: Modules of which every string is read by people: messages, pages of the back office, descriptions of the API.
+_READ_BY_PEOPLE = ("messages", "admin", "openapi", "serializers")
+#: Names whose strings are read by people in any module.
+_SENTENCES = ("message", "statement", "help", "help_text", "description", "title", "label")
 
 
 def find_phrases() -> Iterator[str]:
@@ -70,9 +85,36 @@ def _texts_of(path: Path) -> Iterator[tuple[int, str]]:
             docstring := ast.get_docstring(node, clean=False)
         ):
             yield node.body[0].lineno, docstring
+    yield from _sentences_of(path, ast.parse(text))
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
+
+
+def _sentences_of(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the strings of a module that people read."""
+    is_read = any(part.removesuffix(".py") in _READ_BY_PEOPLE for part in path.relative_to(ROOT).parts)
+    docstrings = {
+        id(node.body[0].value) for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body and isinstance(node.body[0], ast.Expr)
+    }  # fmt: skip
+    found: dict[int, ast.Constant] = {}
+    for node in ast.walk(tree):
+        if is_read and _is_sentence(node):
+            found[id(node)] = node
+        elif (
+            isinstance(node, ast.Assign)
+            and any(isinstance(to, ast.Name) and to.id in _SENTENCES for to in node.targets)
+        ) or (isinstance(node, ast.keyword) and node.arg in _SENTENCES):
+            found |= {id(each): each for each in ast.walk(node.value) if _is_sentence(each)}
+    for key, each in found.items():
+        if key not in docstrings:
+            yield each.lineno, str(each.value)
+
+
+def _is_sentence(node: ast.AST) -> TypeGuard[ast.Constant]:
+    """Test if a node is a string of several words; names, keys and SQL of one word are not read by people."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip()
 
 
 if __name__ == "__main__":

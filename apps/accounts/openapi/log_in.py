@@ -73,7 +73,7 @@ describe_log_in_codes = extend_schema_view(
     create=operation(
         "request_log_in_code",
         "Request a log-in code",
-        description="Sends six digits to the phone or mailbox, good for 5 minutes. The answer is the same whether the "
+        description="Sends six digits to the phone or mailbox, valid for 5 minutes. The answer is the same whether the "
         "account exists or not. 429 with `Retry-After` when a rate limit of the destination, the network or the day is exceeded.",
         responses={202: ChallengeResponse},
         examples=[

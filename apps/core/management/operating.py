@@ -115,7 +115,7 @@ class OperatorCommand(BaseCommand):
 
 
 def _explain_database_error(failure: Exception) -> tuple[str, str]:
-    """Return the code and the sentence about an error of the database; both are empty for a fault of ours."""
+    """Return the code and the sentence about an error of the database; both are empty for a bug in Bahi."""
     if not isinstance(failure, ProgrammingError):
         return DATABASE_UNAVAILABLE, f"The database does not answer, or took too long: {first_line(failure)}"
     if getattr(failure.__cause__, "sqlstate", "") not in _UNKNOWN_TABLE_OR_COLUMN:

@@ -102,5 +102,5 @@ REASON: Final = "\n".join(
     ["CASE", *(f"WHEN {rule.condition} THEN '{rule.reason.value}'" for rule in RULES), "ELSE '' END"]
 )
 
-#: Whether a line with a problem is one of ours, as an expression.
+#: Whether a line with a problem can be attributed to a payment in Bahi, as an expression.
 IS_OURS: Final = "problem NOT IN ({})".format(", ".join(f"'{reason.value}'" for reason in HELD_WHOLE))

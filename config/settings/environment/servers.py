@@ -104,7 +104,7 @@ def read_redis(text: Any) -> Any:
     """
     Return the server that a URL such as rediss://user:password@host:6379/0 or unix:///directory/socket?db=0 names.
 
-    :raises ValueError: if it names no host or socket, or a database that is no number, or has an option that is not known
+    :raises ValueError: if it names no host or socket, or a database that is not a number, or has an option that is not known
     """
     parts = split_url(text, ("redis", "rediss", "unix"))
     options = _read_options(parts.query)
