@@ -48,7 +48,7 @@ STAGED_LINES = """
     )
 """
 
-#: Each staged line with the rows of ours that it is about; `line_rules` says what these are.
+#: Each staged line with the rows in Bahi that it is about; `line_rules` says what these are.
 MATCHED_LINES = """
         FROM said s
         LEFT JOIN payments_paymentattempt a ON s.kind = 'payment' AND a.gateway = %(gateway)s
