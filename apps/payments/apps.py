@@ -8,6 +8,6 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.orders.services import add_erasure_blockers
-        from apps.payments.selectors import find_erasure_blockers
+        from apps.payments.selectors.erasure import find_erasure_blockers
 
         add_erasure_blockers(find_erasure_blockers)

@@ -11,7 +11,6 @@ PACKAGES = sorted(
     init.relative_to(ROOT).parent
     for layer in ("services", "selectors")
     for init in ROOT.glob(f"apps/*/{layer}/__init__.py")
-    if "payments" not in init.parts
 )
 
 

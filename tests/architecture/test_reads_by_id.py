@@ -14,8 +14,9 @@ import pytest
 from apps.accounts import sql as accounts
 from apps.accounts.models import Challenge, RefreshToken
 from apps.core import clock
-from apps.payments import locks, selectors
+from apps.payments import locks
 from apps.payments.models import Webhook
+from apps.payments.selectors import refunds as selectors
 from apps.payments.services import gateway_orders
 from apps.payments.services.disputes import reminders
 from apps.payments.services.refunds import submission

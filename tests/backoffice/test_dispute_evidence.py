@@ -27,9 +27,13 @@ from apps.ledger import selectors as ledger
 from apps.notifications import services
 from apps.notifications.models import Notification
 from apps.notifications.services import create_notifications
-from apps.payments import services as payments
 from apps.payments.gateways.razorpay import calls
 from apps.payments.models import Dispute, DisputeEvidence, Payment
+from apps.payments.services import gateway_orders
+from apps.payments.services import polling as payment_polling
+from apps.payments.services.disputes import evidence as dispute_evidence
+from apps.payments.services.disputes import polling as dispute_polling
+from apps.payments.services.disputes import reminders, responses
 from config.subscriptions import HANDLERS
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -73,10 +77,10 @@ def sold(order: Any, owner: Any, sandbox: Any) -> Any:
     """A sale with all its evidence, disputed at the sandbox."""
     payment = make_payment(order, is_ready=False)
     Payment.objects.filter(pk=payment.pk).update(payer_ip="203.0.113.9", payer_user_agent="Firefox")
-    payments.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
     payment.refresh_from_db()
     sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
-    payments.sync_payment(payment_id=payment.pk, now=clock.now())
+    payment_polling.sync_payment(payment_id=payment.pk, now=clock.now())
     Session.objects.create(
         user=owner, transport=Transport.COOKIE, ip="203.0.113.9", user_agent="Firefox", last_used_at=clock.now()
     )
@@ -86,7 +90,7 @@ def sold(order: Any, owner: Any, sandbox: Any) -> Any:
     render_document(invoice_id=invoice.pk, now=clock.now())
     attempt = payment.attempts.get(status="captured")
     sandbox.control("POST", "/disputes", {"payment_id": attempt.gateway_payment_id})
-    payments.poll_new_disputes(now=clock.now())
+    dispute_polling.poll_new_disputes(now=clock.now())
     return Dispute.objects.get()
 
 
@@ -146,7 +150,7 @@ class TestEvidencePdf:
     def test_is_rendered_by_a_worker_and_then_the_same_every_time(
         self, sold: Dispute, finance: Any, client_of: Any
     ) -> None:
-        payments.add_dispute_evidence(dispute_id=sold.pk, **STATEMENT, actor=SYSTEM, now=clock.now())
+        dispute_evidence.add_dispute_evidence(dispute_id=sold.pk, **STATEMENT, actor=SYSTEM, now=clock.now())
         url = f"/api/v1/disputes/{sold.public_id}/evidence/pdf"
 
         requested = post(client_of(finance), url, key="request-of-a-pdf")
@@ -223,7 +227,7 @@ class TestEvidencePdf:
     def test_is_rendered_again_when_the_evidence_has_changed(self, sold: Dispute, tmp_path: Path) -> None:
         evidence_pdfs.render_evidence_pdf(dispute_id=sold.pk)
         _, before = evidence_pdfs.get_evidence_pdf(dispute_id=sold.pk, now=clock.now())
-        payments.add_dispute_evidence(dispute_id=sold.pk, **STATEMENT, actor=SYSTEM, now=clock.now())
+        dispute_evidence.add_dispute_evidence(dispute_id=sold.pk, **STATEMENT, actor=SYSTEM, now=clock.now())
 
         with pytest.raises(DocumentNotReady):
             evidence_pdfs.get_evidence_pdf(dispute_id=sold.pk, now=clock.now())
@@ -282,7 +286,7 @@ def test_evidence_is_taken_while_the_dispute_awaits_its_answer(dispute: Dispute,
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "tracking_requires_shipping_evidence")
     assert post(client_of(finance), url, {"kind": "song", "text": "La."}, key="unknown-kind").status_code == 400
     assert not DisputeEvidence.objects.exists()
-    payments.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
+    responses.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
     late = post(client_of(finance), url, STATEMENT, key="after-the-answer")
 
@@ -292,12 +296,12 @@ def test_evidence_is_taken_while_the_dispute_awaits_its_answer(dispute: Dispute,
 
 def test_a_dispute_takes_no_more_than_twenty_statements(dispute: Dispute) -> None:
     for _ in range(20):
-        payments.add_dispute_evidence(
+        dispute_evidence.add_dispute_evidence(
             dispute_id=dispute.pk, kind="other", text="So it was.", actor=SYSTEM, now=clock.now()
         )
 
-    with pytest.raises(payments.EvidenceLimitExceeded):
-        payments.add_dispute_evidence(
+    with pytest.raises(dispute_evidence.EvidenceLimitExceeded):
+        dispute_evidence.add_dispute_evidence(
             dispute_id=dispute.pk, kind="other", text="So it was.", actor=SYSTEM, now=clock.now()
         )
 
@@ -353,7 +357,7 @@ def test_contest_sends_all_evidence_to_the_gateway(
     assert client.get(f"/api/v1/orders/{order.public_id}").json()["payment_status"] == "disputed"
 
     sandbox.control("POST", f"/disputes/{sold.gateway_dispute_id}/decide", {"outcome": "won"})
-    payments.poll_open_disputes(now=clock.now() + timedelta(hours=1))
+    dispute_polling.poll_open_disputes(now=clock.now() + timedelta(hours=1))
 
     assert client.get(url).json()["status"] == "won"
     assert client.get(f"/api/v1/orders/{order.public_id}").json()["payment_status"] == "paid"
@@ -433,7 +437,7 @@ def test_without_finance_the_administrators_are_mailed(dispute: Dispute, adminis
 
 def test_reminder_says_how_many_hours_are_left(order: Any, finance: Any) -> None:
     dispute = make_dispute(pay(order), respond_by=clock.now() + timedelta(hours=20))
-    assert payments.send_dispute_reminders(now=clock.now()) == 1
+    assert reminders.send_dispute_reminders(now=clock.now()) == 1
 
     create_notifications(template="dispute_needs_response", event=make_event("deadline_approached"), now=clock.now())
 
@@ -442,7 +446,7 @@ def test_reminder_says_how_many_hours_are_left(order: Any, finance: Any) -> None
 
 
 def test_rejected_response_is_notified_with_its_reason(dispute: Dispute, finance: Any) -> None:
-    payments.contest_dispute(dispute_id=dispute.pk, summary="Ours.", actor=SYSTEM, now=clock.now())
+    responses.contest_dispute(dispute_id=dispute.pk, summary="Ours.", actor=SYSTEM, now=clock.now())
     Dispute.objects.filter(pk=dispute.pk).update(
         response="", gateway_call="rejected", error={"description": "No document."}
     )
@@ -454,7 +458,7 @@ def test_rejected_response_is_notified_with_its_reason(dispute: Dispute, finance
 
 def test_answered_dispute_is_not_notified_again(dispute: Dispute, finance: Any) -> None:
     opened = make_event("opened")
-    payments.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
+    responses.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
     create_notifications(template="dispute_needs_response", event=opened, now=clock.now())
 

@@ -16,8 +16,9 @@ from apps.invoicing import services
 from apps.invoicing.models import Invoice
 from apps.ledger.models import ReconciliationException
 from apps.orders.models import Order
-from apps.payments import services as payments
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
+from apps.payments.services import gateway_orders, payments, polling
+from apps.payments.services.refunds import requests, submission
 from apps.settlements.models import Settlement, SettlementImport
 from apps.settlements.services import reconciliation
 from tests.factories.orders import make_order
@@ -31,13 +32,15 @@ def world(owner: Any, sandbox: Any) -> Any:
     """An order that was paid at the sandbox, invoiced, partly refunded and credited, disputed, and settled with an exception."""
     order = make_order(owner, quantity=2)
     payment = payments.start_payment(order_id=order.pk, customer_id=owner.pk, actor=SYSTEM, now=clock.now())
-    payments.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
     payment.refresh_from_db()
     sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success", "method": "card"})
-    payments.sync_payment(payment_id=payment.pk, now=clock.now())
+    polling.sync_payment(payment_id=payment.pk, now=clock.now())
     services.issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
-    (refund,) = payments.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
-    payments.submit_refund(refund_id=refund.pk, now=clock.now())
+    (refund,) = requests.request_refund_by_amount(
+        order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now()
+    )
+    submission.submit_refund(refund_id=refund.pk, now=clock.now())
     apply_refund(refund)
     services.issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
     attempt = PaymentAttempt.objects.get(status="captured")

@@ -11,7 +11,7 @@ from apps.core import clock
 from apps.ledger.models import LedgerEntry
 from apps.ledger.selectors import balance_of
 from apps.ledger.services import checkpoints
-from apps.payments import services as payments
+from apps.payments.services import ledger_accounts
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
 
@@ -112,7 +112,7 @@ def test_shows_the_history_of_an_order(paid: Any) -> None:
     ],
 )
 def test_unknown_account_and_order_are_reported(reference_data: None, arguments: list[str], says: str) -> None:
-    payments.set_up_reference_data(now=None)  # type: ignore[arg-type]
+    ledger_accounts.set_up_reference_data(now=None)  # type: ignore[arg-type]
 
     with pytest.raises(CommandError, match=says):
         run(*arguments)

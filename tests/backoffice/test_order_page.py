@@ -15,9 +15,10 @@ from apps.core.events import SYSTEM
 from apps.core.money import rupees
 from apps.orders import services
 from apps.orders.models import Order
-from apps.payments import services as payments
 from apps.payments.facts import GatewayError
 from apps.payments.models import Refund
+from apps.payments.services import order_cancellation, payments
+from apps.payments.services.refunds import amounts, requests
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed, mark_refund_unknown
 from apps.payments.states import AttemptStatus
 from tests.factories.accounts import make_address, make_staff, make_user
@@ -270,7 +271,7 @@ class TestHeadline:
 
     def test_refunded_units_leave_the_other_goods_to_be_sent(self, order: Order) -> None:
         line = order.lines.get()
-        refund = make_refund(order, lines=[payments.RefundLineInput(line.pk, 1)], is_approved=True)
+        refund = make_refund(order, lines=[amounts.RefundLineInput(line.pk, 1)], is_approved=True)
 
         assert headline_of(order) == (
             f"Refund {refund.number} of ₹118.00 is on its way to the buyer. The other goods of the order can be sent."
@@ -297,7 +298,7 @@ class TestHeadline:
     def test_retried_refund_is_not_the_headline(self, order: Order, finance: Any) -> None:
         refund = make_refund(order, is_approved=True)
         mark_refund_failed(refund=refund, error=GatewayError(), now=clock.now())
-        again = payments.retry_refund(refund_id=refund.pk, actor=actor_for(finance), now=clock.now())
+        again = requests.retry_refund(refund_id=refund.pk, actor=actor_for(finance), now=clock.now())
 
         assert (
             headline_of(order) == f"Refund {again.number} of ₹236.00 is on its way to the buyer. No action is needed."
@@ -329,7 +330,9 @@ class TestHeadline:
 
     def test_a_cancelled_order_says_that_its_money_is_back(self, order: Order, administrator: Any) -> None:
         pay(order)
-        payments.cancel_order(order_id=order.pk, actor=actor_for(administrator), reason="Sold out", now=clock.now())
+        order_cancellation.cancel_order(
+            order_id=order.pk, actor=actor_for(administrator), reason="Sold out", now=clock.now()
+        )
         refund = Refund.objects.get()
         assert (
             headline_of(order) == f"Refund {refund.number} of ₹236.00 is on its way to the buyer. No action is needed."

@@ -8,8 +8,9 @@ import pytest
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.invoicing.services import issue_credit_note, issue_invoice
-from apps.payments import services as payments
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services import ledger_accounts, order_cancellation
+from apps.payments.services.refunds import requests
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, apply_refund, make_dispute, make_gateway_payment, make_payment, pay
 
@@ -60,14 +61,14 @@ def sold(owner: Any, shop: Any, began: datetime) -> Any:
 
 @pytest.fixture
 def shop(reference_data: None) -> None:
-    payments.set_up_reference_data(now=clock.now())
+    ledger_accounts.set_up_reference_data(now=clock.now())
 
 
 def test_a_refund_is_seen_from_the_moment_it_was_processed(
     sold: Any, owner: Any, finance: Any, client_of: Any, began: datetime
 ) -> None:
     asked, gone = began + timedelta(hours=1), began + timedelta(hours=2)
-    (refund,) = payments.request_refund(
+    (refund,) = requests.request_refund_by_amount(
         order_id=sold.pk, amount=10_000, reason="goods_missing", actor=actor_for(finance), now=asked
     )
     apply_refund(refund, now=gone)
@@ -106,7 +107,9 @@ def test_cancelled_paid_order_is_refunded_in_full(
     sold: Any, owner: Any, administrator: Any, client_of: Any, began: datetime
 ) -> None:
     at, gone = began + timedelta(hours=1), began + timedelta(hours=2)
-    payments.cancel_order(order_id=sold.pk, actor=actor_for(administrator), reason="Out of stock after all", now=at)
+    order_cancellation.cancel_order(
+        order_id=sold.pk, actor=actor_for(administrator), reason="Out of stock after all", now=at
+    )
     (refund,) = Refund.objects.filter(order=sold)
     apply_refund(refund, now=gone)
     read, total, moment = Read(client_of(owner), sold), sold.total_amount, timedelta(milliseconds=5)

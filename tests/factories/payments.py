@@ -8,13 +8,17 @@ from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.external_calls import GatewayCall
 from apps.ledger.models import ReconciliationException
-from apps.payments import services
 from apps.payments.facts import GatewayDispute, GatewayError, GatewayPayment, GatewayRefund
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
+from apps.payments.services import attempts, ledger_accounts, payments
+from apps.payments.services.disputes import gateway_updates as dispute_updates
+from apps.payments.services.refunds import approvals
+from apps.payments.services.refunds import gateway_updates as refund_updates
 from apps.payments.states import AttemptStatus, Source
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for
+from tests.support.refunds import request_refunds
 
 _numbers = itertools.count(1)
 
@@ -26,8 +30,8 @@ def new_gateway_id(prefix: str) -> str:
 
 def make_payment(order: Any, *, now: datetime | None = None, is_ready: bool = True) -> Payment:
     """Return a live payment of an order; a ready one is known to the gateway."""
-    services.set_up_reference_data(now=now or clock.now())
-    payment = services.start_payment(
+    ledger_accounts.set_up_reference_data(now=now or clock.now())
+    payment = payments.start_payment(
         order_id=order.pk, customer_id=order.customer_id, actor=actor_for(order.customer), now=now or clock.now()
     )
     if is_ready and payment.gateway_order_id is None:
@@ -63,7 +67,7 @@ def apply_payment(
     facts: GatewayPayment, *, source: Source = Source.POLL, now: datetime | None = None
 ) -> PaymentAttempt:
     """Apply what a gateway says."""
-    return services.apply_gateway_payment(facts=facts, source=source, actor=SYSTEM, now=now or clock.now())
+    return attempts.apply_gateway_payment(facts=facts, source=source, actor=SYSTEM, now=now or clock.now())
 
 
 def pay(order: Any, *, now: datetime | None = None) -> PaymentAttempt:
@@ -94,14 +98,14 @@ def make_gateway_dispute(attempt: PaymentAttempt, *, status: str = "open", **fie
 def make_dispute(attempt: PaymentAttempt, **fields: Any) -> Dispute:
     """Return a dispute over an attempt, open or as the fields say."""
     facts = make_gateway_dispute(attempt, **fields)
-    return services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+    return dispute_updates.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
 
 
 def make_refund(order: Any, *, is_approved: bool = False, **fields: Any) -> Refund:
     """Return a refund of all of an order, which is paid for it; the customer requested it, and finance approves it or has to."""
     if not order.paid_amount:
         pay(order)
-    (refund,) = services.request_refund(
+    (refund,) = request_refunds(
         order_id=order.pk,
         **{
             "reason": "customer_request",
@@ -112,7 +116,7 @@ def make_refund(order: Any, *, is_approved: bool = False, **fields: Any) -> Refu
     )
     if is_approved:
         approver = actor_for(make_staff("finance"))
-        refund = services.approve_refund(refund_id=refund.pk, actor=approver, now=clock.now())
+        refund = approvals.approve_refund(refund_id=refund.pk, actor=approver, now=clock.now())
     return refund
 
 
@@ -169,6 +173,6 @@ def apply_refund(refund: Refund, *, status: str = "processed", now: datetime | N
         currency=refund.currency,
         our_refund=refund.public_id,
     )
-    services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=now or clock.now())
+    refund_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=now or clock.now())
     refund.refresh_from_db()
     return refund

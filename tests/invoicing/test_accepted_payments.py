@@ -11,8 +11,9 @@ from apps.invoicing.models import Invoice
 from apps.invoicing.services import issue_credit_notes
 from apps.orders import selectors as orders
 from apps.orders.states import PaymentStatus
-from apps.payments import services
 from apps.payments.models import Refund
+from apps.payments.services import order_cancellation, payment_acceptance
+from apps.payments.services.refunds import amounts
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, apply_refund, make_gateway_payment, make_payment
@@ -50,14 +51,14 @@ class TestRefundWithPayerFee:
         assert (made.amount, note.total_amount) == (order.total_amount, order.total_amount)
         assert orders.derive_payment_status(order) == PaymentStatus.REFUNDED
         assert balances() == {"payer_fees": -2_360}
-        with pytest.raises(services.NothingToRefund):
+        with pytest.raises(amounts.NothingToRefund):
             refund(order)
         assert attempt.amount == order.total_amount + 2_360
 
     def test_is_refused_beyond_the_orders_amount(self, owner: Any) -> None:
         order, attempt = sell(owner, difference=2_360)
 
-        with pytest.raises(services.RefundExceedsPayment):
+        with pytest.raises(amounts.RefundExceedsPayment):
             refund(order, amount=attempt.amount)
 
         assert Refund.objects.count() == 0
@@ -96,12 +97,12 @@ class TestRefundWithOffer:
         order, attempt = sell(owner, difference=-9_000)
         line = order.lines.get()
 
-        first, (first_note,) = refund(order, lines=[services.RefundLineInput(line.pk, 1)])
+        first, (first_note,) = refund(order, lines=[amounts.RefundLineInput(line.pk, 1)])
         assert first.amount == first_note.total_amount
         assert orders.derive_payment_status(order) == PaymentStatus.PARTIALLY_REFUNDED
         assert balances() == {"payment_differences": 9_000}
 
-        last, (last_note,) = refund(order, lines=[services.RefundLineInput(line.pk, 1)])
+        last, (last_note,) = refund(order, lines=[amounts.RefundLineInput(line.pk, 1)])
 
         assert first.amount + last.amount == attempt.amount
         assert first_note.total_amount + last_note.total_amount == order.total_amount
@@ -112,7 +113,7 @@ class TestRefundWithOffer:
     def test_by_cancelling_returns_what_was_captured(self, owner: Any) -> None:
         order, attempt = sell(owner, difference=-9_000)
 
-        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+        order_cancellation.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
 
         made = apply_refund(Refund.objects.get())
         (note,) = issue_credit_notes(refund_id=made.pk, actor=SYSTEM, now=clock.now())
@@ -126,8 +127,8 @@ class TestCancellationBeforeInvoice:
         make_registration()
         order = make_order(owner)
         attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + difference))
-        services.accept_attempt(attempt_id=attempt.pk, reason="other", actor=SYSTEM, now=clock.now())
-        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+        payment_acceptance.accept_attempt(attempt_id=attempt.pk, reason="other", actor=SYSTEM, now=clock.now())
+        order_cancellation.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
 
         made = apply_refund(Refund.objects.get())
 

@@ -16,14 +16,16 @@ from apps.ledger.models import LedgerEntry
 from apps.orders import events, states
 from apps.orders.models import Order
 from apps.orders.services import OrderNotCancellable
-from apps.payments import services
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.models import Refund
+from apps.payments.services import decision_rights, order_cancellation
+from apps.payments.services.refunds import amounts, approvals, gateway_updates, requests
 from apps.payments.services.refunds.gateway_updates import mark_refund_unknown
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
+from tests.support.refunds import request_refunds
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleagues")]
 
@@ -42,7 +44,7 @@ def order(owner: Any, settings: Any) -> Order:
 
 def ask(order: Order, **fields: Any) -> Refund:
     values: dict[str, Any] = {"reason": "customer_request", "actor": ASHA, "now": clock.now()}
-    [refund] = services.request_refund(order_id=order.pk, **{**values, **fields})
+    [refund] = request_refunds(order_id=order.pk, **{**values, **fields})
     return refund
 
 
@@ -51,13 +53,13 @@ def run_handlers(refund: Refund, status: str = "processed") -> None:
         gateway="razorpay", id=f"rfnd_{refund.pk.hex[-14:]}", gateway_payment_id=refund.attempt.gateway_payment_id,
         status=status, amount=refund.amount, currency="INR", our_refund=refund.public_id,
     )  # fmt: skip
-    services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+    gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
     if status == "processed":
         issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
 
 
 def cancel(order: Order) -> Order:
-    cancelled = services.cancel_order(
+    cancelled = order_cancellation.cancel_order(
         order_id=order.pk, actor=actor_for(order.customer), reason="By mistake", now=clock.now()
     )
     issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=clock.now())
@@ -130,7 +132,7 @@ def test_dispatched_order_is_not_cancelled(order: Order) -> None:
 @pytest.mark.parametrize("asked", [{"amount": 12_345}, "a line"])
 def test_rest_is_refunded_after_a_partial_refund(order: Order, asked: Any) -> None:
     if asked == "a line":
-        asked = {"lines": [services.RefundLineInput(order.lines.order_by("position")[0].pk, 1)]}
+        asked = {"lines": [amounts.RefundLineInput(order.lines.order_by("position")[0].pk, 1)]}
     part = ask(order, **asked)
     run_handlers(part)
 
@@ -161,9 +163,9 @@ def test_over_the_limit_the_order_is_cancelled_at_once_and_its_money_waits_for_a
     assert cancel(order).status == "cancelled"
     assert refunds(order) == [("requires_approval", order.total_amount)]
     refund = Refund.objects.get()
-    with pytest.raises(services.SelfApprovalForbidden):
-        services.approve_refund(refund_id=refund.pk, actor=actor_for(order.customer), now=clock.now())
-    services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    with pytest.raises(decision_rights.SelfApprovalForbidden):
+        approvals.approve_refund(refund_id=refund.pk, actor=actor_for(order.customer), now=clock.now())
+    approvals.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
     run_handlers(refund)
 
     check_that_nothing_is_left(order)
@@ -188,7 +190,7 @@ def test_unknown_refund_is_kept_and_the_rest_is_refunded(order: Order, end: str)
     run_handlers(Refund.objects.get(sequence=2))
     run_handlers(doubtful, end)
     if end == "failed":
-        again = services.retry_refund(refund_id=doubtful.pk, actor=BALA, now=clock.now())
+        again = requests.retry_refund(refund_id=doubtful.pk, actor=BALA, now=clock.now())
         run_handlers(again)
 
     check_that_nothing_is_left(order)

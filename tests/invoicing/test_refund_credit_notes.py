@@ -17,21 +17,22 @@ from apps.invoicing.services import issue_credit_note, issue_invoice, issue_pend
 from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerEntry
 from apps.orders.models import OrderLine
-from apps.payments import services
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import Refund
-from apps.payments.services import RefundLineInput
+from apps.payments.services.refunds import gateway_updates
+from apps.payments.services.refunds.amounts import RefundLineInput
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support import money_invariants as payments
 from tests.support.colleagues import ASHA
+from tests.support.refunds import request_refunds
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleagues")]
 
 
 def ask(order: Any, **fields: Any) -> Refund:
     values: dict[str, Any] = {"reason": "goods_returned", "actor": ASHA, "now": clock.now()}
-    [refund] = services.request_refund(order_id=order.pk, **{**values, **fields})
+    [refund] = request_refunds(order_id=order.pk, **{**values, **fields})
     return refund
 
 
@@ -40,7 +41,7 @@ def run_handlers(refund: Refund) -> Refund:
         gateway="razorpay", id=f"rfnd_{refund.pk.hex[-14:]}", gateway_payment_id=refund.attempt.gateway_payment_id,
         status="processed", amount=refund.amount, currency="INR", our_refund=refund.public_id,
     )  # fmt: skip
-    return services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+    return gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
 
 def credit(refund: Refund) -> Invoice | None:

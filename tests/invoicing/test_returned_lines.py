@@ -12,14 +12,15 @@ from apps.invoicing.models import Invoice, InvoiceLine
 from apps.invoicing.services import issue_credit_note, issue_invoice
 from apps.ledger.models import LedgerEntry
 from apps.orders.models import Order, OrderLine
-from apps.payments import services
 from apps.payments.facts import GatewayError
 from apps.payments.models import Refund, RefundLine
+from apps.payments.services.refunds import amounts, approvals, bank_transfers, plans, requests
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_refund, pay
 from tests.support.colleagues import ASHA, BALA
+from tests.support.refunds import request_refunds
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleagues")]
 
@@ -43,8 +44,8 @@ def lines(order: Order) -> list[OrderLine]:
 
 
 def request(order: Order, *, returned: list[OrderLine] | None = None, actor: Any = ASHA, **fields: Any) -> Refund:
-    units = [services.RefundLineInput(line.pk, line.quantity) for line in returned or []]
-    [refund] = services.request_refund(
+    units = [amounts.RefundLineInput(line.pk, line.quantity) for line in returned or []]
+    [refund] = request_refunds(
         order_id=order.pk, lines=units, reason="goods_returned", actor=actor, now=clock.now(), **fields
     )
     return refund
@@ -133,14 +134,14 @@ class TestAfterARefundByAmount:
 
     def test_a_refund_that_was_withdrawn_counts_no_more(self, order: Order, lines: list[OrderLine]) -> None:
         withdrawn = request(order, amount=10_000)
-        services.cancel_refund(refund_id=withdrawn.pk, actor=ASHA, now=clock.now())
+        approvals.cancel_refund(refund_id=withdrawn.pk, actor=ASHA, now=clock.now())
 
         assert request(order, returned=[lines[0]]).amount == 63_000
 
 
 class TestAmountWithReturnedLines:
     def test_customers_enter_no_amount_for_returned_lines(self, order: Order, lines: list[OrderLine]) -> None:
-        with pytest.raises(services.AmountAndLinesConflict):
+        with pytest.raises(plans.AmountAndLinesConflict):
             request(order, returned=[lines[0]], amount=1_000, actor=actor_for(order.customer))
         assert Refund.objects.count() == 0
 
@@ -149,7 +150,7 @@ class TestAmountWithReturnedLines:
 
         assert taken_by(credit(refund)) == {lines[0].pk: (1, 50_000, 2_381)}
         assert RefundLine.objects.get().amount == 63_000
-        with pytest.raises(services.RefundQuantityExceedsLine):
+        with pytest.raises(amounts.RefundQuantityExceedsLine):
             request(order, returned=[lines[0]])
         credit(request(order, returned=[lines[1]]))
         credit(request(order))
@@ -160,11 +161,11 @@ class TestAmountWithReturnedLines:
         pay(order)
         issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
         line = order.lines.get()
-        unit = services.RefundLineInput(line.pk, 1)
+        unit = amounts.RefundLineInput(line.pk, 1)
         values: dict[str, Any] = {"order_id": order.pk, "lines": [unit], "reason": "goods_returned", "actor": ASHA}
-        first = services.request_refund(**values, now=clock.now())[0]
-        second = services.request_refund(**values, amount=first.amount - 10_000, now=clock.now())[0]
-        third = services.request_refund(**values, now=clock.now())[0]
+        first = request_refunds(**values, now=clock.now())[0]
+        second = request_refunds(**values, amount=first.amount - 10_000, now=clock.now())[0]
+        third = request_refunds(**values, now=clock.now())[0]
 
         assert first.amount == third.amount == line.total_amount // 3
         for refund in (first, second, third):
@@ -192,7 +193,7 @@ class TestDelayedRefund:
     def test_its_retry_gives_the_line_up(self, order: Order, lines: list[OrderLine], first: str) -> None:
         failed = request(order, returned=[lines[0]])
         mark_refund_failed(refund=failed, error=GatewayError(code="BAD_REQUEST_ERROR"), now=clock.now())
-        again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
+        again = requests.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
 
         apply_refund(failed, status=first)
 
@@ -206,7 +207,7 @@ class TestDelayedRefund:
         apply_refund(failed, status="failed")
         credit(request(order, returned=[lines[0]]))
 
-        services.confirm_refund_transfer(refund_id=failed.pk, reference="UTR 1", actor=BALA, now=clock.now())
+        bank_transfers.confirm_refund_transfer(refund_id=failed.pk, reference="UTR 1", actor=BALA, now=clock.now())
         note = issue_credit_note(refund_id=failed.pk, actor=SYSTEM, now=clock.now())
 
         assert note is not None
@@ -220,8 +221,8 @@ class TestDelayedRefund:
         apply_refund(failed, status="failed")
         request(order, returned=[lines[1]])
 
-        with pytest.raises(services.RefundQuantityExceedsLine):
-            services.confirm_refund_transfer(refund_id=failed.pk, reference="UTR 1", actor=BALA, now=clock.now())
+        with pytest.raises(amounts.RefundQuantityExceedsLine):
+            bank_transfers.confirm_refund_transfer(refund_id=failed.pk, reference="UTR 1", actor=BALA, now=clock.now())
 
         failed.refresh_from_db()
         assert failed.status == "failed"

@@ -8,8 +8,8 @@ from apps.core.events import SYSTEM
 from apps.invoicing.models import Invoice
 from apps.ledger.models import LedgerEntry, ReconciliationException
 from apps.notifications.models import Notification
-from apps.payments import services
 from apps.payments.models import PaymentAttempt
+from apps.payments.services import payment_acceptance
 from apps.settlements.services import reconciliation
 from devtools.demo.client import StepReporter, wait_until
 from devtools.demo.orders import OrderScenario
@@ -77,7 +77,7 @@ def test_a_buyer_with_an_offer_waits_until_finance_accepts_it(shop: Shop, tmp_pa
 
     attempt = PaymentAttempt.objects.get(status="captured")
     finance = actor_for(make_staff("finance"))
-    services.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=finance, now=clock.now())
+    payment_acceptance.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=finance, now=clock.now())
 
     assert wait_until(buyer.find_confirmed_order, what="the confirmation")["payment_status"] == "paid"
     wait_until(buyer.find_invoice, what="the invoice")

@@ -18,8 +18,8 @@ from rest_framework.test import APIClient
 from apps.accounts.models import Challenge, User
 from apps.accounts.rules import hash_code
 from apps.core import clock
-from apps.payments import services as payments
 from apps.payments.models import Payment, Webhook
+from apps.payments.services import webhooks
 from apps.payments.states import PaymentStatus
 from tests.corpus import bodies, requests
 from tests.factories.accounts import make_address, make_staff, make_user
@@ -196,7 +196,7 @@ class TestWebhooks:
             answer = send_webhook(raw)
             assert answer.status_code in (200, 401 if not raw else 200, 413), (raw[:80], answer.status_code)
         for webhook in Webhook.objects.all():
-            payments.process_webhook(webhook_id=webhook.pk, now=clock.now())
+            webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
         assert not Webhook.objects.filter(processed_at=None).exists()
 
     @pytest.mark.parametrize("length", ["\xb2", "-1", "1e3", "9" * 30, "x"])

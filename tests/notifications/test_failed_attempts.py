@@ -16,8 +16,8 @@ from apps.notifications.services import composition
 from apps.notifications.states import NotificationStatus
 from apps.orders import locks as order_locks
 from apps.orders import selectors as orders
-from apps.payments import services as payment_services
 from apps.payments.models import Payment
+from apps.payments.services import payments
 from apps.payments.states import AttemptStatus
 from tests.factories.catalog import make_registration
 from tests.factories.orders import actor_for, make_order
@@ -121,9 +121,7 @@ class TestTwoFailuresAtOnce:
         order = make_order(owner)
         first = make_payment(order)
         fail(first)
-        payment_services.cancel_payment(
-            payment_id=first.pk, customer_id=owner.pk, actor=actor_for(owner), now=clock.now()
-        )
+        payments.cancel_payment(payment_id=first.pk, customer_id=owner.pk, actor=actor_for(owner), now=clock.now())
         fail(make_payment(order))
         return failures()
 

@@ -14,9 +14,9 @@ from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
 from apps.orders.services import cancellation, expire_orders
 from apps.orders.states import OrderStatus
-from apps.payments import locks, services
+from apps.payments import locks
 from apps.payments.models import Payment, PaymentAttempt, Refund
-from apps.payments.services import payment_acceptance
+from apps.payments.services import payment_acceptance, payment_reviews
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
@@ -39,11 +39,11 @@ def attempt(order: Any) -> PaymentAttempt:
 
 
 def accept(attempt: PaymentAttempt) -> Any:
-    return services.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=SYSTEM, now=clock.now())
+    return payment_acceptance.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=SYSTEM, now=clock.now())
 
 
 def refund(attempt: PaymentAttempt) -> Any:
-    return services.refund_reviewed_attempt(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
+    return payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
 
 
 def violated() -> list[Any]:
@@ -55,7 +55,10 @@ class TestConcurrentAcceptance:
     def test_ten_accept_once(self, order: Any, attempt: PaymentAttempt) -> None:
         results = run_together(*[lambda: accept(attempt)] * 10)
 
-        assert Counter(type(result) for result in results) == {PaymentAttempt: 1, services.AttemptNotAcceptable: 9}
+        assert Counter(type(result) for result in results) == {
+            PaymentAttempt: 1,
+            payment_acceptance.AttemptNotAcceptable: 9,
+        }
         assert LedgerTransaction.objects.filter(kind="payment_difference").count() == 1
         assert violated() == []
 

@@ -7,8 +7,8 @@ from django.test import Client
 
 from apps.core.money import rupees
 from apps.ledger.services import checkpoints
-from apps.payments import services
 from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.services import webhooks
 from tests.factories.payments import make_payment
 from tests.support.webhooks import body_of, receive
 
@@ -30,7 +30,7 @@ def paid(order: Any) -> Payment:
 
     payment = make_payment(order)
     webhook = receive(body_of(payment))
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
     checkpoints.checkpoint_balances(now=clock.now())
     return payment
 

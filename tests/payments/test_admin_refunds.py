@@ -15,10 +15,11 @@ from apps.core.models import Event
 from apps.core.money import rupees
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.orders.models import Order
-from apps.payments import services
 from apps.payments.admin import refund_forecasts
 from apps.payments.facts import GatewayError
 from apps.payments.models import Payment, PaymentAttempt, Refund
+from apps.payments.services import payment_reviews
+from apps.payments.services.refunds import amounts, approvals, bank_transfers, requests
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed, mark_refund_unknown
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
@@ -84,7 +85,7 @@ def failed(order: Any) -> Refund:
 
 
 def held(order: Any) -> Refund:
-    return services.hold_refund_for_transfer(refund_id=failed(order).pk, actor=SYSTEM, now=clock.now())
+    return bank_transfers.hold_refund_for_transfer(refund_id=failed(order).pk, actor=SYSTEM, now=clock.now())
 
 
 def unknown(order: Any) -> Refund:
@@ -100,7 +101,9 @@ def differing(order: Any) -> PaymentAttempt:
 
 def differing_and_refunded(order: Any) -> PaymentAttempt:
     attempt = differing(order)
-    services.refund_reviewed_attempt(attempt_id=attempt.pk, actor=actor_for(make_staff("finance")), now=clock.now())
+    payment_reviews.refund_reviewed_attempt(
+        attempt_id=attempt.pk, actor=actor_for(make_staff("finance")), now=clock.now()
+    )
     return attempt
 
 
@@ -196,7 +199,7 @@ def test_the_page_of_a_refund_names_the_buyer_and_the_way_back(order: Any, finan
 def test_the_page_that_approves_a_refund_says_what_the_request_said(order: Any, finance: Any) -> None:
     pay(order)
     line = order.lines.get(position=1)
-    refund = make_refund(order, lines=[services.RefundLineInput(line.pk, 1)])
+    refund = make_refund(order, lines=[amounts.RefundLineInput(line.pk, 1)])
 
     content = signed_in(finance).get(address(refund, "approve")).content.decode()
 
@@ -259,7 +262,7 @@ def test_requester_sees_that_another_person_must_approve(order: Any, finance: An
 
 def test_requester_sees_that_another_person_must_transfer(order: Any, finance: Any) -> None:
     refund = failed(order)
-    mine = services.retry_refund(refund_id=refund.pk, actor=actor_for(finance), now=clock.now())
+    mine = requests.retry_refund(refund_id=refund.pk, actor=actor_for(finance), now=clock.now())
     mark_refund_failed(refund=mine, error=GatewayError(), now=clock.now())
     before = state()
 
@@ -272,7 +275,7 @@ def test_requester_sees_that_another_person_must_transfer(order: Any, finance: A
 
 def test_what_is_over_is_not_offered_and_not_done(order: Any, finance: Any) -> None:
     refund = waiting(order)
-    services.reject_refund(refund_id=refund.pk, actor=actor_for(finance), reason="", now=clock.now())
+    approvals.reject_refund(refund_id=refund.pk, actor=actor_for(finance), reason="", now=clock.now())
     before, client = state(), signed_in(finance)
 
     assert address(refund, "approve") not in client.get(page_of(refund)).content.decode()

@@ -9,10 +9,11 @@ from apps.core import audit, clock
 from apps.core.events import Actor
 from apps.orders.models import Order
 from apps.orders.services import OrderNotCancellable
-from apps.payments import locks, services
+from apps.payments import locks
 from apps.payments.facts import GatewayError
 from apps.payments.models import Refund
-from apps.payments.services.refunds import approvals
+from apps.payments.services import order_cancellation
+from apps.payments.services.refunds import approvals, bank_transfers
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from tests.factories.catalog import make_registration
 from tests.factories.orders import actor_for, make_order
@@ -35,13 +36,13 @@ def order(reference_data: None, owner: Any) -> Any:
 
 
 def canceller(order: Any) -> Callable[[], Any]:
-    return lambda: services.cancel_order(
+    return lambda: order_cancellation.cancel_order(
         order_id=order.pk, actor=actor_for(order.customer), reason="By mistake", now=clock.now()
     )
 
 
 def approver(refund: Refund) -> Callable[[], Any]:
-    return lambda: services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    return lambda: approvals.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
 
 
 def committed_amount() -> int:
@@ -61,7 +62,7 @@ def test_cancelling_and_approving_promise_all_of_the_money_once(order: Any, is_c
     results = run_together(*(calls if is_cancelled_first else reversed(calls)))
 
     faults = [type(result) for result in results if isinstance(result, Exception)]
-    assert faults in ([], [services.RefundNotAwaitingApproval])
+    assert faults in ([], [approvals.RefundNotAwaitingApproval])
     assert committed_amount() == order.total_amount
     assert violated() == []
 
@@ -95,7 +96,7 @@ def test_transfer_confirmed_by_two_at_once_is_booked_once(order: Any) -> None:
     mark_refund_failed(refund=refund, error=GatewayError(), now=clock.now())
 
     def confirm(who: Actor) -> Callable[[], Any]:
-        return lambda: services.confirm_refund_transfer(
+        return lambda: bank_transfers.confirm_refund_transfer(
             refund_id=refund.pk, reference=f"UTR of {who.id}", actor=who, now=clock.now()
         )
 

@@ -18,10 +18,18 @@ from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerTransaction
 from apps.ledger.services import checkpoints
 from apps.orders.models import Order
-from apps.payments import locks, services
+from apps.payments import locks
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.models import Payment, PaymentAttempt, Webhook
-from apps.payments.services import attempts, payments
+from apps.payments.services import (
+    attempts,
+    checkout_signatures,
+    gateway_orders,
+    ledger_accounts,
+    payments,
+    polling,
+    webhooks,
+)
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -70,22 +78,22 @@ def books_hold() -> bool:
 
 
 def apply_as(facts: Any, source: Source) -> Callable[[], Any]:
-    return lambda: services.apply_gateway_payment(facts=facts, source=source, actor=SYSTEM, now=clock.now())
+    return lambda: attempts.apply_gateway_payment(facts=facts, source=source, actor=SYSTEM, now=clock.now())
 
 
 def test_webhook_callback_and_poll_at_once_book_the_money_once(order: Any, sandbox: Any) -> None:
     payment = make_payment(order, is_ready=False)
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
     payment.refresh_from_db()
     paid = sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
     raw = body_of(payment, id=paid["razorpay_payment_id"])
 
     def by_webhook() -> None:
-        webhook = services.receive_webhook(raw=raw, signature=sign(raw), event_id="evt_1", now=clock.now())
-        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+        webhook = webhooks.receive_webhook(raw=raw, signature=sign(raw), event_id="evt_1", now=clock.now())
+        webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
 
     def by_callback() -> None:
-        services.verify_checkout(
+        checkout_signatures.verify_checkout(
             payment_id=payment.pk,
             customer_id=payment.customer_id,
             gateway_payment_id=paid["razorpay_payment_id"],
@@ -93,10 +101,10 @@ def test_webhook_callback_and_poll_at_once_book_the_money_once(order: Any, sandb
             actor=SYSTEM,
             now=clock.now(),
         )
-        services.sync_payment(payment_id=payment.pk, now=clock.now())
+        polling.sync_payment(payment_id=payment.pk, now=clock.now())
 
     def by_poll() -> None:
-        services.sync_payment(payment_id=payment.pk, now=clock.now())
+        polling.sync_payment(payment_id=payment.pk, now=clock.now())
 
     facts = adapter.Razorpay().get_payment(gateway_payment_id=paid["razorpay_payment_id"])
     results = run_together(by_webhook, by_webhook, by_callback, by_poll, by_poll, apply_as(facts, Source.OPERATOR))
@@ -147,7 +155,7 @@ def test_control_without_locks_neither_of_two_captures_is_seen_as_the_second(
 
 
 def _start(order: Any) -> Callable[[], Payment]:
-    return lambda: services.start_payment(
+    return lambda: payments.start_payment(
         order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now()
     )
 
@@ -175,7 +183,7 @@ def test_control_without_the_lock_a_click_fails_at_the_constraint(order: Any, mo
 def test_eight_workers_make_one_gateway_order(order: Any, sandbox: Any) -> None:
     payment = make_payment(order, is_ready=False)
     now = clock.now()
-    results = run_together(*[lambda: services.create_gateway_order(payment_id=payment.pk, now=now)] * 8)
+    results = run_together(*[lambda: gateway_orders.create_gateway_order(payment_id=payment.pk, now=now)] * 8)
     assert results == [None] * 8
     calls = sandbox.control("GET", "/journal", service="razorpay", direction="in")["items"]
     assert [call["path"] for call in calls if call["method"] == "POST"].count("/v1/orders") == 1
@@ -186,7 +194,7 @@ def test_eight_workers_make_one_gateway_order(order: Any, sandbox: Any) -> None:
 def test_ten_copies_of_a_webhook_at_once_are_kept_once(order: Any) -> None:
     raw = body_of(make_payment(order))
     results = run_together(
-        *[lambda: services.receive_webhook(raw=raw, signature=sign(raw), event_id="evt_1", now=clock.now())] * 10
+        *[lambda: webhooks.receive_webhook(raw=raw, signature=sign(raw), event_id="evt_1", now=clock.now())] * 10
     )
     assert {result.pk for result in results} == {Webhook.objects.get().pk}
     assert Event.objects.filter(type="payments.webhook.received").count() == 1
@@ -206,14 +214,14 @@ def test_one_fact_posted_by_eight_at_once_is_posted_once(order: Any) -> None:
             occurred_at=clock.now(),
         )
 
-    services.set_up_reference_data(now=clock.now())
+    ledger_accounts.set_up_reference_data(now=clock.now())
     results = run_together(*[post] * 8)
     assert {result.pk for result in results} == {LedgerTransaction.objects.get().pk}
 
 
 def _checkpoint_amid_a_posting(order: Any) -> int:
     """Begin a posting, begin a checkpoint, post and commit another, commit the first; return what the checkpoint missed."""
-    services.set_up_reference_data(now=clock.now())
+    ledger_accounts.set_up_reference_data(now=clock.now())
     has_begun, may_end = threading.Event(), threading.Event()
 
     def post(source: Any) -> None:
@@ -251,7 +259,7 @@ def test_cancellation_and_capture_at_once_end_with_the_money_booked(order: Any) 
     payment = make_payment(order)
 
     def give_up() -> None:
-        services.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
+        payments.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
 
     run_together(give_up, apply_as(make_gateway_payment(payment), Source.OPERATOR))
     payment.refresh_from_db()
@@ -263,9 +271,9 @@ def test_cancellation_and_capture_at_once_end_with_the_money_booked(order: Any) 
 
 def test_two_pollers_at_once_leave_no_claim_behind(order: Any, sandbox: Any) -> None:
     payment = make_payment(order, is_ready=False)
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
     due = clock.now() + timedelta(minutes=1)
-    run_together(*[lambda: services.poll_open_payments(now=due)] * 2)
+    run_together(*[lambda: polling.poll_open_payments(now=due)] * 2)
     payment.refresh_from_db()
     assert payment.checks in (1, 2)
     assert payment.claimed_until is None

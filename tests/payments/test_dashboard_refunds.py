@@ -9,13 +9,15 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import ReconciliationException
-from apps.payments import services
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services import order_cancellation
+from apps.payments.services.refunds import amounts, approvals, bank_transfers, gateway_updates
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from tests.factories.payments import apply_refund, make_dispute, new_gateway_id, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
 from tests.support.money_invariants import INVARIANTS
+from tests.support.refunds import request_refunds
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
@@ -41,11 +43,11 @@ def refund_in_dashboard(attempt: PaymentAttempt, amount: int, status: str = "pro
         gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id, status=status,
         amount=amount, currency="INR",
     )  # fmt: skip
-    return services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+    return gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
 
 def request(order: Any, amount: int | None = None, actor: Any = ASHA) -> Refund:
-    (refund,) = services.request_refund(
+    (refund,) = request_refunds(
         order_id=order.pk, amount=amount, reason="customer_request", actor=actor, now=clock.now()
     )
     return refund
@@ -101,7 +103,7 @@ class TestDashboardRefundOfADisputedPayment:
 class TestDashboardRefundNextToOurRefund:
     @pytest.mark.parametrize("status", ["pending", "processed"])
     def test_withdraws_what_was_not_sent(self, order: Any, attempt: PaymentAttempt, status: str) -> None:
-        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+        order_cancellation.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
         ours = Refund.objects.get()
 
         made = refund_in_dashboard(attempt, attempt.amount, status)
@@ -129,8 +131,8 @@ class TestDashboardRefundNextToOurRefund:
         refund_in_dashboard(attempt, 100)
 
         assert violated() == []
-        with pytest.raises(services.RefundExceedsPayment):
-            services.approve_refund(refund_id=ours.pk, actor=BALA, now=clock.now())
+        with pytest.raises(amounts.RefundExceedsPayment):
+            approvals.approve_refund(refund_id=ours.pk, actor=BALA, now=clock.now())
         ours.refresh_from_db()
         assert ours.status == "requires_approval"
 
@@ -148,7 +150,7 @@ class TestDashboardRefundNextToOurRefund:
     ) -> None:
         settings.REFUND_APPROVAL_THRESHOLD_PAISE = 1_000
         waiting = request(order)
-        ours = services.approve_refund(refund_id=waiting.pk, actor=BALA, now=clock.now())
+        ours = approvals.approve_refund(refund_id=waiting.pk, actor=BALA, now=clock.now())
 
         refund_in_dashboard(attempt, 5_000)
 
@@ -160,7 +162,7 @@ class TestDashboardRefundNextToOurRefund:
         assert ledger.balance_of("refunds_payable") == -(attempt.amount - 5_000)
 
     def test_of_a_part_of_a_cancelled_order_leaves_no_orphan_money(self, order: Any, attempt: PaymentAttempt) -> None:
-        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+        order_cancellation.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
 
         refund_in_dashboard(attempt, 5_000)
 
@@ -183,7 +185,7 @@ class TestDashboardRefundNextToOurRefund:
 
     def test_held_for_a_transfer_is_an_exception(self, order: Any, attempt: PaymentAttempt) -> None:
         ours = apply_refund(request(order), status="failed")
-        services.hold_refund_for_transfer(refund_id=ours.pk, actor=BALA, now=clock.now())
+        bank_transfers.hold_refund_for_transfer(refund_id=ours.pk, actor=BALA, now=clock.now())
 
         made = refund_in_dashboard(attempt, attempt.amount)
 

@@ -9,9 +9,12 @@ from django.urls import reverse
 
 from apps.core import clock
 from apps.core.events import SYSTEM, Actor
-from apps.payments import rules, services
+from apps.payments import rules
 from apps.payments.facts import GatewayError
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services import decision_rights, order_cancellation, payment_acceptance, payment_reviews
+from apps.payments.services.disputes import responses
+from apps.payments.services.refunds import approvals, bank_transfers, requests
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from apps.payments.states import IMMEDIATE_OPERATIONS, Decision, MoneyOperation
 from tests.factories.orders import actor_for, make_order
@@ -25,6 +28,7 @@ from tests.factories.payments import (
     pay,
 )
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
+from tests.support.refunds import request_refunds
 from tests.support.stored_rows import KEPT_ANSWERS, nothing_changes
 
 LIMIT = 20_000
@@ -107,7 +111,7 @@ def limit(settings: Any) -> int:
 
 
 def request(order: Any, actor: Actor, amount: int | None = None) -> Refund:
-    (refund,) = services.request_refund(order_id=order.pk, amount=amount, reason="other", actor=actor, now=clock.now())
+    (refund,) = request_refunds(order_id=order.pk, amount=amount, reason="other", actor=actor, now=clock.now())
     return refund
 
 
@@ -119,8 +123,10 @@ def fail(refund: Refund) -> Refund:
 
 def transfer(refund: Refund, actor: Actor, reference: str = "UTR 1") -> Refund:
     if not reference:
-        return services.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=clock.now())
-    return services.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=actor, now=clock.now())
+        return bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=clock.now())
+    return bank_transfers.confirm_refund_transfer(
+        refund_id=refund.pk, reference=reference, actor=actor, now=clock.now()
+    )
 
 
 @pytest.fixture
@@ -145,7 +151,7 @@ class TestLimitInPieces:
         other = apply_payment(make_gateway_payment(payment, amount=15_000))
         request(order, ASHA, 15_000)
 
-        refund = services.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now())
+        refund = payment_reviews.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now())
 
         assert (refund.amount, refund.status) == (15_000, "requires_approval")
 
@@ -153,7 +159,10 @@ class TestLimitInPieces:
         payment = make_payment(order)
         apply_payment(make_gateway_payment(payment))
         other = apply_payment(make_gateway_payment(payment, amount=15_000))
-        assert services.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now()).status == "pending"
+        assert (
+            payment_reviews.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now()).status
+            == "pending"
+        )
 
         assert request(order, ASHA, 5_001).status == "requires_approval"
         assert request(order, ASHA, 5_000).status == "pending"
@@ -162,16 +171,16 @@ class TestLimitInPieces:
         payment = make_payment(order)
         apply_payment(make_gateway_payment(payment))
         other = apply_payment(make_gateway_payment(payment, amount=25_000))
-        (part,) = services.request_refund(
+        (part,) = requests.request_refund_by_amount(
             order_id=order.pk, payment_id=payment.pk, amount=order.total_amount, reason="other", actor=SYSTEM, now=clock.now()
         )  # fmt: skip
         assert part.attempt_id != other.pk
         apply_refund(part)
-        services.request_refund(
+        requests.request_refund_by_amount(
             order_id=order.pk, payment_id=payment.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now()
         )
 
-        refund = services.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now())
+        refund = payment_reviews.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now())
 
         assert (refund.amount, refund.status) == (15_000, "pending")
 
@@ -180,7 +189,7 @@ class TestLimitInPieces:
         failed = fail(request(order, ASHA, 15_000))
         request(order, ASHA, 15_000)
 
-        again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
+        again = requests.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
 
         assert again.status == "requires_approval"
 
@@ -190,7 +199,7 @@ class TestLimitInPieces:
         second = fail(request(order, CHITRA, 15_000))
         transfer(first, BALA)
 
-        text = refused(services.SecondPersonRequired, lambda: transfer(second, BALA, "UTR 2"))
+        text = refused(decision_rights.SecondPersonRequired, lambda: transfer(second, BALA, "UTR 2"))
 
         assert text == (
             f"A second person must approve: ₹150.00 of order {order.number} is above the ₹200.00 that one person may"
@@ -209,7 +218,7 @@ class TestLimitInPieces:
     def test_what_two_have_decided_does_not_count(self, order: Any, limit: int) -> None:
         pay(order)
         large = request(order, ASHA, 25_000)
-        services.approve_refund(refund_id=large.pk, actor=BALA, now=clock.now())
+        approvals.approve_refund(refund_id=large.pk, actor=BALA, now=clock.now())
         held = fail(Refund.objects.get(pk=large.pk))
         transfer(held, CHITRA)
 
@@ -230,7 +239,7 @@ class TestCancelPaidOrder:
         pay(order)
         actor = actor_for(request.getfixturevalue(who))
 
-        cancelled = services.cancel_order(order_id=order.pk, actor=actor, reason="Sold out", now=clock.now())
+        cancelled = order_cancellation.cancel_order(order_id=order.pk, actor=actor, reason="Sold out", now=clock.now())
 
         refund = Refund.objects.get()
         assert (cancelled.status, refund.amount, refund.status) == ("cancelled", order.total_amount, status)
@@ -240,7 +249,7 @@ class TestCancelPaidOrder:
         settings.REFUND_APPROVAL_THRESHOLD_PAISE = order.total_amount - 1
         request(order, ASHA, 100)
 
-        services.cancel_order(order_id=order.pk, actor=actor_for(administrator), reason="", now=clock.now())
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(administrator), reason="", now=clock.now())
 
         statuses = Refund.objects.order_by("sequence").values_list("amount", "status")
         assert list(statuses) == [(100, "pending"), (order.total_amount - 100, "requires_approval")]
@@ -264,19 +273,19 @@ class TestOwnOrder:
         assert request(own, actor).status == "requires_approval"
 
     def test_cancelling_waits(self, own: Any, actor: Actor) -> None:
-        services.cancel_order(order_id=own.pk, actor=actor, reason="", now=clock.now())
+        order_cancellation.cancel_order(order_id=own.pk, actor=actor, reason="", now=clock.now())
 
         assert Refund.objects.get().status == "requires_approval"
 
     def test_retry_waits(self, own: Any, actor: Actor) -> None:
         failed = fail(request(own, ASHA))
 
-        assert services.retry_refund(refund_id=failed.pk, actor=actor, now=clock.now()).status == "requires_approval"
+        assert requests.retry_refund(refund_id=failed.pk, actor=actor, now=clock.now()).status == "requires_approval"
 
     def test_review_waits(self, own: Any, actor: Actor) -> None:
         attempt = apply_payment(make_gateway_payment(PaymentAttempt.objects.get().payment, amount=15_000))
 
-        refund = services.refund_reviewed_attempt(attempt_id=attempt.pk, actor=actor, now=clock.now())
+        refund = payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=actor, now=clock.now())
 
         assert refund.status == "requires_approval"
 
@@ -284,8 +293,8 @@ class TestOwnOrder:
         refund = request(own, DEEPA)
 
         text = refused(
-            services.SelfApprovalForbidden,
-            lambda: services.approve_refund(refund_id=refund.pk, actor=actor, now=clock.now()),
+            decision_rights.SelfApprovalForbidden,
+            lambda: approvals.approve_refund(refund_id=refund.pk, actor=actor, now=clock.now()),
         )
 
         assert text == (
@@ -296,18 +305,18 @@ class TestOwnOrder:
     def test_transfer_is_refused(self, own: Any, actor: Actor, refused: Any, reference: str) -> None:
         failed = fail(request(own, ASHA))
 
-        refused(services.SelfApprovalForbidden, lambda: transfer(failed, actor, reference))
+        refused(decision_rights.SelfApprovalForbidden, lambda: transfer(failed, actor, reference))
 
     def test_dispute_is_not_answered(self, own: Any, actor: Actor, refused: Any) -> None:
         dispute = make_dispute(PaymentAttempt.objects.get())
 
         refused(
-            services.SelfApprovalForbidden,
-            lambda: services.accept_dispute(dispute_id=dispute.pk, actor=actor, now=clock.now()),
+            decision_rights.SelfApprovalForbidden,
+            lambda: responses.accept_dispute(dispute_id=dispute.pk, actor=actor, now=clock.now()),
         )
         refused(
-            services.SelfApprovalForbidden,
-            lambda: services.contest_dispute(dispute_id=dispute.pk, summary="Mine", actor=actor, now=clock.now()),
+            decision_rights.SelfApprovalForbidden,
+            lambda: responses.contest_dispute(dispute_id=dispute.pk, summary="Mine", actor=actor, now=clock.now()),
         )
 
     def test_api_answers_403(self, own: Any, administrator: Any, client_of: Any) -> None:
@@ -390,7 +399,7 @@ class TestAcceptedShortfall:
 
     def test_counts_against_the_limit(self, order: Any, limit: int) -> None:
         less = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 15_000))
-        services.accept_attempt(attempt_id=less.pk, reason="other", actor=ASHA, now=clock.now())
+        payment_acceptance.accept_attempt(attempt_id=less.pk, reason="other", actor=ASHA, now=clock.now())
 
         assert request(order, ASHA, 5_001).status == "requires_approval"
         assert request(order, ASHA, 5_000).status == "pending"
@@ -398,7 +407,7 @@ class TestAcceptedShortfall:
     def test_accepted_by_two_does_not(self, order: Any, limit: int) -> None:
         less = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 25_000))
         for actor in (ASHA, BALA):
-            services.accept_attempt(attempt_id=less.pk, reason="other", actor=actor, now=clock.now())
+            payment_acceptance.accept_attempt(attempt_id=less.pk, reason="other", actor=actor, now=clock.now())
 
         assert request(order, ASHA, LIMIT).status == "pending"
 
@@ -408,8 +417,8 @@ class TestAcceptedShortfall:
         actor = actor_for(administrator)
 
         refused(
-            services.SelfApprovalForbidden,
-            lambda: services.accept_attempt(attempt_id=less.pk, reason="other", actor=actor, now=clock.now()),
+            decision_rights.SelfApprovalForbidden,
+            lambda: payment_acceptance.accept_attempt(attempt_id=less.pk, reason="other", actor=actor, now=clock.now()),
         )
 
 
@@ -419,8 +428,8 @@ class TestRole:
         refund = make_refund(order)
 
         refused(
-            services.SecondPersonRequired,
-            lambda: services.approve_refund(refund_id=refund.pk, actor=actor_for(support), now=clock.now()),
+            decision_rights.SecondPersonRequired,
+            lambda: approvals.approve_refund(refund_id=refund.pk, actor=actor_for(support), now=clock.now()),
         )
 
     def test_an_approver_who_has_left_decides_nothing(self, order: Any, finance: Any) -> None:

@@ -10,9 +10,9 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM, SubjectNotLocked
 from apps.core.models import Event
 from apps.orders.models import Order
-from apps.payments import locks, services
+from apps.payments import locks
 from apps.payments.models import Dispute, PaymentAttempt, Refund
-from apps.payments.services.disputes import responses
+from apps.payments.services.disputes import gateway_updates, responses
 from apps.payments.services.refunds import amounts, requests
 from apps.payments.states import Source
 from tests.factories.catalog import make_registration
@@ -30,11 +30,11 @@ def attempt(reference_data: None, owner: Any) -> PaymentAttempt:
 
 
 def accept(dispute: Dispute) -> Any:
-    return lambda: services.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
+    return lambda: responses.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
 
 def contest(dispute: Dispute) -> Any:
-    return lambda: services.contest_dispute(dispute_id=dispute.pk, summary="Ours.", actor=SYSTEM, now=clock.now())
+    return lambda: responses.contest_dispute(dispute_id=dispute.pk, summary="Ours.", actor=SYSTEM, now=clock.now())
 
 
 def test_of_many_answers_at_once_one_counts(attempt: PaymentAttempt) -> None:
@@ -42,7 +42,7 @@ def test_of_many_answers_at_once_one_counts(attempt: PaymentAttempt) -> None:
 
     results = run_together(*[accept(dispute), contest(dispute)] * 4)
 
-    assert Counter(type(result) for result in results) == {Dispute: 1, services.DisputeNotAwaitingResponse: 7}
+    assert Counter(type(result) for result in results) == {Dispute: 1, responses.DisputeNotAwaitingResponse: 7}
     dispute.refresh_from_db()
     assert dispute.version == 2
     assert Event.objects.filter(type="payments.dispute.response_requested").count() == 1
@@ -73,10 +73,12 @@ def _open_and_request_refund(attempt: PaymentAttempt) -> tuple[Any, Any]:
     facts = make_gateway_dispute(attempt)
 
     def request_refund() -> Any:
-        return services.request_refund(order_id=attempt.payment.order_id, reason="other", actor=SYSTEM, now=clock.now())
+        return requests.request_full_refund(
+            order_id=attempt.payment.order_id, reason="other", actor=SYSTEM, now=clock.now()
+        )
 
     def dispute() -> Any:
-        return services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+        return gateway_updates.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
 
     return request_refund, dispute
 

@@ -17,10 +17,12 @@ from apps.invoicing.services import issue_invoice, render_document
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerEntry
 from apps.orders.selectors import derive_payment_status, get_order
-from apps.payments import services
 from apps.payments.admin.disputes import _deadline
 from apps.payments.gateways import EvidenceFile
 from apps.payments.models import Dispute, PaymentAttempt, Refund
+from apps.payments.services import order_cancellation, webhooks
+from apps.payments.services.disputes import gateway_updates, polling, reminders, responses
+from apps.payments.services.refunds import amounts, approvals, requests
 from apps.payments.states import Source
 from tests.factories.orders import make_order
 from tests.factories.payments import (
@@ -33,6 +35,7 @@ from tests.factories.payments import (
 )
 from tests.support.colleagues import BALA, DEEPA
 from tests.support.gateway_payments import pay_at_gateway
+from tests.support.refunds import request_refunds
 from tests.support.webhooks import receive
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +56,7 @@ def disputed(order: Any, sandbox: Any) -> Any:
 
     def dispute(**body: Any) -> Dispute:
         made = sandbox.control("POST", "/disputes", {"payment_id": gateway_payment_id, **body})
-        services.poll_new_disputes(now=clock.now())
+        polling.poll_new_disputes(now=clock.now())
         return Dispute.objects.get(gateway_dispute_id=made["id"])
 
     return dispute
@@ -61,7 +64,7 @@ def disputed(order: Any, sandbox: Any) -> Any:
 
 def apply(attempt: PaymentAttempt, source: Source = Source.POLL, **fields: Any) -> Dispute:
     facts = make_gateway_dispute(attempt, **fields)
-    return services.apply_gateway_dispute(facts=facts, source=source, actor=SYSTEM, now=clock.now())
+    return gateway_updates.apply_gateway_dispute(facts=facts, source=source, actor=SYSTEM, now=clock.now())
 
 
 def books() -> dict[str, int]:
@@ -93,7 +96,8 @@ def test_a_lost_dispute_is_a_loss_whenever_the_money_was_taken(attempt: PaymentA
 def test_what_is_said_again_changes_nothing(attempt: PaymentAttempt) -> None:
     facts = make_gateway_dispute(attempt, amount_deducted=attempt.amount)
     rows = [
-        services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now()) for _ in range(3)
+        gateway_updates.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+        for _ in range(3)
     ]
 
     assert {row.version for row in rows} == {1}
@@ -127,9 +131,9 @@ def test_a_webhook_that_may_be_old_makes_us_ask(attempt: PaymentAttempt) -> None
 def test_a_dispute_over_nothing_of_ours_is_refused(attempt: PaymentAttempt, owner: Any) -> None:
     failed = apply_payment(make_gateway_payment(make_payment(make_order(owner)), status="failed"))
 
-    with pytest.raises(services.UnknownGatewayDispute):
+    with pytest.raises(gateway_updates.UnknownGatewayDispute):
         apply(failed)
-    with pytest.raises(services.UnknownGatewayDispute):
+    with pytest.raises(gateway_updates.UnknownGatewayDispute):
         apply(attempt, gateway_payment_id="pay_of_another")
     assert not Dispute.objects.exists()
 
@@ -147,7 +151,7 @@ def test_webhook_applies_dispute_and_payment(order: Any) -> None:
     payload = {"payment": {"entity": entity}, "dispute": {"entity": dispute}}
     webhook = receive(json.dumps({"event": "payment.dispute.created", "payload": payload}).encode())
 
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
 
     webhook.refresh_from_db()
     assert (webhook.outcome, webhook.metadata) == ("processed", {"gateway_dispute_id": "disp_1"})
@@ -156,7 +160,7 @@ def test_webhook_applies_dispute_and_payment(order: Any) -> None:
 
 def test_an_accepted_dispute_is_lost_at_the_gateway_and_in_the_books(disputed: Any) -> None:
     dispute = disputed()
-    services.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
+    responses.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
     send_with_documents(dispute_id=dispute.pk, now=clock.now())
     send_with_documents(dispute_id=dispute.pk, now=clock.now())
@@ -174,7 +178,7 @@ def test_a_contested_dispute_goes_with_the_invoice_and_may_be_won(
     dispute = disputed(deduct_at_onset=True)
     invoice = issue_invoice(order_id=dispute.order_id, actor=SYSTEM, now=clock.now())
     render_document(invoice_id=invoice.pk, now=clock.now())
-    services.contest_dispute(dispute_id=dispute.pk, summary="It was delivered.", actor=SYSTEM, now=clock.now())
+    responses.contest_dispute(dispute_id=dispute.pk, summary="It was delivered.", actor=SYSTEM, now=clock.now())
 
     send_with_documents(dispute_id=dispute.pk, now=clock.now())
 
@@ -184,23 +188,23 @@ def test_a_contested_dispute_goes_with_the_invoice_and_may_be_won(
     assert (kept.evidence["summary"], len(kept.evidence["billing_proof"])) == ("It was delivered.", 1)
     assert len(kept.evidence["explanation_letter"]) == 1
     sandbox.control("POST", f"/disputes/{dispute.gateway_dispute_id}/decide", {"outcome": "won"})
-    services.poll_open_disputes(now=clock.now() + timedelta(hours=1))
+    polling.poll_open_disputes(now=clock.now() + timedelta(hours=1))
     dispute.refresh_from_db()
     assert (dispute.status, books()["disputes"]) == ("won", 0)
 
 
 def test_response_that_was_lost_is_resubmitted(disputed: Any, sandbox: Any) -> None:
     dispute = disputed()
-    services.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
+    responses.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
     sandbox.control(
         "POST", "/faults", {"path": "/v1/disputes/*", "kind": "drop_before_commit", "times": 1, "method": "POST"}
     )
-    services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now())
+    responses.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now())
     dispute.refresh_from_db()
     assert (dispute.status, dispute.gateway_call) == ("open", "unknown")
 
-    services.poll_open_disputes(now=clock.now() + timedelta(minutes=5))
-    services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now() + timedelta(minutes=5))
+    polling.poll_open_disputes(now=clock.now() + timedelta(minutes=5))
+    responses.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now() + timedelta(minutes=5))
 
     dispute.refresh_from_db()
     assert dispute.status == "lost"
@@ -208,25 +212,25 @@ def test_response_that_was_lost_is_resubmitted(disputed: Any, sandbox: Any) -> N
 
 def test_response_that_the_gateway_rejects_can_be_replaced(disputed: Any) -> None:
     dispute = disputed()
-    services.contest_dispute(dispute_id=dispute.pk, summary="No proof.", actor=SYSTEM, now=clock.now())
+    responses.contest_dispute(dispute_id=dispute.pk, summary="No proof.", actor=SYSTEM, now=clock.now())
 
-    services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now())
+    responses.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now())
 
     dispute.refresh_from_db()
     assert (dispute.status, dispute.response, dispute.gateway_call) == ("open", "", "rejected")
     assert "document" in dispute.error["description"]
-    services.contest_dispute(dispute_id=dispute.pk, summary="With proof.", actor=SYSTEM, now=clock.now())
-    services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[PDF], now=clock.now())
+    responses.contest_dispute(dispute_id=dispute.pk, summary="With proof.", actor=SYSTEM, now=clock.now())
+    responses.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[PDF], now=clock.now())
     dispute.refresh_from_db()
     assert dispute.status == "under_review"
 
 
 def test_dispute_is_responded_to_once_and_only_while_open(attempt: PaymentAttempt) -> None:
     dispute = make_dispute(attempt)
-    services.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
+    responses.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
-    with pytest.raises(services.DisputeNotAwaitingResponse):
-        services.contest_dispute(dispute_id=dispute.pk, summary="No!", actor=SYSTEM, now=clock.now())
+    with pytest.raises(responses.DisputeNotAwaitingResponse):
+        responses.contest_dispute(dispute_id=dispute.pk, summary="No!", actor=SYSTEM, now=clock.now())
 
 
 def test_staff_read_and_respond_to_disputes(attempt: PaymentAttempt, finance: Any, client_of: Any) -> None:
@@ -278,7 +282,7 @@ def test_reminder_is_sent_once_at_each_threshold(attempt: PaymentAttempt) -> Non
     dispute = make_dispute(attempt, respond_by=now + timedelta(hours=100))
     times = [now + timedelta(hours=hours) for hours in (0, 27, 29, 50, 77, 79, 101)]
 
-    assert [services.send_dispute_reminders(now=at) for at in times] == [0, 0, 1, 0, 1, 0, 0]
+    assert [reminders.send_dispute_reminders(now=at) for at in times] == [0, 0, 1, 0, 1, 0, 0]
 
     assert warnings() == [(2, 72), (3, 24)]
     dispute.refresh_from_db()
@@ -289,24 +293,24 @@ def test_reminder_is_sent_once_at_each_threshold(attempt: PaymentAttempt) -> Non
 def test_dispute_opened_late_gets_one_reminder(attempt: PaymentAttempt) -> None:
     make_dispute(attempt, respond_by=clock.now() + timedelta(hours=5))
 
-    assert [services.send_dispute_reminders(now=clock.now()) for _ in range(2)] == [1, 0]
+    assert [reminders.send_dispute_reminders(now=clock.now()) for _ in range(2)] == [1, 0]
     assert warnings() == [(2, 24)]
 
 
 def test_response_not_submitted_within_an_hour_gets_a_reminder(attempt: PaymentAttempt) -> None:
     dispute = make_dispute(attempt, respond_by=clock.now() + timedelta(hours=20))
-    services.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
+    responses.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
-    assert services.send_dispute_reminders(now=clock.now()) == 0
-    assert services.send_dispute_reminders(now=clock.now() + timedelta(hours=2)) == 1
+    assert reminders.send_dispute_reminders(now=clock.now()) == 0
+    assert reminders.send_dispute_reminders(now=clock.now() + timedelta(hours=2)) == 1
 
 
 def test_new_deadline_gets_new_reminders(attempt: PaymentAttempt) -> None:
     dispute = make_dispute(attempt, respond_by=clock.now() + timedelta(hours=20))
-    services.send_dispute_reminders(now=clock.now())
+    reminders.send_dispute_reminders(now=clock.now())
     make_dispute(attempt, id=dispute.gateway_dispute_id, respond_by=clock.now() + timedelta(hours=60))
 
-    assert services.send_dispute_reminders(now=clock.now()) == 1
+    assert reminders.send_dispute_reminders(now=clock.now()) == 1
     assert [hours for _, hours in warnings()] == [24, 72]
 
 
@@ -358,7 +362,7 @@ def test_a_part_that_was_lost_leaves_the_order_partially_refunded(attempt: Payme
 
 
 def request_refund(attempt: PaymentAttempt, amount: int | None = None) -> Any:
-    return services.request_refund(
+    return request_refunds(
         order_id=attempt.payment.order_id, amount=amount, reason="other", actor=SYSTEM, now=clock.now()
     )
 
@@ -367,10 +371,10 @@ def request_refund(attempt: PaymentAttempt, amount: int | None = None) -> Any:
 def test_disputed_money_is_not_refunded_as_well(attempt: PaymentAttempt, status: str) -> None:
     dispute = make_dispute(attempt, amount=5_000, status=status)
 
-    with pytest.raises(services.PaymentDisputed):
+    with pytest.raises(amounts.PaymentDisputed):
         request_refund(attempt, attempt.amount)
     (rest,) = request_refund(attempt, attempt.amount - 5_000)
-    with pytest.raises(services.PaymentDisputed):
+    with pytest.raises(amounts.PaymentDisputed):
         request_refund(attempt, 100)
     assert Refund.objects.get() == rest
     make_dispute(attempt, id=dispute.gateway_dispute_id, amount=5_000, status="won")
@@ -380,18 +384,20 @@ def test_disputed_money_is_not_refunded_as_well(attempt: PaymentAttempt, status:
 def test_money_that_was_lost_is_not_refunded_after(attempt: PaymentAttempt) -> None:
     make_dispute(attempt, status="lost", amount_deducted=attempt.amount)
 
-    with pytest.raises(services.NothingToRefund):
+    with pytest.raises(amounts.NothingToRefund):
         request_refund(attempt)
     assert not Refund.objects.exists()
 
 
 @pytest.mark.usefixtures("colleagues")
 def test_a_refund_that_waits_is_not_approved_over_a_dispute(attempt: PaymentAttempt) -> None:
-    (refund,) = services.request_refund(order_id=attempt.payment.order_id, reason="other", actor=DEEPA, now=clock.now())
+    (refund,) = requests.request_full_refund(
+        order_id=attempt.payment.order_id, reason="other", actor=DEEPA, now=clock.now()
+    )
     make_dispute(attempt)
 
-    with pytest.raises(services.PaymentDisputed):
-        services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    with pytest.raises(amounts.PaymentDisputed):
+        approvals.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
     refund.refresh_from_db()
     assert refund.status == "requires_approval"
 
@@ -399,8 +405,8 @@ def test_a_refund_that_waits_is_not_approved_over_a_dispute(attempt: PaymentAtte
 def test_a_disputed_order_is_not_cancelled(attempt: PaymentAttempt) -> None:
     make_dispute(attempt)
 
-    with pytest.raises(services.PaymentDisputed):
-        services.cancel_order(order_id=attempt.payment.order_id, actor=SYSTEM, reason="No.", now=clock.now())
+    with pytest.raises(amounts.PaymentDisputed):
+        order_cancellation.cancel_order(order_id=attempt.payment.order_id, actor=SYSTEM, reason="No.", now=clock.now())
     assert get_order(attempt.payment.order_id).status == "confirmed"
 
 

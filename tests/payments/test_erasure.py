@@ -17,8 +17,10 @@ from apps.notifications.models import Notification
 from apps.orders import selectors as order_selectors
 from apps.orders import services as orders
 from apps.orders.models import Order
-from apps.payments import handlers, services
+from apps.payments import handlers
 from apps.payments.models import Payment, PaymentAttempt, Refund
+from apps.payments.services import order_cancellation, payment_acceptance
+from apps.payments.services.refunds import approvals
 from tests.factories.accounts import make_staff
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, apply_refund, make_gateway_payment, make_payment, make_refund, pay
@@ -88,8 +90,10 @@ class TestLateMoney:
         erase(owner)
         attempt = apply_payment(make_gateway_payment(payment, amount=order.total_amount + 2_000), now=NOW)
 
-        with pytest.raises(services.AttemptNotAcceptable, match="its customer was erased. Refund the payment instead."):
-            services.accept_attempt(attempt_id=attempt.pk, reason="surcharge", actor=SYSTEM, now=NOW)
+        with pytest.raises(
+            payment_acceptance.AttemptNotAcceptable, match="its customer was erased. Refund the payment instead."
+        ):
+            payment_acceptance.accept_attempt(attempt_id=attempt.pk, reason="surcharge", actor=SYSTEM, now=NOW)
 
         order.refresh_from_db()
         assert (order.status, PaymentAttempt.objects.get().accepted_amount) == ("expired", None)
@@ -172,7 +176,7 @@ class TestTypedTexts:
         return str([*Event.objects.values_list("changes", "reason")])
 
     def test_reason_of_a_cancellation_stands_in_the_order_alone(self, order: Order, owner: User) -> None:
-        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason=REASON, now=PLACED)
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(owner), reason=REASON, now=PLACED)
 
         order.refresh_from_db()
         assert order.cancel_reason == REASON
@@ -185,7 +189,7 @@ class TestTypedTexts:
     def test_note_of_a_refund_stands_in_the_refund_alone(self, order: Order, owner: User) -> None:
         pay(order, now=PLACED)
         refund = make_refund(order, note=REASON)
-        services.cancel_refund(refund_id=refund.pk, reason="I keep it", actor=actor_for(owner), now=PLACED)
+        approvals.cancel_refund(refund_id=refund.pk, reason="I keep it", actor=actor_for(owner), now=PLACED)
 
         refund.refresh_from_db()
         assert refund.note == f"{REASON}; I keep it"
@@ -198,14 +202,14 @@ class TestTypedTexts:
 
     def test_note_of_a_cancelled_paid_order_stands_in_rows_alone(self, order: Order, owner: User) -> None:
         pay(order, now=PLACED)
-        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason=REASON, now=PLACED)
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(owner), reason=REASON, now=PLACED)
 
         assert Refund.objects.get().note == REASON
         assert REASON not in self.texts()
 
     def test_what_staff_say_is_kept_in_events(self, order: Order, owner: User) -> None:
         staff = make_staff("support")
-        services.cancel_order(order_id=order.pk, actor=actor_for(staff), reason="Asked by phone", now=PLACED)
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(staff), reason="Asked by phone", now=PLACED)
 
         assert Event.objects.get(type="orders.order.cancelled").reason == "Asked by phone"
 
@@ -213,7 +217,9 @@ class TestTypedTexts:
         pay(order, now=PLACED)
         erase(owner)
 
-        services.cancel_order(order_id=order.pk, actor=actor_for(make_staff("support")), reason="Returned", now=NOW)
+        order_cancellation.cancel_order(
+            order_id=order.pk, actor=actor_for(make_staff("support")), reason="Returned", now=NOW
+        )
 
         order.refresh_from_db()
         assert (order.status, order.cancel_reason, Refund.objects.get().note) == ("cancelled", "", "")
@@ -221,7 +227,7 @@ class TestTypedTexts:
         assert violated() == []
 
     def test_what_is_left_is_found(self, order: Order, owner: User) -> None:
-        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason=REASON, now=PLACED)
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(owner), reason=REASON, now=PLACED)
         erase(owner)
         assert violated() == []
 
@@ -241,7 +247,7 @@ class TestTypedTexts:
 
     def test_text_in_an_event_is_found(self, order: Order, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("apps.orders.services.cancellation.text_for_event", lambda order, text, *, actor: text)
-        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason=REASON, now=PLACED)
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(owner), reason=REASON, now=PLACED)
 
         assert [found[0] for found in violated("INV-50f", now=PLACED + timedelta(hours=1))] == ["INV-50f"]
 

@@ -12,10 +12,14 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event, Incident
 from apps.ledger.models import LedgerEntry
 from apps.notifications.models import Notification
-from apps.payments import services
 from apps.payments.gateways import CredentialsRejected, EvidenceFile, Payer, get_gateway
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
+from apps.payments.services import gateway_access, gateway_orders, ledger_accounts, payments
+from apps.payments.services import polling as payment_polling
+from apps.payments.services.disputes import polling as dispute_polling
+from apps.payments.services.disputes import responses
 from apps.payments.services.gateway_access import LOCAL_METHODS
+from apps.payments.services.refunds import requests, submission
 from apps.payments.states import PaymentChannel
 from apps.settlements.models import SettlementImport
 from apps.settlements.services import reconciliation
@@ -51,7 +55,9 @@ def paid(payment: Payment, order: Any, sandbox: Any) -> Any:
 
 
 def request_refund(order: Any, amount: int = 5_000) -> Refund:
-    (refund,) = services.request_refund(order_id=order.pk, amount=amount, reason="other", actor=SYSTEM, now=clock.now())
+    (refund,) = requests.request_refund_by_amount(
+        order_id=order.pk, amount=amount, reason="other", actor=SYSTEM, now=clock.now()
+    )
     return refund
 
 
@@ -136,7 +142,7 @@ class TestPayment:
         break_calls(sandbox, status)
         events, messages = Event.objects.exclude(type__startswith="core.").count(), messages_to_buyers()
 
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+        gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
 
         payment.refresh_from_db()
         assert (payment.status, payment.error, payment.gateway_order_id) == ("requires_payment", {}, None)
@@ -144,7 +150,7 @@ class TestPayment:
         assert Event.objects.exclude(type__startswith="core.").count() == events
         assert messages_to_buyers() == messages
         clear_faults(sandbox)
-        services.poll_open_payments(now=clock.now() + timedelta(minutes=2))
+        payment_polling.poll_open_payments(now=clock.now() + timedelta(minutes=2))
         payment.refresh_from_db()
         assert payment.gateway_order_id is not None
         assert len(sandbox.control("GET", "/truth")["orders"]) == 1
@@ -153,18 +159,18 @@ class TestPayment:
     def test_paid_payment_is_found_when_the_gateway_answers_again(
         self, payment: Payment, order: Any, sandbox: Any, status: int
     ) -> None:
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+        gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
         payment.refresh_from_db()
         sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
         break_calls(sandbox, status)
         late = payment.live_until + timedelta(minutes=1)
 
-        assert not services.sync_payment(payment_id=payment.pk, now=late)
+        assert not payment_polling.sync_payment(payment_id=payment.pk, now=late)
 
         payment.refresh_from_db()
         assert payment.status in ("requires_payment", "processing"), "nothing is closed without an answer"
         clear_faults(sandbox)
-        assert services.sync_payment(payment_id=payment.pk, now=late + timedelta(minutes=10))
+        assert payment_polling.sync_payment(payment_id=payment.pk, now=late + timedelta(minutes=10))
         payment.refresh_from_db()
         assert payment.status == "succeeded"
 
@@ -173,16 +179,16 @@ class TestPayment:
     def test_link_that_could_not_be_made_is_made_later(
         self, order: Any, sandbox: Any, channel: PaymentChannel, status: int
     ) -> None:
-        services.set_up_reference_data(now=clock.now())
-        payment = services.start_link(order_id=order.pk, channel=channel, actor=SYSTEM, now=clock.now())
+        ledger_accounts.set_up_reference_data(now=clock.now())
+        payment = payments.start_link(order_id=order.pk, channel=channel, actor=SYSTEM, now=clock.now())
         break_calls(sandbox, status)
 
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+        gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
 
         payment.refresh_from_db()
         assert (payment.status, payment.gateway_link_id) == ("requires_payment", None)
         clear_faults(sandbox)
-        services.sync_payment(payment_id=payment.pk, now=clock.now() + timedelta(minutes=2))
+        payment_polling.sync_payment(payment_id=payment.pk, now=clock.now() + timedelta(minutes=2))
         payment.refresh_from_db()
         assert payment.gateway_link_id is not None
 
@@ -194,14 +200,14 @@ class TestRefund:
         break_calls(sandbox, status)
         entries, messages = LedgerEntry.objects.count(), messages_to_buyers()
 
-        assert not services.submit_refund(refund_id=refund.pk, now=clock.now())
+        assert not submission.submit_refund(refund_id=refund.pk, now=clock.now())
 
         refund.refresh_from_db()
         assert refund.status in ("pending", "unknown")
         assert (refund.error, LedgerEntry.objects.count(), messages_to_buyers()) == ({}, entries, messages)
         assert not Event.objects.filter(type="payments.refund.failed").exists()
         clear_faults(sandbox)
-        services.poll_open_refunds(now=clock.now() + timedelta(minutes=5))
+        submission.poll_open_refunds(now=clock.now() + timedelta(minutes=5))
         refund.refresh_from_db()
         assert refund.status == "processed"
         assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
@@ -212,7 +218,7 @@ class TestRefund:
         break_calls(sandbox, status)
         waits = []
         for _ in range(6):
-            services.submit_refund(refund_id=refund.pk, now=now)
+            submission.submit_refund(refund_id=refund.pk, now=now)
             refund.refresh_from_db()
             waits.append(int((refund.next_check_at - now).total_seconds()))
             now = refund.next_check_at
@@ -227,23 +233,23 @@ class TestDispute:
     def dispute(self, paid: Any, sandbox: Any) -> Dispute:
         attempt = PaymentAttempt.objects.get(payment__order=paid, status="captured")
         sandbox.control("POST", "/disputes", {"payment_id": attempt.gateway_payment_id})
-        services.poll_new_disputes(now=clock.now())
+        dispute_polling.poll_new_disputes(now=clock.now())
         return Dispute.objects.get()
 
     @SAYS_NOTHING
     def test_answer_that_could_not_be_sent_is_kept_and_sent_again(
         self, dispute: Dispute, sandbox: Any, status: int
     ) -> None:
-        services.contest_dispute(dispute_id=dispute.pk, summary="It was delivered.", actor=SYSTEM, now=clock.now())
+        responses.contest_dispute(dispute_id=dispute.pk, summary="It was delivered.", actor=SYSTEM, now=clock.now())
         break_calls(sandbox, status)
         proof = EvidenceFile(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
 
-        services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[proof], now=clock.now())
+        responses.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[proof], now=clock.now())
 
         dispute.refresh_from_db()
         assert (dispute.response, dispute.gateway_call, dispute.error) == ("contested", "unknown", {})
         clear_faults(sandbox)
-        services.submit_dispute_response(
+        responses.submit_dispute_response(
             dispute_id=dispute.pk, evidence_files=[proof], now=clock.now() + timedelta(minutes=5)
         )
         dispute.refresh_from_db()
@@ -253,8 +259,8 @@ class TestDispute:
     def test_round_ends_when_the_gateway_does_not_answer(self, dispute: Dispute, sandbox: Any, status: int) -> None:
         break_calls(sandbox, status)
 
-        assert services.poll_open_disputes(now=clock.now() + timedelta(hours=1)) == 1
-        assert services.poll_new_disputes(now=clock.now()) == 0
+        assert dispute_polling.poll_open_disputes(now=clock.now() + timedelta(hours=1)) == 1
+        assert dispute_polling.poll_new_disputes(now=clock.now()) == 0
 
         dispute.refresh_from_db()
         assert dispute.status == "open"
@@ -263,7 +269,7 @@ class TestDispute:
 class TestSettlementReport:
     @REJECTED
     def test_report_is_asked_for_again(self, sandbox: Any, reference_data: None, status: int) -> None:
-        services.set_up_reference_data(now=clock.now())
+        ledger_accounts.set_up_reference_data(now=clock.now())
         day, now = clock.ist_date(clock.now()), clock.now()
         report = reconciliation.request_settlement_import(day=day, actor=SYSTEM, now=now)
         break_calls(sandbox, status)
@@ -287,7 +293,7 @@ class TestIncident:
         right, settings.RAZORPAY_KEY_SECRET = settings.RAZORPAY_KEY_SECRET, "wrong"
         for minutes in (0, 2, 4):
             now = clock.now() + timedelta(minutes=minutes)
-            services.create_gateway_order(payment_id=payment.pk, now=now)
+            gateway_orders.create_gateway_order(payment_id=payment.pk, now=now)
 
         incident = Incident.objects.get()
         assert (incident.key, incident.count, incident.resolved_at) == ("razorpay", 3, None)
@@ -298,7 +304,7 @@ class TestIncident:
         assert 'bahi_incidents_open{kind="gateway_credentials_rejected"} 1.0' in client.get("/metrics").content.decode()
 
         settings.RAZORPAY_KEY_SECRET = right
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now() + timedelta(minutes=6))
+        gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now() + timedelta(minutes=6))
 
         assert open_incidents() == []
         payment.refresh_from_db()
@@ -308,24 +314,24 @@ class TestIncident:
     def test_busy_gateway_is_no_incident_about_our_key(self, payment: Payment, sandbox: Any, status: int) -> None:
         break_calls(sandbox, status)
 
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+        gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
 
         assert not Incident.objects.exists()
 
     def test_refusal_proves_that_the_key_is_accepted(self, payment: Payment, sandbox: Any) -> None:
         break_calls(sandbox, 401, times=1)
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+        gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
         assert open_incidents() == OPEN
         break_calls(sandbox, 400, path="/v1/orders", method="POST", times=1)
 
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now() + timedelta(minutes=2))
+        gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now() + timedelta(minutes=2))
 
         assert open_incidents() == []
 
     def test_webhooks_prove_nothing_about_the_key(self, payment: Payment, sandbox: Any) -> None:
         break_calls(sandbox, 401)
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+        gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
 
-        services.gateway_access.get_gateway("razorpay").is_webhook_signed(raw=b"x", signature="y")
+        gateway_access.get_gateway("razorpay").is_webhook_signed(raw=b"x", signature="y")
 
         assert open_incidents() == OPEN

@@ -10,7 +10,7 @@ from apps.core.models import Event
 from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.ledger.states import ExceptionReason
-from apps.payments import services
+from apps.payments.services import gateway_exceptions
 from tests.factories.payments import pay
 from tests.support.threads import run_together
 
@@ -28,7 +28,7 @@ def open_one(**fields: Any) -> ReconciliationException:
         "actor": SYSTEM,
         "now": clock.now(),
     }
-    return services.open_gateway_exception(**{**values, **fields})
+    return gateway_exceptions.open_gateway_exception(**{**values, **fields})
 
 
 @pytest.mark.django_db

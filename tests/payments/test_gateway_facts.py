@@ -13,10 +13,15 @@ from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerEntry, ReconciliationException
 from apps.orders.models import Order
-from apps.payments import selectors, services
 from apps.payments.facts import GatewayRefund
 from apps.payments.gateways.razorpay.entities import envelope_from, refund_from
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
+from apps.payments.selectors import refunds as selectors
+from apps.payments.services import webhooks
+from apps.payments.services.disputes import gateway_updates as dispute_updates
+from apps.payments.services.refunds import amounts as refund_amounts
+from apps.payments.services.refunds import bank_transfers, requests, submission
+from apps.payments.services.refunds import gateway_updates as refund_updates
 from apps.payments.states import Source
 from tests.factories.orders import make_order
 from tests.factories.payments import (
@@ -79,7 +84,7 @@ def receive_event(event: str, *, account_id: str | None = None, **entities: Any)
         body["account_id"] = account_id
     body["payload"] = {name: {"entity": entity} for name, entity in entities.items()}
     webhook = receive(json.dumps(body).encode())
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
     webhook.refresh_from_db()
     return webhook
 
@@ -150,8 +155,8 @@ class TestRefundFacts:
         receive_event("refund.created", refund={**entity, "status": "pending"})
         receive_event("refund.processed", refund=entity)
 
-        with pytest.raises(services.RefundFactsConflict):
-            services.apply_gateway_refund(facts=refund_from(entity), actor=SYSTEM, now=clock.now())
+        with pytest.raises(refund_updates.RefundFactsConflict):
+            refund_updates.apply_gateway_refund(facts=refund_from(entity), actor=SYSTEM, now=clock.now())
 
         assert ReconciliationException.objects.count() == 1
 
@@ -240,7 +245,7 @@ class TestRefundFacts:
         fails = {"id": REFUND, "amount": 5_000, "notes": {"refund": refund.public_id}}
         receive_event("refund.failed", refund=refund_entity(attempt, **fails, status="failed"))
         bala = BALA
-        services.confirm_refund_transfer(refund_id=refund.pk, reference="N1234", actor=bala, now=clock.now())
+        bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="N1234", actor=bala, now=clock.now())
         entries = LedgerEntry.objects.count()
 
         receive_event("refund.processed", refund=refund_entity(attempt, **fails))
@@ -258,20 +263,20 @@ class TestRefundFacts:
         fails = {"amount": attempt.amount, "notes": {"refund": refund.public_id}, "status": "failed"}
         receive_event("refund.failed", refund=refund_entity(attempt, **fails))
         bala, cyra = BALA, CHITRA
-        services.hold_refund_for_transfer(refund_id=refund.pk, actor=bala, now=clock.now())
+        bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=bala, now=clock.now())
         receive_event(
             "refund.processed", refund=refund_entity(attempt, id="rfnd_00000000000002", amount=attempt.amount)
         )
         before = books()
 
-        with pytest.raises(services.RefundExceedsPayment):
-            services.confirm_refund_transfer(refund_id=refund.pk, reference="N1", actor=cyra, now=clock.now())
+        with pytest.raises(refund_amounts.RefundExceedsPayment):
+            bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="N1", actor=cyra, now=clock.now())
 
         assert books() == before
 
 
 def request_refund(attempt: PaymentAttempt, amount: int) -> Refund:
-    (refund,) = services.request_refund(
+    (refund,) = requests.request_refund_by_amount(
         order_id=attempt.payment.order_id, amount=amount, reason="other", actor=SYSTEM, now=clock.now()
     )
     return refund
@@ -301,7 +306,7 @@ class TestRefundInPayersCurrency:
             refund.attempt, amount=amount, currency=currency, notes={"refund": refund.public_id}, receipt=refund.number
         )
         monkeypatch.setattr("apps.payments.services.refunds.submission._create", lambda *_: refund_from(entity))
-        services.submit_refund(refund_id=refund.pk, now=clock.now())
+        submission.submit_refund(refund_id=refund.pk, now=clock.now())
         refund.refresh_from_db()
         return refund
 
@@ -490,8 +495,8 @@ class TestDisputeFacts:
     def test_poll_meets_the_same_checks(self, attempt: PaymentAttempt) -> None:
         facts = make_gateway_dispute(attempt, amount=10**12)
 
-        with pytest.raises(services.DisputeFactsConflict):
-            services.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
+        with pytest.raises(dispute_updates.DisputeFactsConflict):
+            dispute_updates.apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=clock.now())
 
         assert not Dispute.objects.exists()
         assert ReconciliationException.objects.get().reason == "dispute_exceeds_payment"
@@ -578,13 +583,13 @@ class TestWebhookAttempts:
         return receive(json.dumps(body).encode())
 
     def sweep(self, at: datetime) -> int:
-        return services.sweep_webhooks(now=at)
+        return webhooks.sweep_webhooks(now=at)
 
     def test_webhook_that_fails_is_attempted_six_times_with_growing_waits_and_then_parked(
         self, broken: Webhook
     ) -> None:
         start, at, attempts = clock.now(), clock.now(), []
-        services.process_webhook(webhook_id=broken.pk, now=start)
+        webhooks.process_webhook(webhook_id=broken.pk, now=start)
         while at < start + timedelta(days=1):
             at += timedelta(seconds=30)
             self.sweep(at)
@@ -606,7 +611,7 @@ class TestWebhookAttempts:
     def test_failed_attempt_leaves_nothing_behind(self, broken: Webhook) -> None:
         before = books()
 
-        services.process_webhook(webhook_id=broken.pk, now=clock.now())
+        webhooks.process_webhook(webhook_id=broken.pk, now=clock.now())
 
         broken.refresh_from_db()
         assert (broken.attempts, broken.outcome) == (1, "")
@@ -642,7 +647,7 @@ class TestWebhookAttempts:
 
         monkeypatch.setattr("apps.payments.services.webhooks.apply_gateway_refund", fail)
 
-        services.process_webhook(webhook_id=broken.pk, now=clock.now())
+        webhooks.process_webhook(webhook_id=broken.pk, now=clock.now())
 
         broken.refresh_from_db()
         assert (broken.outcome, broken.parked_at) == ("ignored", None)
@@ -692,8 +697,8 @@ class TestWebhookAttempts:
     def test_webhook_that_is_not_parked_is_not_retried(self, attempt: PaymentAttempt) -> None:
         webhook = receive_event("refund.processed", refund=refund_entity(attempt))
 
-        with pytest.raises(services.WebhookNotParked):
-            services.retry_webhook(webhook_id=webhook.pk, actor=SYSTEM, now=clock.now())
+        with pytest.raises(webhooks.WebhookNotParked):
+            webhooks.retry_webhook(webhook_id=webhook.pk, actor=SYSTEM, now=clock.now())
 
         assert not Event.objects.filter(type="payments.webhook.retry_requested").exists()
 
@@ -710,8 +715,8 @@ class TestResponseToOurCall:
         monkeypatch.setattr("apps.payments.services.refunds.submission._create", lambda *_: facts)
         entries, now = LedgerEntry.objects.count(), clock.now()
 
-        services.submit_refund(refund_id=refund.pk, now=now)
-        services.submit_refund(refund_id=refund.pk, now=now + timedelta(minutes=10))
+        submission.submit_refund(refund_id=refund.pk, now=now)
+        submission.submit_refund(refund_id=refund.pk, now=now + timedelta(minutes=10))
 
         refund.refresh_from_db()
         assert (refund.status, refund.gateway_refund_id, refund.checks) == ("unknown", None, 2)

@@ -9,8 +9,9 @@ from apps.core import clock, relay
 from apps.ledger import tasks as ledger_tasks
 from apps.ledger.models import BalanceCheckpoint, LedgerTransaction
 from apps.orders.states import OrderStatus
-from apps.payments import services, tasks
+from apps.payments import tasks
 from apps.payments.models import Payment, Webhook
+from apps.payments.services import gateway_orders, webhooks
 from apps.payments.states import PaymentStatus
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -67,7 +68,7 @@ def test_a_callback_is_followed_by_the_question_to_the_gateway(
     client_of: Any, owner: Any, order: Any, sandbox: Any
 ) -> None:
     payment = make_payment(order, is_ready=False)
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
     payment.refresh_from_db()
     paid = sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
     carry()
@@ -89,7 +90,7 @@ def test_scheduled_polling_finds_unreported_payment(order: Any, sandbox: Any) ->
 
     raw = body_of(payment)
     earlier = clock.now() - timedelta(minutes=2)
-    services.receive_webhook(raw=raw, signature=sign(raw), event_id="evt_1", now=earlier)
+    webhooks.receive_webhook(raw=raw, signature=sign(raw), event_id="evt_1", now=earlier)
     tasks.sweep_webhooks()
     payment.refresh_from_db()
     assert payment.status == PaymentStatus.SUCCEEDED

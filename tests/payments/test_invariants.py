@@ -17,8 +17,9 @@ from apps.core.models import Event
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.ledger.services import checkpoints
 from apps.orders.models import Order
-from apps.payments import services
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, RefundLine, Webhook
+from apps.payments.services import payment_acceptance, webhooks
+from apps.payments.services.refunds import amounts, requests
 from apps.settlements.models import Settlement, SettlementImport
 from apps.settlements.services import matching, reconciliation, report_imports
 from tests.factories.orders import actor_for, make_order
@@ -64,12 +65,12 @@ def world(shop: Any, owner: Any) -> Any:
 
     payment = make_payment(World.paid)
     webhook = receive(body_of(payment))
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
     make_payment(World.waiting)
     line = World.paid.lines.get()
-    (World.refund,) = services.request_refund(
+    (World.refund,) = requests.request_refund_by_lines(
         order_id=World.paid.pk,
-        lines=[services.RefundLineInput(line.pk, 1)],
+        lines=[amounts.RefundLineInput(line.pk, 1)],
         reason="other",
         actor=SYSTEM,
         now=clock.now(),
@@ -243,7 +244,9 @@ def _under_review(world: Any) -> PaymentAttempt:
 
 def _accepted(world: Any) -> PaymentAttempt:
     """The same, accepted: its payer had an offer."""
-    attempt = services.accept_attempt(attempt_id=_under_review(world).pk, reason="other", actor=SYSTEM, now=clock.now())
+    attempt = payment_acceptance.accept_attempt(
+        attempt_id=_under_review(world).pk, reason="other", actor=SYSTEM, now=clock.now()
+    )
     assert violated() == []
     connection.check_constraints()
     _update(PaymentAttempt, {"pk": attempt.pk}, difference_reason="payer_fee")(world)

@@ -11,11 +11,14 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerEntry, ReconciliationException
-from apps.payments import selectors, services
 from apps.payments.gateways import EvidenceFile
 from apps.payments.gateways.razorpay.disputes import dispute_from
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
+from apps.payments.selectors import refunds as selectors
+from apps.payments.services import order_cancellation, webhooks
+from apps.payments.services.disputes import responses
 from apps.payments.services.payer_currency import requested_from_gateway
+from apps.payments.services.refunds import amounts, requests
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 from tests.support.money_invariants import INVARIANTS
 from tests.support.webhooks import receive
@@ -51,7 +54,7 @@ def report(attempt: PaymentAttempt, event: str = "created", **fields: Any) -> We
     """Have a signed webhook about a dispute arrive and a worker process it."""
     payload = {"dispute": {"entity": dispute_entity(attempt, **fields)}}
     webhook = receive(json.dumps({"entity": "event", "event": f"payment.dispute.{event}", "payload": payload}).encode())
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
     webhook.refresh_from_db()
     return webhook
 
@@ -113,7 +116,7 @@ class TestDisputeInPayersCurrency:
     ) -> None:
         report(attempt, amount=700)
         dispute = Dispute.objects.get()
-        services.contest_dispute(dispute_id=dispute.pk, summary="It was sent.", actor=SYSTEM, now=clock.now())
+        responses.contest_dispute(dispute_id=dispute.pk, summary="It was sent.", actor=SYSTEM, now=clock.now())
         asked: list[int] = []
 
         class Gateway:
@@ -123,7 +126,7 @@ class TestDisputeInPayersCurrency:
 
         monkeypatch.setattr("apps.payments.services.disputes.responses.get_gateway", lambda _: Gateway())
         proof = EvidenceFile(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
-        services.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[proof], now=clock.now())
+        responses.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[proof], now=clock.now())
 
         dispute.refresh_from_db()
         assert (asked, dispute.status, dispute.amount) == ([700], "under_review", 29_109)
@@ -139,7 +142,7 @@ class TestRefundOfLessThanAUnit:
         return attempt
 
     def request(self, order: Any, amount: int) -> Refund:
-        (refund,) = services.request_refund(
+        (refund,) = requests.request_refund_by_amount(
             order_id=order.pk, amount=amount, reason="other", actor=SYSTEM, now=clock.now()
         )
         return refund
@@ -147,7 +150,7 @@ class TestRefundOfLessThanAUnit:
     def test_is_refused_with_the_least_amount(self, order: Any, attempt: PaymentAttempt) -> None:
         before = (Event.objects.count(), LedgerEntry.objects.count())
 
-        with pytest.raises(services.RefundTooSmall) as refused:
+        with pytest.raises(amounts.RefundTooSmall) as refused:
             self.request(order, 124)
 
         assert (
@@ -160,7 +163,7 @@ class TestRefundOfLessThanAUnit:
         assert requested_from_gateway(self.request(order, 125), attempt) == (1, "GBP")
 
     def test_that_would_be_left_is_refused(self, order: Any, attempt: PaymentAttempt) -> None:
-        with pytest.raises(services.RefundLeavesRemainder) as refused:
+        with pytest.raises(amounts.RefundLeavesRemainder) as refused:
             self.request(order, 49_780)
 
         assert str(refused.value) == (
@@ -173,6 +176,6 @@ class TestRefundOfLessThanAUnit:
         report(attempt, "lost", amount=399, currency="GBP", amount_deducted=399, status="lost")
         assert selectors.order_refundable_amount(order.pk) == 124
 
-        cancelled = services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+        cancelled = order_cancellation.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
 
         assert (cancelled.status, Refund.objects.count()) == ("cancelled", 0)

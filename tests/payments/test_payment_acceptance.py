@@ -19,10 +19,23 @@ from apps.orders.models import Order
 from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.orders.states import PaymentStatus as OrderPaymentStatus
-from apps.payments import selectors, services
 from apps.payments.facts import GatewayOrder, GatewayPayment, GatewayRefund
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
-from apps.payments.services import polling
+from apps.payments.selectors import refunds as selectors
+from apps.payments.services import (
+    attempts,
+    decision_rights,
+    gateway_orders,
+    order_cancellation,
+    payment_acceptance,
+    payment_reviews,
+    payments,
+    polling,
+    review_reminders,
+    webhooks,
+)
+from apps.payments.services.refunds import amounts as refund_amounts
+from apps.payments.services.refunds import approvals, gateway_updates, requests, submission
 from apps.payments.states import AttemptStatus, DifferenceReason, PaymentStatus, RefundReason, ReviewReason
 from apps.settlements.services import reconciliation
 from tests.factories.accounts import make_staff
@@ -30,6 +43,7 @@ from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, new_gateway_id
 from tests.support.colleagues import ASHA, BALA, DEEPA
 from tests.support.money_invariants import INVARIANTS
+from tests.support.refunds import request_refunds
 from tests.support.webhooks import receive
 
 pytestmark = pytest.mark.django_db
@@ -233,7 +247,7 @@ class TestCustomerFee:
 
     def test_for_a_cancelled_order_is_refunded_with_the_fee(self, order: Any) -> None:
         payment = make_payment(order)
-        services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
+        payments.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
         cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
         facts = with_fee(payment)
 
@@ -315,23 +329,23 @@ class TestMoneyUnderReview:
         Order.objects.update(payment_live_until=None, is_payment_processing=False)
         count = Payment.objects.count()
 
-        with pytest.raises(services.PaymentUnderReview, match="You do not need to pay again"):
-            services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+        with pytest.raises(payments.PaymentUnderReview, match="You do not need to pay again"):
+            payments.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
 
         assert Payment.objects.count() == count
 
     def test_keeps_its_payment_from_being_cancelled(self, order: Any, attempt: PaymentAttempt) -> None:
-        with pytest.raises(services.PaymentUnderReview):
-            services.cancel_payment(payment_id=attempt.payment_id, customer_id=None, actor=SYSTEM, now=clock.now())
+        with pytest.raises(payments.PaymentUnderReview):
+            payments.cancel_payment(payment_id=attempt.payment_id, customer_id=None, actor=SYSTEM, now=clock.now())
 
         assert Payment.objects.get().status == PaymentStatus.PROCESSING
 
     def test_refunded_makes_room_for_another_payment(self, order: Any, attempt: PaymentAttempt) -> None:
-        services.refund_reviewed_attempt(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
+        payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
 
         reload(order)
         assert (order.under_review_amount, Payment.objects.get().status) == (0, PaymentStatus.CANCELLED)
-        again = services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+        again = payments.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
         assert (again.sequence, again.amount) == (2, order.total_amount)
 
     def test_refunded_by_a_request_for_its_payment_makes_room_for_another_one(
@@ -365,12 +379,12 @@ class TestMoneyUnderReview:
             currency=attempt.currency,
         )
 
-        services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+        gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
         reload(order, attempt)
         assert (order.under_review_amount, Payment.objects.get().status) == (0, PaymentStatus.CANCELLED)
         assert attempt.review_closed_at is not None
-        again = services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+        again = payments.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
         assert (again.sequence, again.amount) == (2, order.total_amount)
 
     @pytest.mark.usefixtures("colleagues")
@@ -378,19 +392,19 @@ class TestMoneyUnderReview:
         self, order: Any, attempt: PaymentAttempt
     ) -> None:
         def refund(amount: int | None) -> None:
-            (asked,) = services.request_refund(
+            (asked,) = request_refunds(
                 order_id=order.pk, payment_id=attempt.payment_id, amount=amount, reason="other", actor=DEEPA,
                 now=clock.now(),
             )  # fmt: skip
-            services.approve_refund(refund_id=asked.pk, actor=ASHA, now=clock.now())
+            approvals.approve_refund(refund_id=asked.pk, actor=ASHA, now=clock.now())
             reload(order, attempt)
 
         refund(100)
 
         assert (Payment.objects.get().status, attempt.review_closed_at) == (PaymentStatus.PROCESSING, None)
         assert order.under_review_amount == attempt.amount
-        with pytest.raises(services.PaymentUnderReview):
-            services.cancel_payment(payment_id=attempt.payment_id, customer_id=None, actor=SYSTEM, now=clock.now())
+        with pytest.raises(payments.PaymentUnderReview):
+            payments.cancel_payment(payment_id=attempt.payment_id, customer_id=None, actor=SYSTEM, now=clock.now())
 
         refund(None)
 
@@ -404,7 +418,7 @@ class TestMoneyUnderReview:
             make_dispute(attempt, status="lost", amount=30_000, amount_deducted=30_000)
 
         def refund() -> None:
-            services.request_refund(
+            requests.request_refund_by_amount(
                 order_id=order.pk, payment_id=attempt.payment_id, amount=attempt.amount - 30_000, reason="other",
                 actor=SYSTEM, now=clock.now(),
             )  # fmt: skip
@@ -418,7 +432,7 @@ class TestMoneyUnderReview:
 
         reload(order, attempt)
         assert (order.under_review_amount, Payment.objects.get().status) == (0, PaymentStatus.CANCELLED)
-        again = services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+        again = payments.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
         assert (again.sequence, again.amount) == (2, order.total_amount)
 
     def test_lost_but_for_what_no_gateway_refunds_is_under_review_no_more(
@@ -436,11 +450,11 @@ class TestMoneyUnderReview:
         first = apply_payment(make_gateway_payment(payment, amount=10_000))
         second = apply_payment(make_gateway_payment(payment, amount=20_000))
 
-        services.refund_reviewed_attempt(attempt_id=first.pk, actor=SYSTEM, now=clock.now())
+        payment_reviews.refund_reviewed_attempt(attempt_id=first.pk, actor=SYSTEM, now=clock.now())
         reload(payment)
         assert payment.status == PaymentStatus.PROCESSING
 
-        services.refund_reviewed_attempt(attempt_id=second.pk, actor=SYSTEM, now=clock.now())
+        payment_reviews.refund_reviewed_attempt(attempt_id=second.pk, actor=SYSTEM, now=clock.now())
         reload(payment)
         assert payment.status == PaymentStatus.CANCELLED
 
@@ -454,7 +468,7 @@ class TestMoneyUnderReview:
         reload(order, attempt)
         assert attempt.review_closed_at is not None
         assert (Payment.objects.get().status, order.under_review_amount) == (PaymentStatus.CANCELLED, 0)
-        again = services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+        again = payments.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
         assert (again.sequence, again.amount) == (2, order.total_amount)
 
 
@@ -478,7 +492,7 @@ class TestContradictingFacts:
         facts = make_gateway_payment(payment, **fields)
 
         for _ in range(2):
-            services.apply_polled_payment(facts, now=clock.now())
+            attempts.apply_polled_payment(facts, now=clock.now())
 
         exception = ReconciliationException.objects.get()
         assert (exception.reason, exception.entity_id, exception.expected_amount, exception.actual_amount) == (
@@ -489,11 +503,11 @@ class TestContradictingFacts:
         assert (events_of(payment), events_of(order)) == before
 
     def test_raise_for_any_caller(self, order: Any) -> None:
-        with pytest.raises(services.PaymentFactsConflict):
+        with pytest.raises(attempts.PaymentFactsConflict):
             apply_payment(make_gateway_payment(make_payment(order), currency="USD"))
 
     def test_of_an_attempt_without_money_are_no_exception(self, order: Any) -> None:
-        services.apply_polled_payment(
+        attempts.apply_polled_payment(
             make_gateway_payment(make_payment(order), status=AttemptStatus.FAILED, currency="USD"), now=clock.now()
         )
 
@@ -522,7 +536,7 @@ class TestAcceptAttempt:
 
     def accept(self, attempt: PaymentAttempt, actor: Any, reason: str = "offer", **fields: Any) -> PaymentAttempt:
         values = {"attempt_id": attempt.pk, "reason": reason, "actor": actor, "now": clock.now(), **fields}
-        return services.accept_attempt(**values)
+        return payment_acceptance.accept_attempt(**values)
 
     def state_of(self, attempt: PaymentAttempt) -> tuple[Any, ...]:
         reload(attempt)
@@ -574,7 +588,7 @@ class TestAcceptAttempt:
     ) -> None:
         before = self.state_of(attempt)
 
-        with pytest.raises(services.DifferenceReasonMismatch, match="₹"):
+        with pytest.raises(payment_acceptance.DifferenceReasonMismatch, match="₹"):
             self.accept(attempt, approver, reason)
 
         assert self.state_of(attempt) == before
@@ -582,7 +596,7 @@ class TestAcceptAttempt:
     def test_support_cannot_accept(self, attempt: PaymentAttempt, support: Any) -> None:
         before = self.state_of(attempt)
 
-        with pytest.raises(services.SecondPersonRequired):
+        with pytest.raises(decision_rights.SecondPersonRequired):
             self.accept(attempt, actor_for(support))
 
         assert self.state_of(attempt) == before
@@ -592,7 +606,7 @@ class TestAcceptAttempt:
         attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount - 5_000))
         before = self.state_of(attempt)
 
-        with pytest.raises(services.SelfApprovalForbidden):
+        with pytest.raises(decision_rights.SelfApprovalForbidden):
             self.accept(attempt, actor_for(finance))
 
         assert self.state_of(attempt) == before
@@ -606,7 +620,7 @@ class TestAcceptAttempt:
         assert (waiting.accepted_amount, waiting.acceptance_requested_by) == (None, str(approver))
         reload(order)
         assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, attempt.amount)
-        with pytest.raises(services.SecondPersonRequired, match="₹50.00"):
+        with pytest.raises(decision_rights.SecondPersonRequired, match="₹50.00"):
             self.accept(attempt, approver)
 
         accepted = self.accept(attempt, actor_for(make_staff("finance")))
@@ -621,15 +635,17 @@ class TestAcceptAttempt:
         payment = make_payment(order)
         part = apply_payment(make_gateway_payment(payment, amount=10_000))
         rest = apply_payment(make_gateway_payment(payment, amount=order.total_amount - 20_000))
-        refund = services.refund_reviewed_attempt(attempt_id=part.pk, actor=ASHA, now=clock.now())
+        refund = payment_reviews.refund_reviewed_attempt(attempt_id=part.pk, actor=ASHA, now=clock.now())
         assert self.accept(rest, ASHA, "other").acceptance_requested_by == str(ASHA)
-        services.cancel_refund(refund_id=refund.pk, actor=ASHA, now=clock.now())
+        approvals.cancel_refund(refund_id=refund.pk, actor=ASHA, now=clock.now())
 
         accepted = self.accept(rest, ASHA, "other")
 
         assert (accepted.accepted_amount, accepted.acceptance_requested_by) == (order.total_amount, "")
         assert selectors.sum_decided_alone(order.pk) == 20_000
-        (more,) = services.request_refund(order_id=order.pk, amount=20_000, reason="other", actor=ASHA, now=clock.now())
+        (more,) = requests.request_refund_by_amount(
+            order_id=order.pk, amount=20_000, reason="other", actor=ASHA, now=clock.now()
+        )
         assert more.status == "requires_approval"
 
     @pytest.mark.usefixtures("colleagues")
@@ -638,7 +654,7 @@ class TestAcceptAttempt:
         self.accept(attempt, ASHA, "offer")
         before = self.state_of(attempt)
 
-        with pytest.raises(services.AcceptanceReasonMismatch, match="An offer reduced what the payer paid"):
+        with pytest.raises(payment_acceptance.AcceptanceReasonMismatch, match="An offer reduced what the payer paid"):
             self.accept(attempt, BALA, "other")
 
         assert (self.state_of(attempt), attempt.difference_reason) == (before, "offer")
@@ -665,16 +681,16 @@ class TestAcceptAttempt:
         self.accept(attempt, approver)
         before = self.state_of(attempt)
 
-        with pytest.raises(services.AttemptNotAcceptable):
+        with pytest.raises(payment_acceptance.AttemptNotAcceptable):
             self.accept(attempt, approver)
 
         assert self.state_of(attempt) == before
 
     def test_cannot_be_done_while_some_of_it_is_refunded(self, attempt: PaymentAttempt, approver: Any) -> None:
-        services.refund_reviewed_attempt(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
+        payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
         before = self.state_of(attempt)
 
-        with pytest.raises(services.AttemptNotAcceptable, match="refunded"):
+        with pytest.raises(payment_acceptance.AttemptNotAcceptable, match="refunded"):
             self.accept(attempt, approver)
 
         assert self.state_of(attempt) == before
@@ -692,12 +708,12 @@ class TestAcceptAttempt:
 
     def test_is_refused_for_a_cancelled_order(self, order: Any, approver: Any) -> None:
         payment = make_payment(order)
-        services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
+        payments.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
         cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
         attempt = apply_payment(make_gateway_payment(payment, amount=order.total_amount - 5_000))
         before = self.state_of(attempt)
 
-        with pytest.raises(services.AttemptNotAcceptable, match="Refund the payment instead"):
+        with pytest.raises(payment_acceptance.AttemptNotAcceptable, match="Refund the payment instead"):
             self.accept(attempt, approver)
 
         assert self.state_of(attempt) == before
@@ -726,8 +742,8 @@ class TestOverdueReviewAlert:
         opened_at = attempt.review_opened_at
         assert opened_at is not None
 
-        assert services.report_overdue_reviews(now=opened_at + timedelta(hours=23, minutes=59)) == 0
-        assert services.report_overdue_reviews(now=opened_at + timedelta(hours=24)) == 1
+        assert review_reminders.report_overdue_reviews(now=opened_at + timedelta(hours=23, minutes=59)) == 0
+        assert review_reminders.report_overdue_reviews(now=opened_at + timedelta(hours=24)) == 1
 
         assert any("attempt_review_overdue" in str(one.msg) for one in caplog.records)
         incident = Incident.objects.get(kind="payment_reviews_overdue")
@@ -736,10 +752,10 @@ class TestOverdueReviewAlert:
     def test_is_resolved_once_it_is_decided(self, order: Any) -> None:
         attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 1))
         later = clock.now() + timedelta(hours=25)
-        services.report_overdue_reviews(now=later)
+        review_reminders.report_overdue_reviews(now=later)
 
-        services.accept_attempt(attempt_id=attempt.pk, reason="other", actor=SYSTEM, now=clock.now())
-        services.report_overdue_reviews(now=later)
+        payment_acceptance.accept_attempt(attempt_id=attempt.pk, reason="other", actor=SYSTEM, now=clock.now())
+        review_reminders.report_overdue_reviews(now=later)
 
         assert Incident.objects.get(kind="payment_reviews_overdue").resolved_at == later
 
@@ -750,7 +766,7 @@ class TestAgainstTheSandbox:
     @pytest.fixture
     def payment(self, order: Any, sandbox: Any) -> Payment:
         payment = make_payment(order, is_ready=False)
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+        gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
         payment.refresh_from_db()
         return payment
 
@@ -759,7 +775,7 @@ class TestAgainstTheSandbox:
         return sandbox.control("POST", path, {"outcome": "success", "method": "card", **how})
 
     def sync(self, payment: Payment) -> PaymentAttempt:
-        assert services.sync_payment(payment_id=payment.pk, now=clock.now()) is True
+        assert polling.sync_payment(payment_id=payment.pk, now=clock.now()) is True
         payment.refresh_from_db()
         return PaymentAttempt.objects.get(payment=payment, status=AttemptStatus.CAPTURED)
 
@@ -780,7 +796,7 @@ class TestAgainstTheSandbox:
 
         reload(order)
         assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, payment.amount - 1_000)
-        services.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=SYSTEM, now=clock.now())
+        payment_acceptance.accept_attempt(attempt_id=attempt.pk, reason="offer", actor=SYSTEM, now=clock.now())
         reload(order)
         assert (order.status, balances("payment_differences")) == (OrderStatus.CONFIRMED, (1_000,))
 
@@ -805,10 +821,8 @@ class TestAgainstTheSandbox:
         attempt = self.sync(payment)
 
         for amount in amounts:
-            (refund,) = services.request_refund(
-                order_id=order.pk, amount=amount, reason="other", actor=SYSTEM, now=clock.now()
-            )
-            services.submit_refund(refund_id=refund.pk, now=clock.now())
+            (refund,) = request_refunds(order_id=order.pk, amount=amount, reason="other", actor=SYSTEM, now=clock.now())
+            submission.submit_refund(refund_id=refund.pk, now=clock.now())
 
         reload(order)
         assert {one.status for one in Refund.objects.all()} == {"processed"}
@@ -818,7 +832,7 @@ class TestAgainstTheSandbox:
     def test_a_currency_without_conversion_is_left_to_staff(self, order: Any, payment: Payment, sandbox: Any) -> None:
         self.check_out(sandbox, payment, currency="USD")
 
-        assert services.sync_payment(payment_id=payment.pk, now=clock.now()) is True
+        assert polling.sync_payment(payment_id=payment.pk, now=clock.now()) is True
 
         reload(order)
         assert (order.paid_amount, order.under_review_amount) == (0, 0)
@@ -873,7 +887,7 @@ class TestWebhooks:
             "contains": list(entities), "payload": {name: {"entity": one} for name, one in entities.items()},
         }  # fmt: skip
         webhook = receive(json.dumps(body).encode())
-        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+        webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
         webhook.refresh_from_db()
         return webhook
 
@@ -914,7 +928,7 @@ class TestWebhooks:
         assert (exception.reason, exception.webhook_id) == (reason, webhook.pk)
         assert (webhook.outcome, exception.public_id in webhook.outcome_reason) == ("ignored", True)
         assert (PaymentAttempt.objects.count(), LedgerTransaction.objects.count()) == (0, 0)
-        assert services.sweep_webhooks(now=clock.now() + timedelta(hours=1)) == 0
+        assert webhooks.sweep_webhooks(now=clock.now() + timedelta(hours=1)) == 0
 
     def test_a_capture_in_the_payers_currency_counts_as_its_base_amount(self, order: Any) -> None:
         payment = make_payment(order)
@@ -978,7 +992,7 @@ class TestCancelOrder:
         attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 777))
         actor = actor_for(order.customer if by == "buyer" else finance)
 
-        services.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
 
         reload(order)
         refund = Refund.objects.get()
@@ -997,8 +1011,8 @@ class TestCancelOrder:
         make_dispute(attempt)
         actor = actor_for(order.customer if by == "buyer" else finance)
 
-        with pytest.raises(services.PaymentDisputed):
-            services.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
+        with pytest.raises(refund_amounts.PaymentDisputed):
+            order_cancellation.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
 
         reload(order)
         assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, attempt.amount)
@@ -1009,7 +1023,7 @@ class TestCancelOrder:
         settings.REFUND_APPROVAL_THRESHOLD_PAISE = 100
         apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 777))
 
-        services.cancel_order(order_id=order.pk, actor=actor_for(order.customer), reason="", now=clock.now())
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(order.customer), reason="", now=clock.now())
 
         reload(order)
         assert (order.status, Refund.objects.get().status) == (OrderStatus.CANCELLED, "requires_approval")

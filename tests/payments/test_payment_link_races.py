@@ -11,9 +11,9 @@ from apps.core.events import SYSTEM
 from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
-from apps.payments import services
 from apps.payments.models import Payment
-from apps.payments.services import gateway_orders, payments
+from apps.payments.services import gateway_orders, ledger_accounts, payments, polling
+from apps.payments.services import webhooks as webhook_services
 from apps.payments.states import PaymentChannel
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
@@ -30,7 +30,7 @@ QR = PaymentChannel.QR_CODE
 @pytest.fixture
 def order(reference_data: None, owner: Any) -> Any:
     make_registration()
-    services.set_up_reference_data(now=clock.now())
+    ledger_accounts.set_up_reference_data(now=clock.now())
     return make_order(owner)
 
 
@@ -40,7 +40,7 @@ def by_staff(order: Any) -> Any:
 
 def by_buyer(order: Any) -> Any:
     asked = {"order_id": order.pk, "customer_id": order.customer_id, "actor": SYSTEM}
-    return lambda: services.start_payment(**asked, now=clock.now())
+    return lambda: payments.start_payment(**asked, now=clock.now())
 
 
 def assert_the_books_hold() -> None:
@@ -51,7 +51,7 @@ def assert_the_books_hold() -> None:
 def test_staff_and_buyer_at_once_begin_one_payment(order: Any) -> None:
     results = run_together(by_staff(order), by_buyer(order), by_staff(order), by_buyer(order))
     assert Payment.objects.count() == 1
-    assert {type(one) for one in results} <= {Payment, services.PaymentInProgress}
+    assert {type(one) for one in results} <= {Payment, payments.PaymentInProgress}
     assert_the_books_hold()
 
 
@@ -74,7 +74,7 @@ def test_control_without_the_lock_the_second_fails_at_the_constraint(
 def make_by_eight(order: Any) -> Any:
     payment = start(order, QR)
     now = clock.now()
-    return run_together(*[lambda: services.create_gateway_order(payment_id=payment.pk, now=now)] * 8)
+    return run_together(*[lambda: gateway_orders.create_gateway_order(payment_id=payment.pk, now=now)] * 8)
 
 
 def test_eight_workers_make_one_code_though_the_gateway_would_make_eight(order: Any, sandbox: Any) -> None:
@@ -96,12 +96,15 @@ def test_payment_during_cancellation_is_booked_once(order: Any, sandbox: Any, ch
     webhooks = [receive(event.body.encode(), event_id=event.id) for event in webhooks_of(sandbox)]
     given_up = {"payment_id": payment.pk, "customer_id": None, "actor": SYSTEM}
     run_together(
-        *[lambda pk=webhook.pk: services.process_webhook(webhook_id=pk, now=clock.now()) for webhook in webhooks],
-        lambda: services.cancel_payment(**given_up, now=clock.now()),
-        lambda: services.sync_payment(payment_id=payment.pk, now=clock.now()),
+        *[
+            lambda pk=webhook.pk: webhook_services.process_webhook(webhook_id=pk, now=clock.now())
+            for webhook in webhooks
+        ],
+        lambda: payments.cancel_payment(**given_up, now=clock.now()),
+        lambda: polling.sync_payment(payment_id=payment.pk, now=clock.now()),
     )
     for webhook in webhooks:
-        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+        webhook_services.process_webhook(webhook_id=webhook.pk, now=clock.now())
     order.refresh_from_db()
     payment.refresh_from_db()
     assert payment.status in ("succeeded", "succeeded_late")

@@ -23,11 +23,15 @@ from apps.ledger.models import LedgerTransaction
 from apps.notifications import services as notifications
 from apps.orders.services import expire_orders
 from apps.orders.states import OrderStatus
-from apps.payments import handlers, services
+from apps.payments import handlers
 from apps.payments.facts import UnreadableFacts
 from apps.payments.gateways import get_gateway
 from apps.payments.gateways.razorpay.payment_links import link_from, qr_from
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
+from apps.payments.services import order_cancellation, payments, polling
+from apps.payments.services import webhooks as webhook_services
+from apps.payments.services.refunds import requests as refund_requests
+from apps.payments.services.refunds import submission
 from apps.payments.states import PaymentChannel, PaymentStatus
 from apps.settlements.models import SettlementLine
 from apps.settlements.services import reconciliation, report_imports, sandbox_diff
@@ -51,13 +55,13 @@ def _books_balance_after_each_test(db: None) -> Any:
 
 
 def sync(payment: Payment, *, after: int = 0) -> bool:
-    answered = services.sync_payment(payment_id=payment.pk, now=clock.now() + timedelta(seconds=after))
+    answered = polling.sync_payment(payment_id=payment.pk, now=clock.now() + timedelta(seconds=after))
     payment.refresh_from_db()
     return answered
 
 
 def cancel(payment: Payment) -> None:
-    services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
+    payments.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
     payment.refresh_from_db()
 
 
@@ -73,7 +77,7 @@ def close_after_end(payment: Payment) -> None:
 def deliver(*events: Any) -> list[Webhook]:
     webhooks = [receive(event.body.encode(), event_id=event.id) for event in events]
     for webhook in webhooks:
-        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+        webhook_services.process_webhook(webhook_id=webhook.pk, now=clock.now())
         webhook.refresh_from_db()
     return webhooks
 
@@ -133,7 +137,7 @@ def test_after_a_lost_answer_the_one_that_was_made_is_found(
     assert (payment.gateway_call, payment.gateway_link_id, payment.status) == (
         GatewayCall.UNKNOWN, None, PaymentStatus.REQUIRES_PAYMENT,
     )  # fmt: skip
-    assert services.poll_open_payments(now=clock.now() + timedelta(seconds=40)) == 1
+    assert polling.poll_open_payments(now=clock.now() + timedelta(seconds=40)) == 1
     payment.refresh_from_db()
     (made,) = at_gateway(sandbox, channel)
     assert (payment.gateway_link_id, payment.gateway_call) == (made["id"], GatewayCall.SUCCEEDED)
@@ -206,14 +210,14 @@ def api(sandbox: Any, method: str, path: str, body: dict[str, Any] | None = None
 def test_one_payment_of_an_order_at_a_time(order: Any, sandbox: Any) -> None:
     checkout = make_payment(order)
     for channel in (LINK, QR):
-        with pytest.raises(services.PaymentInProgress):
+        with pytest.raises(payments.PaymentInProgress):
             start(order, channel)
     cancel(checkout)
     link = make(order)
-    with pytest.raises(services.PaymentInProgress):
+    with pytest.raises(payments.PaymentInProgress):
         start(order, QR)
     buyer = {"order_id": order.pk, "customer_id": order.customer_id, "actor": SYSTEM, "now": clock.now()}
-    assert services.start_payment(**buyer) == link
+    assert payments.start_payment(**buyer) == link
     assert Payment.objects.count() == 2
 
 
@@ -252,9 +256,9 @@ def test_with_every_webhook_lost_polling_finds_the_money(order: Any, sandbox: An
     payment = make(order, channel)
     pay(sandbox, payment, outcome="failure")
     pay(sandbox, payment)
-    assert services.poll_open_payments(now=clock.now() + timedelta(seconds=60)) == 1
+    assert polling.poll_open_payments(now=clock.now() + timedelta(seconds=60)) == 1
     assert_paid(payment, order)
-    assert services.poll_open_payments(now=clock.now() + timedelta(hours=30)) == 0
+    assert polling.poll_open_payments(now=clock.now() + timedelta(hours=30)) == 0
 
 
 @pytest.mark.parametrize("order_of_webhooks", list(itertools.permutations(range(4))))
@@ -290,7 +294,7 @@ def test_webhook_without_our_ids_is_matched_by_its_link(
     webhooks = webhooks_of(sandbox, "payment.authorized", "payment.captured", "payment_link.paid", "qr_code.credited")
     for place in order_of_webhooks:
         webhook = receive(without_notes(webhooks[place]))
-        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+        webhook_services.process_webhook(webhook_id=webhook.pk, now=clock.now())
     assert_paid(payment, order)
 
 
@@ -324,7 +328,7 @@ def test_a_code_that_was_made_twice_and_paid_twice_gives_the_second_payment_back
     ]  # fmt: skip
     refund = Refund.objects.get()
     assert (refund.reason, refund.amount, refund.status) == ("paid_twice", order.total_amount, "pending")
-    services.submit_refund(refund_id=refund.pk, now=clock.now())
+    submission.submit_refund(refund_id=refund.pk, now=clock.now())
     (at_the_bank,) = sandbox.control("GET", "/truth")["refunds"]
     refund.refresh_from_db()
     assert at_the_bank["payment_id"] == refund.attempt.gateway_payment_id
@@ -374,7 +378,7 @@ def test_notes_of_a_browser_cannot_take_a_checkout_payment_over(order: Any, owne
         }}}}
     ).encode()  # fmt: skip
     webhook = receive(facts)
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhook_services.process_webhook(webhook_id=webhook.pk, now=clock.now())
     webhook.refresh_from_db()
     assert (webhook.outcome, PaymentAttempt.objects.count()) == ("ignored", 0)
 
@@ -402,9 +406,9 @@ def test_polling_continues_until_the_link_is_closed(order: Any, sandbox: Any, ch
     sandbox.control("POST", "/faults", {"path": f"{PATHS[channel]}/*", "kind": "drop_before_commit", "times": 30})
     close_after_end(payment)
     for minute in (1, 3, 10, 30, 90):
-        assert services.poll_open_payments(now=clock.now() + timedelta(minutes=minute)) == 1
+        assert polling.poll_open_payments(now=clock.now() + timedelta(minutes=minute)) == 1
     sandbox.control("DELETE", "/faults")
-    assert services.poll_open_payments(now=clock.now() + timedelta(minutes=120)) == 1
+    assert polling.poll_open_payments(now=clock.now() + timedelta(minutes=120)) == 1
     payment.refresh_from_db()
     assert payment.link_closed_at is not None
 
@@ -436,7 +440,7 @@ def test_money_that_slips_through_after_cancelling_confirms_the_order_that_still
 def test_money_for_a_cancelled_order_is_refunded(order: Any, sandbox: Any) -> None:
     payment = make(order)
     cancel(payment)
-    services.cancel_order(order_id=order.pk, actor=actor_for(order.customer), reason="no", now=clock.now())
+    order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(order.customer), reason="no", now=clock.now())
     pay(sandbox, payment)
     deliver(*webhooks_of(sandbox))
     refund = Refund.objects.get()
@@ -494,8 +498,10 @@ def test_payment_by_link_is_refunded_and_settled_like_any_other(
     payment = make(order, channel)
     pay(sandbox, payment)
     deliver(*webhooks_of(sandbox))
-    (refund,) = services.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
-    services.submit_refund(refund_id=refund.pk, now=clock.now())
+    (refund,) = refund_requests.request_refund_by_amount(
+        order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now()
+    )
+    submission.submit_refund(refund_id=refund.pk, now=clock.now())
     refund.refresh_from_db()
     deliver(*webhooks_of(sandbox, "refund.processed"))
     settlement = sandbox.control("POST", "/settlements/run")["settlement"]

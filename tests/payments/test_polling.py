@@ -11,9 +11,11 @@ from apps.core.external_calls import GatewayCall
 from apps.ledger.models import LedgerTransaction
 from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
-from apps.payments import services
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.services import gateway_orders as gateway_order_services
+from apps.payments.services import payments as payment_services
+from apps.payments.services import polling
 from apps.payments.states import PaymentStatus
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
@@ -27,13 +29,13 @@ def payment(order: Any, sandbox: Any) -> Payment:
 
 
 def call(payment: Payment, *, after: int = 0) -> Payment:
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now() + timedelta(seconds=after))
+    gateway_order_services.create_gateway_order(payment_id=payment.pk, now=clock.now() + timedelta(seconds=after))
     payment.refresh_from_db()
     return payment
 
 
 def sync(payment: Payment, *, after: int = 0) -> bool:
-    answered = services.sync_payment(payment_id=payment.pk, now=clock.now() + timedelta(seconds=after))
+    answered = polling.sync_payment(payment_id=payment.pk, now=clock.now() + timedelta(seconds=after))
     payment.refresh_from_db()
     return answered
 
@@ -113,7 +115,7 @@ def test_an_answer_lost_after_the_gateway_acted_never_doubles_its_order(
         GatewayCall.UNKNOWN, PaymentStatus.REQUIRES_PAYMENT, None,
     )  # fmt: skip
     assert payment.next_check_at is not None
-    assert services.poll_open_payments(now=clock.now() + timedelta(seconds=20)) == 1
+    assert polling.poll_open_payments(now=clock.now() + timedelta(seconds=20)) == 1
     payment.refresh_from_db()
     (made,) = gateway_orders(sandbox)
     assert (payment.gateway_order_id, payment.gateway_call) == (made["id"], GatewayCall.SUCCEEDED)
@@ -168,7 +170,9 @@ def test_payment_cancelled_during_the_call_keeps_the_gateway_order_id(
     real = adapter.Razorpay.create_order
 
     def create_order(self: Any, **asked: Any) -> Any:
-        services.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
+        payment_services.cancel_payment(
+            payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now()
+        )
         return real(self, **asked)
 
     monkeypatch.setattr(adapter.Razorpay, "create_order", create_order)
@@ -180,10 +184,12 @@ def test_payment_cancelled_during_the_call_keeps_the_gateway_order_id(
 def test_money_of_a_payment_cancelled_after_a_lost_response_is_booked(payment: Payment, sandbox: Any) -> None:
     fault(sandbox, "drop_after_commit")
     call(payment)
-    services.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
+    payment_services.cancel_payment(
+        payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now()
+    )
     (made,) = gateway_orders(sandbox)
     sandbox.control("POST", f"/orders/{made['id']}/checkout", {"outcome": "success"})
-    assert services.poll_open_payments(now=clock.now() + timedelta(minutes=11)) == 1
+    assert polling.poll_open_payments(now=clock.now() + timedelta(minutes=11)) == 1
     payment.refresh_from_db()
     assert (payment.gateway_order_id, payment.status) == (made["id"], PaymentStatus.SUCCEEDED_LATE)
 
@@ -195,13 +201,13 @@ def test_with_every_webhook_lost_polling_finds_the_money(payment: Payment, order
     call(payment)
     checkout(sandbox, payment, outcome="failure")
     checkout(sandbox, payment, method="card")
-    assert services.poll_open_payments(now=clock.now() + timedelta(seconds=30)) == 1
+    assert polling.poll_open_payments(now=clock.now() + timedelta(seconds=30)) == 1
     order.refresh_from_db()
     payment.refresh_from_db()
     assert (order.status, payment.status) == (OrderStatus.CONFIRMED, PaymentStatus.SUCCEEDED)
     assert sorted(payment.attempts.values_list("status", flat=True)) == ["captured", "created", "failed"]
     assert LedgerTransaction.objects.count() == 1
-    assert services.poll_open_payments(now=clock.now() + timedelta(hours=2)) == 0
+    assert polling.poll_open_payments(now=clock.now() + timedelta(hours=2)) == 0
 
 
 def test_authorized_payment_is_captured_by_polling(
@@ -229,7 +235,9 @@ def test_concurrent_capture_is_applied(payment: Payment, sandbox: Any, monkeypat
 def test_authorized_payment_of_a_closed_order_is_not_captured(payment: Payment, order: Any, sandbox: Any) -> None:
     call(payment)
     sandbox.world.razorpay.orders[payment.gateway_order_id].capture = "manual"
-    services.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
+    payment_services.cancel_payment(
+        payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now()
+    )
     cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
     paid = checkout(sandbox, payment)
     sync(payment)
@@ -266,7 +274,7 @@ def test_an_order_whose_payment_ran_out_waits_for_the_last_question(payment: Pay
     type(order).objects.update(expires_at=over)
 
     assert expire_orders(now=over) == 0
-    services.sync_payment(payment_id=payment.pk, now=over)
+    polling.sync_payment(payment_id=payment.pk, now=over)
 
     order.refresh_from_db()
     payment.refresh_from_db()
@@ -279,7 +287,7 @@ def test_an_order_is_free_to_expire_once_its_payment_is_closed(payment: Payment,
     type(order).objects.update(expires_at=over)
 
     assert expire_orders(now=over) == 0
-    services.sync_payment(payment_id=payment.pk, now=over)
+    polling.sync_payment(payment_id=payment.pk, now=over)
 
     assert expire_orders(now=over) == 1
 
@@ -296,7 +304,7 @@ def test_bank_response_days_late_is_applied(payment: Payment, order: Any, sandbo
     assert payment.status == PaymentStatus.EXPIRED
     assert expire_orders(now=clock.now() + timedelta(hours=1)) == 1
     sandbox.control("POST", f"/payments/{payment.attempts.get().gateway_payment_id}/approve")
-    assert services.poll_open_payments(now=clock.now() + timedelta(hours=3)) == 1
+    assert polling.poll_open_payments(now=clock.now() + timedelta(hours=3)) == 1
     payment.refresh_from_db()
     order.refresh_from_db()
     # Its goods can be had again, so the order is revived, as LATE_PAYMENT_POLICY says.
@@ -310,7 +318,7 @@ def test_a_round_ends_when_the_gateway_has_stopped_answering(shop: Any, owner: A
     for _ in range(5):
         make_payment(make_order(owner))
     due = clock.now() + timedelta(minutes=1)
-    assert services.poll_open_payments(now=due) == 3
+    assert polling.poll_open_payments(now=due) == 3
     assert Payment.objects.due(due).count() == 2
 
 
@@ -319,7 +327,7 @@ def test_payments_that_cannot_be_looked_at_keep_nobody_waiting(
 ) -> None:
     payments = [make_payment(make_order(owner), is_ready=False) for _ in range(5)]
     last = payments[-1]
-    real = services.create_gateway_order
+    real = gateway_order_services.create_gateway_order
 
     def create_gateway_order(*, payment_id: Any, now: Any) -> None:
         if payment_id != last.pk:
@@ -328,7 +336,7 @@ def test_payments_that_cannot_be_looked_at_keep_nobody_waiting(
 
     monkeypatch.setattr("apps.payments.services.polling.create_gateway_order", create_gateway_order)
     due = clock.now() + timedelta(seconds=30)
-    assert services.poll_open_payments(now=due) == 5
+    assert polling.poll_open_payments(now=due) == 5
     last.refresh_from_db()
     assert last.gateway_order_id is not None
     assert not Payment.objects.due(due).exists()
@@ -336,7 +344,9 @@ def test_payments_that_cannot_be_looked_at_keep_nobody_waiting(
 
 def test_an_outage_does_not_use_up_the_questions_about_a_closed_payment(payment: Payment, sandbox: Any) -> None:
     call(payment)
-    services.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
+    payment_services.cancel_payment(
+        payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now()
+    )
     sandbox.control("POST", "/faults", {"path": "/v1/orders/*", "kind": "drop_before_commit", "times": 30})
     for hour in range(1, 11):
         assert sync(payment, after=3600 * hour) is False

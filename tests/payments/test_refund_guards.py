@@ -11,8 +11,10 @@ from apps.invoicing import invariants as invoicing
 from apps.invoicing.services import issue_credit_note, issue_invoice
 from apps.ledger import selectors as ledger
 from apps.orders.services import expire_orders, update_payment_totals
-from apps.payments import selectors, services
 from apps.payments.models import Payment, Refund
+from apps.payments.selectors import refunds as selectors
+from apps.payments.services import payment_reviews
+from apps.payments.services.refunds import amounts, approvals, requests, submission
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
@@ -54,13 +56,13 @@ def test_retry_is_withdrawn_when_the_first_refund_was_made_after_all(order: Any,
     pay(order)
     failed = request_refund(order, amount=15_000)
     apply_refund_update(failed, "failed")
-    again = services.retry_refund(refund_id=failed.pk, actor=actor, now=clock.now())
+    again = requests.retry_refund(refund_id=failed.pk, actor=actor, now=clock.now())
 
     apply_refund_update(failed, "processed")
 
     again.refresh_from_db()
     assert again.status == "cancelled"
-    assert services.submit_refund(refund_id=again.pk, now=clock.now())
+    assert submission.submit_refund(refund_id=again.pk, now=clock.now())
     assert ledger.balance_of("refunds_payable") == 0
     assert selectors.order_refundable_amount(order.pk) == order.total_amount - 15_000
     assert violated() == []
@@ -70,7 +72,7 @@ def test_retry_that_the_gateway_may_know_is_not_cancelled(order: Any) -> None:
     pay(order)
     failed = request_refund(order, amount=15_000)
     apply_refund_update(failed, "failed")
-    again = services.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
+    again = requests.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
     apply_refund_update(again, "pending")
 
     apply_refund_update(failed, "processed")
@@ -86,12 +88,12 @@ def test_what_was_made_at_the_gateway_meanwhile_is_not_approved_on_top(order: An
     foreign = {"id": "rfnd_00000000000777", "our_refund": "", "amount": 5_000}
     apply_refund_update(waiting, "processed", **foreign)
 
-    with pytest.raises(services.RefundExceedsPayment):
-        services.approve_refund(refund_id=waiting.pk, actor=BALA, now=clock.now())
+    with pytest.raises(amounts.RefundExceedsPayment):
+        approvals.approve_refund(refund_id=waiting.pk, actor=BALA, now=clock.now())
 
     waiting.refresh_from_db()
     assert (waiting.status, waiting.approved_by) == ("requires_approval", "")
-    services.reject_refund(refund_id=waiting.pk, actor=BALA, reason="it went back before", now=clock.now())
+    approvals.reject_refund(refund_id=waiting.pk, actor=BALA, reason="it went back before", now=clock.now())
     assert violated() == []
 
 
@@ -105,7 +107,7 @@ def test_the_limit_is_not_passed_by_asking_in_pieces(order: Any, settings: Any) 
     second = request_refund(order, amount=15_000)
     assert (first.status, second.status) == ("pending", "requires_approval")
 
-    services.approve_refund(refund_id=second.pk, actor=BALA, now=clock.now())
+    approvals.approve_refund(refund_id=second.pk, actor=BALA, now=clock.now())
     third = request_refund(order, amount=5_000)
     assert third.status == "pending"
 
@@ -115,7 +117,7 @@ def test_what_failed_counts_for_nothing_against_the_limit(order: Any, settings: 
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = 20_000
     failed = request_refund(order, amount=15_000)
     apply_refund_update(failed, "failed")
-    again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
+    again = requests.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
     assert again.status == "pending"
 
 
@@ -127,7 +129,7 @@ def test_a_reason_that_the_asker_gives_spares_no_credit_note(order: Any, owner: 
     issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
     buyer = Actor("user", owner.public_id)
     refund = request_refund(order, reason="amount_mismatch", actor=buyer)
-    services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    approvals.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
     apply_refund_update(refund)
 
     note = issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
@@ -189,7 +191,7 @@ def test_refund_of_reviewed_money_does_not_block_a_paid_order(order: Any) -> Non
     order.refresh_from_db()
     update_payment_totals(order=order, paid_amount=0, payment_live_until=None, actor=SYSTEM, now=now)
     assert expire_orders(now=now) == 0
-    apply_refund_update(services.refund_reviewed_attempt(attempt_id=wrong.pk, actor=ASHA, now=now))
+    apply_refund_update(payment_reviews.refund_reviewed_attempt(attempt_id=wrong.pk, actor=ASHA, now=now))
     assert expire_orders(now=now) == 1
 
     apply_payment(make_gateway_payment(payment), now=now)

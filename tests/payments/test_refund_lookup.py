@@ -8,12 +8,16 @@ import pytest
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.ledger import selectors as ledger
-from apps.payments import services
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services import gateway_orders, polling
+from apps.payments.services.refunds import bank_transfers, gateway_updates
+from apps.payments.services.refunds import requests as refund_requests
+from apps.payments.services.refunds import submission as refund_submission
 from tests.factories.payments import make_payment
 from tests.support.colleagues import ASHA, BALA
 from tests.support.money_invariants import INVARIANTS
+from tests.support.refunds import request_refunds
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
@@ -25,18 +29,18 @@ def captured(order: Any) -> PaymentAttempt:
 
 
 def ask(order: Any, amount: int | None = None) -> Refund:
-    (refund,) = services.request_refund(order_id=order.pk, amount=amount, reason="other", actor=ASHA, now=clock.now())
+    (refund,) = request_refunds(order_id=order.pk, amount=amount, reason="other", actor=ASHA, now=clock.now())
     return refund
 
 
 def send(refund: Refund, **later: float) -> Refund:
-    services.submit_refund(refund_id=refund.pk, now=clock.now() + timedelta(**later))
+    refund_submission.submit_refund(refund_id=refund.pk, now=clock.now() + timedelta(**later))
     refund.refresh_from_db()
     return refund
 
 
 def retry(refund: Refund) -> Refund:
-    return services.retry_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    return refund_requests.retry_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
 
 
 def reject(sandbox: Any, *, is_made: bool, times: int = 1) -> None:
@@ -93,7 +97,7 @@ class TestRetryRefund:
             gateway_payment_id=captured(paid).gateway_payment_id, our_refund=failed.public_id,
         )  # fmt: skip
 
-        services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+        gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
         failed.refresh_from_db()
         assert failed.status == "failed"
@@ -122,11 +126,11 @@ class TestRetryRefund:
 
     def test_unexplained_refund_in_the_payers_currency_is_adopted(self, order: Any, sandbox: Any) -> None:
         payment = make_payment(order, is_ready=False)
-        services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+        gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
         payment.refresh_from_db()
         charged = {"outcome": "success", "payer_currency": "USD", "payer_amount": 1_200}
         sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", charged)
-        services.sync_payment(payment_id=payment.pk, now=clock.now())
+        polling.sync_payment(payment_id=payment.pk, now=clock.now())
         order.refresh_from_db()
         reject(sandbox, is_made=False)
         failed = send(ask(order, 24_950))
@@ -186,7 +190,7 @@ class TestRetryRefund:
         real = submission._create
 
         def with_a_webhook_in_between(*args: Any) -> GatewayRefund:
-            services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+            gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
             return real(*args)
 
         monkeypatch.setattr(submission, "_create", with_a_webhook_in_between)
@@ -227,7 +231,7 @@ class TestSearchForRejectedRefund:
         failed = send(ask(paid, 5_000))
         assert failed.next_check_at is not None
 
-        services.poll_open_refunds(now=clock.now() + timedelta(minutes=11))
+        refund_submission.poll_open_refunds(now=clock.now() + timedelta(minutes=11))
 
         failed.refresh_from_db()
         (made,) = at_gateway(sandbox)
@@ -239,7 +243,7 @@ class TestSearchForRejectedRefund:
         reject(sandbox, is_made=True)
         failed = send(ask(paid, 5_000))
 
-        services.poll_open_refunds(now=clock.now() + timedelta(minutes=11))
+        refund_submission.poll_open_refunds(now=clock.now() + timedelta(minutes=11))
 
         failed.refresh_from_db()
         assert failed.status == "pending"
@@ -253,7 +257,7 @@ class TestSearchForRejectedRefund:
         while failed.next_check_at is not None:
             asked.append(round((failed.next_check_at - at).total_seconds() / 60))
             at = failed.next_check_at
-            services.poll_open_refunds(now=at)
+            refund_submission.poll_open_refunds(now=at)
             failed.refresh_from_db()
 
         assert (failed.status, asked) == ("failed", [10, 60, 1_440])
@@ -261,9 +265,9 @@ class TestSearchForRejectedRefund:
     def test_transfer_that_waits_gives_way_to_what_the_gateway_made(self, paid: Any, sandbox: Any) -> None:
         reject(sandbox, is_made=True)
         failed = send(ask(paid, 5_000))
-        services.hold_refund_for_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
+        bank_transfers.hold_refund_for_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
 
-        services.poll_open_refunds(now=clock.now() + timedelta(minutes=11))
+        refund_submission.poll_open_refunds(now=clock.now() + timedelta(minutes=11))
 
         failed.refresh_from_db()
         assert (failed.status, failed.transfer_reference) == ("processed", "")

@@ -20,7 +20,7 @@ from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
 from apps.orders.services import expire_orders
-from apps.payments import locks, services
+from apps.payments import locks
 from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.services.refunds import amounts, requests, submission
 from tests.factories.catalog import make_registration, make_variant
@@ -28,6 +28,7 @@ from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support.gateway_payments import make_orders_paid_at_gateway
 from tests.support.money_invariants import INVARIANTS
+from tests.support.refunds import request_refunds
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -41,7 +42,7 @@ def order(reference_data: None, owner: Any) -> Any:
 
 def ask(order: Any, **fields: Any) -> Any:
     values = {"reason": "other", "actor": SYSTEM, "now": clock.now()}
-    return services.request_refund(order_id=order.pk, **{**values, **fields})
+    return request_refunds(order_id=order.pk, **{**values, **fields})
 
 
 def violated() -> list[Any]:
@@ -52,7 +53,7 @@ def violated() -> list[Any]:
 def test_ten_full_refunds_at_once_are_one(order: Any) -> None:
     pay(order)
     results = run_together(*[lambda: ask(order)] * 10)
-    assert Counter(type(result) for result in results) == {list: 1, services.NothingToRefund: 9}
+    assert Counter(type(result) for result in results) == {list: 1, amounts.NothingToRefund: 9}
     assert Refund.objects.count() == 1
     assert violated() == []
 
@@ -129,7 +130,7 @@ def test_five_hundred_refunds_attempted_twice_at_once_are_five_hundred(owner: An
     now = clock.now()
     with crew(8) as do_all:
         results = do_all(
-            [partial(services.submit_refund, refund_id=refund.pk, now=now) for refund in refunds for _ in "ab"]
+            [partial(submission.submit_refund, refund_id=refund.pk, now=now) for refund in refunds for _ in "ab"]
         )
     assert results == [True] * 1000
 
@@ -157,7 +158,7 @@ def test_control_without_claim_and_key_refunds_are_doubled(
         return found
 
     monkeypatch.setattr(submission, "_claim", both)
-    run_together(*[lambda: services.submit_refund(refund_id=refund.pk, now=clock.now())] * 2)
+    run_together(*[lambda: submission.submit_refund(refund_id=refund.pk, now=clock.now())] * 2)
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 2
 
 

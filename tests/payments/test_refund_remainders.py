@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.money import draw
-from apps.payments import rules, services
+from apps.payments import rules
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services import order_cancellation, payment_reviews
+from apps.payments.services.refunds import amounts, approvals, bank_transfers, gateway_updates, requests
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import (
@@ -25,6 +27,7 @@ from tests.factories.payments import (
 )
 from tests.support.colleagues import ASHA, BALA, CHITRA
 from tests.support.money_invariants import INVARIANTS
+from tests.support.refunds import request_refunds
 from tests.support.stored_rows import nothing_changes
 
 with_rows = pytest.mark.usefixtures("db", "colleagues")
@@ -92,7 +95,7 @@ class TestRefundParts:
 
 def request(order: Any, amount: int | None = None, **fields: Any) -> Refund:
     values: dict[str, Any] = {"reason": "other", "actor": ASHA, "now": clock.now(), **fields}
-    (refund,) = services.request_refund(order_id=order.pk, amount=amount, **values)
+    (refund,) = request_refunds(order_id=order.pk, amount=amount, **values)
     return refund
 
 
@@ -101,7 +104,7 @@ def made_at_gateway(attempt: PaymentAttempt, amount: int, *, status: str = "proc
         gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id,
         status=status, amount=amount, currency="INR", our_refund="",
     )  # fmt: skip
-    return services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+    return gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
 
 def lose(attempt: PaymentAttempt, amount: int) -> None:
@@ -120,7 +123,7 @@ class TestRequestRefund:
     def test_a_remainder_under_a_rupee_is_refused_with_the_largest_amount(self, order: Any, missing: int) -> None:
         pay(order)
 
-        with nothing_changes(), pytest.raises(services.RefundLeavesRemainder) as raised:
+        with nothing_changes(), pytest.raises(amounts.RefundLeavesRemainder) as raised:
             request(order, order.total_amount - missing)
 
         assert raised.value.text == (
@@ -138,7 +141,7 @@ class TestRequestRefund:
         pay(order)
         request(order, order.total_amount - 150)
 
-        with pytest.raises(services.RefundLeavesRemainder) as raised:
+        with pytest.raises(amounts.RefundLeavesRemainder) as raised:
             request(order, 100)
 
         assert raised.value.text.endswith("which no gateway can refund. Refund all ₹1.50.")
@@ -151,19 +154,19 @@ class TestRequestRefund:
         first, second = order.lines.order_by("position")
         assert (first.total_amount, second.total_amount, order.total_amount) == (30_040, 60, 30_100)
 
-        with pytest.raises(services.RefundLeavesRemainder):
-            request(order, lines=[services.RefundLineInput(first.pk, 1)])
+        with pytest.raises(amounts.RefundLeavesRemainder):
+            request(order, lines=[amounts.RefundLineInput(first.pk, 1)])
 
-        both = [services.RefundLineInput(first.pk, 1), services.RefundLineInput(second.pk, 1)]
+        both = [amounts.RefundLineInput(first.pk, 1), amounts.RefundLineInput(second.pk, 1)]
         assert request(order, lines=both).amount == 30_100
 
     def test_an_amount_out_of_two_payments_leaves_no_part_that_is_too_small(self, order: Any) -> None:
         payment = make_payment(order)
         apply_payment(make_gateway_payment(payment))
         second = apply_payment(make_gateway_payment(payment))
-        services.cancel_refund(refund_id=Refund.objects.get(attempt=second).pk, actor=ASHA, now=clock.now())
+        approvals.cancel_refund(refund_id=Refund.objects.get(attempt=second).pk, actor=ASHA, now=clock.now())
 
-        parts = services.request_refund(
+        parts = requests.request_refund_by_amount(
             order_id=order.pk, amount=order.total_amount + 50, reason="other", actor=ASHA, now=clock.now()
         )
 
@@ -193,12 +196,14 @@ class TestRetryAndTransfer:
         return refund
 
     def test_retry_is_refused(self, failed: Refund) -> None:
-        with nothing_changes(), pytest.raises(services.RefundLeavesRemainder, match=r"or all ₹100\.50"):
-            services.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
+        with nothing_changes(), pytest.raises(amounts.RefundLeavesRemainder, match=r"or all ₹100\.50"):
+            requests.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
 
     def test_transfer_is_refused(self, failed: Refund) -> None:
-        with nothing_changes(), pytest.raises(services.RefundLeavesRemainder):
-            services.confirm_refund_transfer(refund_id=failed.pk, reference="UTR 1", actor=CHITRA, now=clock.now())
+        with nothing_changes(), pytest.raises(amounts.RefundLeavesRemainder):
+            bank_transfers.confirm_refund_transfer(
+                refund_id=failed.pk, reference="UTR 1", actor=CHITRA, now=clock.now()
+            )
 
 
 @with_rows
@@ -209,7 +214,7 @@ class TestRemainderLeftByTheGateway:
         attempt = pay(order)
         made_at_gateway(attempt, order.total_amount - 50)
 
-        cancelled = services.cancel_order(order_id=order.pk, actor=BALA, reason="", now=clock.now())
+        cancelled = order_cancellation.cancel_order(order_id=order.pk, actor=BALA, reason="", now=clock.now())
 
         assert (cancelled.status, Refund.objects.count()) == ("cancelled", 1)
         assert violated() == []
@@ -231,7 +236,9 @@ class TestRemainderLeftByTheGateway:
         other = apply_payment(make_gateway_payment(payment, amount=15_000))
         made_at_gateway(other, 14_950, status="pending")
 
-        closed = services.close_review(attempt_id=other.pk, note="50 paise are left", actor=BALA, now=clock.now())
+        closed = payment_reviews.close_review(
+            attempt_id=other.pk, note="50 paise are left", actor=BALA, now=clock.now()
+        )
 
         assert closed.review_closed_at is not None
 
@@ -242,7 +249,7 @@ class TestCancelAfterLostDispute:
     def test_lost_money_counts_as_refunded(self, order: Any, lost: int) -> None:
         lose(pay(order), lost)
 
-        cancelled = services.cancel_order(order_id=order.pk, actor=BALA, reason="Sold out", now=clock.now())
+        cancelled = order_cancellation.cancel_order(order_id=order.pk, actor=BALA, reason="Sold out", now=clock.now())
 
         rest = order.total_amount - lost
         assert cancelled.status == "cancelled"
@@ -255,13 +262,13 @@ class TestCancelAfterLostDispute:
     def test_the_last_units_come_to_what_was_not_lost(self, order: Any) -> None:
         lose(pay(order), 20_000)
 
-        assert request(order, lines=[services.RefundLineInput(order.lines.get().pk, 1)]).amount == 29_900
+        assert request(order, lines=[amounts.RefundLineInput(order.lines.get().pk, 1)]).amount == 29_900
 
     def test_money_that_nobody_refunds_is_still_found(self, order: Any) -> None:
         lose(pay(order), 20_000)
-        services.cancel_order(order_id=order.pk, actor=BALA, reason="Sold out", now=clock.now())
+        order_cancellation.cancel_order(order_id=order.pk, actor=BALA, reason="Sold out", now=clock.now())
 
-        services.cancel_refund(refund_id=Refund.objects.get().pk, actor=BALA, now=clock.now())
+        approvals.cancel_refund(refund_id=Refund.objects.get().pk, actor=BALA, now=clock.now())
 
         assert [invariant for invariant, _, _ in violated()] == ["INV-19"]
 
@@ -271,7 +278,7 @@ class TestCancelAfterLostDispute:
         other = apply_payment(make_gateway_payment(payment, amount=15_000))
         lose(other, 5_000)
 
-        refund = services.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now())
+        refund = payment_reviews.refund_reviewed_attempt(attempt_id=other.pk, actor=ASHA, now=clock.now())
         assert refund.amount == 10_000
         apply_refund(refund)
 

@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from apps.core import clock, idempotency
 from apps.core.idempotency import StoredResponse
-from apps.payments import selectors, services
 from apps.payments.models import Refund
+from apps.payments.selectors import refunds as selectors
 from apps.payments.services.refunds import previews
 from tests.factories.accounts import make_staff
 from tests.factories.catalog import make_registration
@@ -63,7 +63,7 @@ class TestTwoRequesters:
         people = [actor_for(make_staff("finance")), actor_for(make_staff("admin"))]
 
         def request(actor: Any) -> list[Refund]:
-            return services.request_previewed_refund(
+            return previews.request_previewed_refund(
                 order_id=order.pk, amount=10_000, reason="other", seen_amount=10_000, seen_refundable=order.total_amount,
                 actor=actor, now=clock.now(),
             )  # fmt: skip

@@ -11,8 +11,8 @@ from apps.core.models import Event
 from apps.core.money import rupees
 from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
-from apps.payments import services
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services.refunds import amounts, previews
 from tests.factories.accounts import make_staff
 from tests.factories.catalog import make_variant
 from tests.factories.notifications import make_invoice_of
@@ -398,9 +398,9 @@ class TestSubmittingTwice:
         with monkeypatch.context() as patched:
 
             def refuse(**_: Any) -> Any:
-                raise services.RefundTooSmall
+                raise amounts.RefundTooSmall
 
-            patched.setattr(services, "request_previewed_refund", refuse)
+            patched.setattr(previews, "request_previewed_refund", refuse)
             client.post(address(two_lines), shown)
         assert Refund.objects.count() == 0
 

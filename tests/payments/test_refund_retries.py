@@ -10,10 +10,11 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerTransaction
-from apps.payments import selectors, services
 from apps.payments.admin.refunds import is_retryable
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import Refund
+from apps.payments.selectors import refunds as selectors
+from apps.payments.services.refunds import approvals, bank_transfers, gateway_updates, requests
 from tests.factories.payments import pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
 from tests.support.money_invariants import INVARIANTS
@@ -33,35 +34,35 @@ def apply_status(refund: Refund, status: str) -> Refund:
         gateway="razorpay", id=f"rfnd_{refund.pk.hex[-14:]}", gateway_payment_id=refund.attempt.gateway_payment_id,
         status=status, amount=refund.amount, currency="INR", our_refund=refund.public_id,
     )  # fmt: skip
-    return services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+    return gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
 
 def make_failed(order: Any, amount: int = 10_000) -> Refund:
     """Return a refund of a paid order that failed at the gateway."""
     pay(order)
-    (refund,) = services.request_refund(
+    (refund,) = requests.request_refund_by_amount(
         order_id=order.pk, amount=amount, reason="customer_request", actor=ASHA, now=clock.now()
     )
     return apply_status(refund, "failed")
 
 
 def retry(refund: Refund, actor: Any = ASHA) -> Refund:
-    return services.retry_refund(refund_id=refund.pk, actor=actor, now=clock.now())
+    return requests.retry_refund(refund_id=refund.pk, actor=actor, now=clock.now())
 
 
 def make_rejected_retry(failed: Refund) -> Refund:
     waiting = retry(failed, actor=DEEPA)
-    return services.reject_refund(refund_id=waiting.pk, actor=BALA, reason="not yet", now=clock.now())
+    return approvals.reject_refund(refund_id=waiting.pk, actor=BALA, reason="not yet", now=clock.now())
 
 
 def make_cancelled_retry(failed: Refund) -> Refund:
-    return services.cancel_refund(refund_id=retry(failed).pk, actor=ASHA, now=clock.now())
+    return approvals.cancel_refund(refund_id=retry(failed).pk, actor=ASHA, now=clock.now())
 
 
 def make_retry_with_rejected_transfer(failed: Refund) -> Refund:
     again = apply_status(retry(failed), "failed")
-    services.hold_refund_for_transfer(refund_id=again.pk, actor=BALA, now=clock.now())
-    return services.reject_refund(refund_id=again.pk, actor=BALA, reason="no account told", now=clock.now())
+    bank_transfers.hold_refund_for_transfer(refund_id=again.pk, actor=BALA, now=clock.now())
+    return approvals.reject_refund(refund_id=again.pk, actor=BALA, reason="no account told", now=clock.now())
 
 
 _ENDS = [make_rejected_retry, make_cancelled_retry, make_retry_with_rejected_transfer]
@@ -85,8 +86,10 @@ class TestCancelledRetry:
         failed = make_failed(order)
         end_retry(failed)
 
-        held = services.hold_refund_for_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
-        done = services.confirm_refund_transfer(refund_id=failed.pk, reference="NEFT 7", actor=BALA, now=clock.now())
+        held = bank_transfers.hold_refund_for_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
+        done = bank_transfers.confirm_refund_transfer(
+            refund_id=failed.pk, reference="NEFT 7", actor=BALA, now=clock.now()
+        )
 
         assert (held.status, done.status, done.transfer_reference) == ("awaiting_transfer", "processed", "NEFT 7")
         assert (ledger.balance_of("bank"), ledger.balance_of("refunds_payable")) == (-10_000, 0)
@@ -96,7 +99,7 @@ class TestCancelledRetry:
         retried = retry(failed)
         assert list(selectors.list_failed_refunds()) == []
         assert not is_retryable(failed)
-        services.cancel_refund(refund_id=retried.pk, actor=ASHA, now=clock.now())
+        approvals.cancel_refund(refund_id=retried.pk, actor=ASHA, now=clock.now())
 
         end_retry(failed)
 
@@ -111,10 +114,10 @@ class TestActiveRetry:
         again = apply_status(retry(failed), status)
         before = _everything()
 
-        with pytest.raises(services.RefundAlreadyRetried) as refused:
+        with pytest.raises(requests.RefundAlreadyRetried) as refused:
             retry(failed)
-        with pytest.raises(services.RefundAlreadyRetried):
-            services.hold_refund_for_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
+        with pytest.raises(requests.RefundAlreadyRetried):
+            bank_transfers.hold_refund_for_transfer(refund_id=failed.pk, actor=BALA, now=clock.now())
 
         assert (
             str(refused.value)

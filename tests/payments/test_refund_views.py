@@ -8,9 +8,9 @@ from rest_framework.test import APIClient
 
 from apps.core import clock, ids
 from apps.ledger.models import LedgerTransaction
-from apps.payments import services
 from apps.payments.facts import GatewayError
 from apps.payments.models import Refund
+from apps.payments.services.refunds import amounts
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from apps.payments.states import RefundStatus
 from tests.factories.accounts import make_staff
@@ -492,7 +492,7 @@ def _refunds(owner: Any, count: int) -> str:
     for _ in range(count):
         order = make_order(owner)
         pay(order)
-        make_refund(order, lines=[services.RefundLineInput(order.lines.get().pk, 1)])
+        make_refund(order, lines=[amounts.RefundLineInput(order.lines.get().pk, 1)])
     return BASE
 
 

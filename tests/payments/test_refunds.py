@@ -12,10 +12,20 @@ from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerTransaction
 from apps.orders.services import OrderNotCancellable, expire_orders
-from apps.payments import selectors, services
 from apps.payments.facts import GatewayRefund
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.selectors import refunds as selectors
+from apps.payments.services import decision_rights, gateway_orders, order_cancellation, payment_reviews, webhooks
+from apps.payments.services.refunds import (
+    amounts,
+    approvals,
+    bank_transfers,
+    gateway_updates,
+    plans,
+    requests,
+    submission,
+)
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
@@ -61,10 +71,10 @@ def test_full_refund_leaves_every_balance_at_zero(order: Any) -> None:
 def test_refund_cannot_exceed_the_refundable_amount(order: Any) -> None:
     pay(order)
     request_refund(order, amount=order.total_amount - 1_000)
-    with pytest.raises(services.RefundExceedsPayment):
+    with pytest.raises(amounts.RefundExceedsPayment):
         request_refund(order, amount=1_001)
     request_refund(order, amount=1_000)
-    with pytest.raises(services.NothingToRefund):
+    with pytest.raises(amounts.NothingToRefund):
         request_refund(order)
     assert Refund.objects.count() == 2
 
@@ -72,13 +82,13 @@ def test_refund_cannot_exceed_the_refundable_amount(order: Any) -> None:
 @pytest.mark.parametrize("amount", [0, 1, 99])
 def test_a_refund_is_at_least_a_rupee(order: Any, amount: int) -> None:
     pay(order)
-    with pytest.raises(services.RefundTooSmall):
+    with pytest.raises(amounts.RefundTooSmall):
         request_refund(order, amount=amount)
     assert Refund.objects.count() == 0
 
 
 def test_unpaid_order_has_nothing_to_refund(order: Any) -> None:
-    with pytest.raises(services.NothingToRefund):
+    with pytest.raises(amounts.NothingToRefund):
         request_refund(order)
 
 
@@ -86,21 +96,21 @@ def test_refunds_of_units_sum_to_the_total_of_the_line(shop: Any, owner: Any) ->
     order = make_order(owner, [(make_variant(price=33_333), 3), (make_variant(price=10_001), 1)])
     pay(order)
     first, second = order.lines.order_by("position")
-    parts = [request_refund(order, lines=[services.RefundLineInput(first.pk, 1)]).amount for _ in range(3)]
+    parts = [request_refund(order, lines=[amounts.RefundLineInput(first.pk, 1)]).amount for _ in range(3)]
     assert sum(parts) == first.total_amount
-    last = request_refund(order, lines=[services.RefundLineInput(second.pk, 1)])
+    last = request_refund(order, lines=[amounts.RefundLineInput(second.pk, 1)])
     assert sum(parts) + last.amount == order.total_amount
-    with pytest.raises(services.RefundQuantityExceedsLine):
-        request_refund(order, lines=[services.RefundLineInput(first.pk, 1)])
+    with pytest.raises(amounts.RefundQuantityExceedsLine):
+        request_refund(order, lines=[amounts.RefundLineInput(first.pk, 1)])
 
 
 def test_lines_of_another_order_and_lines_with_an_amount_are_refused(order: Any, owner: Any) -> None:
     pay(order)
-    foreign = services.RefundLineInput(make_order(owner).lines.get().pk, 1)
-    with pytest.raises(services.LineNotInOrder):
+    foreign = amounts.RefundLineInput(make_order(owner).lines.get().pk, 1)
+    with pytest.raises(amounts.LineNotInOrder):
         request_refund(order, lines=[foreign])
-    own = services.RefundLineInput(order.lines.get().pk, 1)
-    with pytest.raises(services.AmountAndLinesConflict):
+    own = amounts.RefundLineInput(order.lines.get().pk, 1)
+    with pytest.raises(plans.AmountAndLinesConflict):
         request_refund(order, amount=500, lines=[own], actor=actor_for(owner))
     assert Refund.objects.count() == 0
 
@@ -112,13 +122,13 @@ def test_refund_requested_by_the_customer_requires_approval(order: Any, owner: A
     pay(order)
     refund = request_refund(order, actor=actor_for(owner))
     assert (refund.status, refund.next_check_at, balance("refunds_payable")) == ("requires_approval", None, 0)
-    with pytest.raises(services.SelfApprovalForbidden):
-        services.approve_refund(refund_id=refund.pk, actor=actor_for(owner), now=clock.now())
-    approved = services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    with pytest.raises(decision_rights.SelfApprovalForbidden):
+        approvals.approve_refund(refund_id=refund.pk, actor=actor_for(owner), now=clock.now())
+    approved = approvals.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
     assert (approved.status, approved.approved_by) == ("pending", str(BALA))
     assert balance("refunds_payable") == -order.total_amount
-    with pytest.raises(services.RefundNotAwaitingApproval):
-        services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    with pytest.raises(approvals.RefundNotAwaitingApproval):
+        approvals.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
 
 
 def test_over_the_limit_finance_needs_a_second_person_too(order: Any, settings: Any) -> None:
@@ -127,16 +137,16 @@ def test_over_the_limit_finance_needs_a_second_person_too(order: Any, settings: 
     assert request_refund(order, amount=1_000).status == "pending"
     large = request_refund(order, amount=1_001)
     assert large.status == "requires_approval"
-    with pytest.raises(services.SelfApprovalForbidden):
-        services.approve_refund(refund_id=large.pk, actor=ASHA, now=clock.now())
+    with pytest.raises(decision_rights.SelfApprovalForbidden):
+        approvals.approve_refund(refund_id=large.pk, actor=ASHA, now=clock.now())
 
 
 def test_rejected_or_cancelled_refund_releases_its_amount(order: Any) -> None:
     pay(order)
     waiting = request_refund(order, actor=DEEPA)
-    services.reject_refund(refund_id=waiting.pk, actor=BALA, reason="no", now=clock.now())
+    approvals.reject_refund(refund_id=waiting.pk, actor=BALA, reason="no", now=clock.now())
     unsent = request_refund(order)
-    services.cancel_refund(refund_id=unsent.pk, actor=ASHA, now=clock.now())
+    approvals.cancel_refund(refund_id=unsent.pk, actor=ASHA, now=clock.now())
     assert selectors.order_refundable_amount(order.pk) == order.total_amount
     assert (balance("refunds_payable"), balance("customer_advances")) == (0, -order.total_amount)
 
@@ -145,32 +155,32 @@ def test_submitted_refund_cannot_be_cancelled(order: Any) -> None:
     pay(order)
     refund = request_refund(order)
     apply_refund_update(refund, "pending")
-    with pytest.raises(services.RefundNotCancellable):
-        services.cancel_refund(refund_id=refund.pk, actor=ASHA, now=clock.now())
+    with pytest.raises(approvals.RefundNotCancellable):
+        approvals.cancel_refund(refund_id=refund.pk, actor=ASHA, now=clock.now())
 
 
 def test_failed_refund_is_retried_once_as_a_new_refund(order: Any) -> None:
     pay(order)
     failed = request_refund(order)
     apply_refund_update(failed, "failed")
-    again = services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
+    again = requests.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
     assert (again.retry_of_id, again.amount, again.number) == (failed.pk, failed.amount, f"{order.number}-R2")
     assert again.idempotency_key != failed.idempotency_key
-    with pytest.raises(services.RefundAlreadyRetried):
-        services.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
-    with pytest.raises(services.RefundNotFailed):
-        services.retry_refund(refund_id=again.pk, actor=ASHA, now=clock.now())
+    with pytest.raises(requests.RefundAlreadyRetried):
+        requests.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
+    with pytest.raises(requests.RefundNotFailed):
+        requests.retry_refund(refund_id=again.pk, actor=ASHA, now=clock.now())
 
 
 def test_failed_refund_is_paid_by_bank_transfer(order: Any) -> None:
     pay(order)
     refund = request_refund(order)
     apply_refund_update(refund, "failed")
-    held = services.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
+    held = bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
     assert (held.status, balance("refunds_payable")) == ("awaiting_transfer", -order.total_amount)
-    with pytest.raises(services.NothingToRefund):
+    with pytest.raises(amounts.NothingToRefund):
         request_refund(order)
-    done = services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    done = bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     assert (done.status, done.transfer_reference) == ("processed", "NEFT 1")
     assert (balance("bank"), balance("refunds_payable")) == (-order.total_amount, 0)
     order.refresh_from_db()
@@ -181,9 +191,9 @@ def test_rejected_transfer_releases_its_amount(order: Any) -> None:
     pay(order)
     refund = request_refund(order)
     apply_refund_update(refund, "failed")
-    services.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
+    bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
 
-    given_up = services.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
+    given_up = approvals.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
 
     assert (given_up.status, balance("refunds_payable"), balance("bank")) == ("cancelled", 0, 0)
     assert request_refund(order).amount == order.total_amount
@@ -193,8 +203,8 @@ def test_refund_of_a_rejected_transfer_is_booked_if_the_gateway_processes_it(ord
     pay(order)
     refund = request_refund(order)
     apply_refund_update(refund, "failed")
-    services.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
-    services.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
+    bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
+    approvals.reject_refund(refund_id=refund.pk, reason="no account told", actor=BALA, now=clock.now())
 
     done = apply_refund_update(refund)
 
@@ -210,11 +220,11 @@ def test_confirmed_transfer_cannot_be_rejected(order: Any) -> None:
     pay(order)
     refund = request_refund(order)
     apply_refund_update(refund, "failed")
-    services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     before = stands(refund)
 
-    with pytest.raises(services.RefundNotAwaitingApproval):
-        services.reject_refund(refund_id=refund.pk, reason="", actor=BALA, now=clock.now())
+    with pytest.raises(approvals.RefundNotAwaitingApproval):
+        approvals.reject_refund(refund_id=refund.pk, reason="", actor=BALA, now=clock.now())
 
     assert stands(refund) == before
 
@@ -236,8 +246,8 @@ def test_requester_cannot_confirm_the_transfer(order: Any) -> None:
     apply_refund_update(refund, "failed")
     before = stands(refund)
 
-    with pytest.raises(services.SecondPersonRequired):
-        services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=ASHA, now=clock.now())
+    with pytest.raises(decision_rights.SecondPersonRequired):
+        bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=ASHA, now=clock.now())
 
     assert stands(refund) == before
 
@@ -248,8 +258,8 @@ def test_requester_cannot_hold_the_amount_for_a_transfer(order: Any) -> None:
     apply_refund_update(refund, "failed")
     before = stands(refund)
 
-    with pytest.raises(services.SecondPersonRequired):
-        services.hold_refund_for_transfer(refund_id=refund.pk, actor=ASHA, now=clock.now())
+    with pytest.raises(decision_rights.SecondPersonRequired):
+        bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=ASHA, now=clock.now())
 
     assert stands(refund) == before
 
@@ -262,7 +272,7 @@ def test_a_transfer_without_reference_is_not_confirmed(order: Any, reference: st
     before = stands(refund)
 
     with pytest.raises(ValueError, match="has no reference"):
-        services.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=BALA, now=clock.now())
+        bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=BALA, now=clock.now())
 
     assert stands(refund) == before
 
@@ -273,7 +283,7 @@ def test_up_to_the_limit_another_person_confirms_the_transfer_alone(order: Any, 
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = refund.amount
     apply_refund_update(refund, "failed")
 
-    done = services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    done = bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
 
     assert (done.status, done.approved_by) == ("processed", str(BALA))
 
@@ -284,19 +294,21 @@ def test_above_the_limit_a_transfer_needs_two_other_people(order: Any, settings:
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = refund.amount - 1
     apply_refund_update(refund, "failed")
     before = stands(refund)
-    with pytest.raises(services.SecondPersonRequired):
-        services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    with pytest.raises(decision_rights.SecondPersonRequired):
+        bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     assert stands(refund) == before
 
-    held = services.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
+    held = bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
     assert (held.status, held.approved_by) == ("awaiting_transfer", str(BALA))
     before = stands(refund)
     for who in (ASHA, BALA):
-        with pytest.raises(services.SecondPersonRequired):
-            services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=who, now=clock.now())
+        with pytest.raises(decision_rights.SecondPersonRequired):
+            bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=who, now=clock.now())
     assert stands(refund) == before
 
-    done = services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=CHITRA, now=clock.now())
+    done = bank_transfers.confirm_refund_transfer(
+        refund_id=refund.pk, reference="NEFT 1", actor=CHITRA, now=clock.now()
+    )
     assert (done.status, done.approved_by, balance("refunds_payable")) == ("processed", str(BALA), 0)
 
 
@@ -305,15 +317,15 @@ def test_above_the_limit_a_retry_requires_approval(order: Any, settings: Any) ->
     failed = request_refund(order)
     apply_refund_update(failed, "failed")
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = failed.amount - 1
-    again = services.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
+    again = requests.retry_refund(refund_id=failed.pk, actor=BALA, now=clock.now())
     assert (again.status, balance("refunds_payable")) == ("requires_approval", 0)
     before = stands(again)
 
-    with pytest.raises(services.SelfApprovalForbidden):
-        services.approve_refund(refund_id=again.pk, actor=BALA, now=clock.now())
+    with pytest.raises(decision_rights.SelfApprovalForbidden):
+        approvals.approve_refund(refund_id=again.pk, actor=BALA, now=clock.now())
 
     assert stands(again) == before
-    assert services.approve_refund(refund_id=again.pk, actor=ASHA, now=clock.now()).status == "pending"
+    assert approvals.approve_refund(refund_id=again.pk, actor=ASHA, now=clock.now()).status == "pending"
 
 
 # Money that needs attention -------------------------------------------------------------------------------------------------------
@@ -328,11 +340,13 @@ def differing(order: Any) -> PaymentAttempt:
 
 
 def test_refund_of_reviewed_money_closes_its_review(differing: PaymentAttempt, order: Any) -> None:
-    refund = services.refund_reviewed_attempt(attempt_id=differing.pk, note="a paisa", actor=ASHA, now=clock.now())
+    refund = payment_reviews.refund_reviewed_attempt(
+        attempt_id=differing.pk, note="a paisa", actor=ASHA, now=clock.now()
+    )
     assert (refund.attempt_id, refund.amount, refund.reason) == (differing.pk, differing.amount, "amount_mismatch")
     assert selectors.order_refundable_amount(order.pk) == order.total_amount
-    with pytest.raises(services.NothingToRefund):
-        services.refund_reviewed_attempt(attempt_id=differing.pk, actor=ASHA, now=clock.now())
+    with pytest.raises(amounts.NothingToRefund):
+        payment_reviews.refund_reviewed_attempt(attempt_id=differing.pk, actor=ASHA, now=clock.now())
     differing.refresh_from_db()
     assert differing.review_closed_at is None
 
@@ -340,8 +354,8 @@ def test_refund_of_reviewed_money_closes_its_review(differing: PaymentAttempt, o
 
     differing.refresh_from_db()
     assert differing.review_closed_at is not None
-    with pytest.raises(services.AttemptNotUnderReview):
-        services.refund_reviewed_attempt(attempt_id=differing.pk, actor=ASHA, now=clock.now())
+    with pytest.raises(payment_reviews.AttemptNotUnderReview):
+        payment_reviews.refund_reviewed_attempt(attempt_id=differing.pk, actor=ASHA, now=clock.now())
 
 
 @pytest.mark.parametrize("actor", [ASHA, DEEPA])
@@ -349,26 +363,26 @@ def test_refund_of_reviewed_money_above_the_limit_or_by_support_requires_approva
     differing: PaymentAttempt, settings: Any, actor: Actor
 ) -> None:
     settings.REFUND_APPROVAL_THRESHOLD_PAISE = differing.amount - 1 if actor == ASHA else differing.amount
-    refund = services.refund_reviewed_attempt(attempt_id=differing.pk, actor=actor, now=clock.now())
+    refund = payment_reviews.refund_reviewed_attempt(attempt_id=differing.pk, actor=actor, now=clock.now())
     assert (refund.status, balance("refunds_payable")) == ("requires_approval", 0)
 
 
 def test_a_review_is_closed_only_with_a_note_and_once_nothing_is_left(differing: PaymentAttempt) -> None:
     def close(note: str = "done") -> PaymentAttempt:
-        return services.close_review(attempt_id=differing.pk, note=note, actor=ASHA, now=clock.now())
+        return payment_reviews.close_review(attempt_id=differing.pk, note=note, actor=ASHA, now=clock.now())
 
-    with pytest.raises(services.ReviewNoteRequired):
+    with pytest.raises(payment_reviews.ReviewNoteRequired):
         close(" ")
-    with pytest.raises(services.ReviewHasUnrefundedAmount):
+    with pytest.raises(payment_reviews.ReviewHasUnrefundedAmount):
         close()
-    services.refund_reviewed_attempt(attempt_id=differing.pk, actor=DEEPA, now=clock.now())
-    with pytest.raises(services.ReviewHasUnrefundedAmount):
+    payment_reviews.refund_reviewed_attempt(attempt_id=differing.pk, actor=DEEPA, now=clock.now())
+    with pytest.raises(payment_reviews.ReviewHasUnrefundedAmount):
         close()
-    services.approve_refund(refund_id=Refund.objects.get().pk, actor=BALA, now=clock.now())
+    approvals.approve_refund(refund_id=Refund.objects.get().pk, actor=BALA, now=clock.now())
 
     assert close().review_closed_at is not None
 
-    with pytest.raises(services.AttemptNotUnderReview):
+    with pytest.raises(payment_reviews.AttemptNotUnderReview):
         close()
     told = Event.objects.filter(subject_id=differing.pk, type="payments.attempt.review_closed")
     assert list(told.values_list("reason", "actor")) == [("done", str(ASHA))]
@@ -379,12 +393,12 @@ def test_somebody_has_the_gateway_asked_about_a_refund(order: Any) -> None:
     refund = request_refund(order)
     before = Event.objects.count()
     for _ in range(2):
-        asked = services.request_refund_sync(refund_id=refund.pk, actor=ASHA, now=refund.created_at)
+        asked = submission.request_refund_sync(refund_id=refund.pk, actor=ASHA, now=refund.created_at)
         assert asked.next_check_at == refund.created_at
     assert Event.objects.count() == before + 1
     apply_refund_update(refund)
-    with pytest.raises(services.RefundNotOpen):
-        services.request_refund_sync(refund_id=refund.pk, actor=ASHA, now=clock.now())
+    with pytest.raises(submission.RefundNotOpen):
+        submission.request_refund_sync(refund_id=refund.pk, actor=ASHA, now=clock.now())
 
 
 # The gateway ----------------------------------------------------------------------------------------------------------
@@ -402,7 +416,7 @@ def test_a_lost_answer_is_unknown_and_never_doubles_the_refund(paid: Any, sandbo
     refund = request_refund(paid)
     sandbox.control("POST", "/faults", {"path": "/v1/payments/*/refund", "method": "POST", "kind": kind})
     assert (sync_refund(refund).status, refund.gateway_call) == ("unknown", "unknown")
-    with pytest.raises(services.NothingToRefund):
+    with pytest.raises(amounts.NothingToRefund):
         request_refund(paid)
     assert sync_refund(refund, after=120).status == "processed"
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
@@ -431,7 +445,7 @@ def test_a_refund_that_takes_its_time_is_asked_about_until_it_ends(paid: Any, sa
     refund = sync_refund(request_refund(paid))
     assert (refund.status, refund.gateway_call) == ("pending", "succeeded")
     sandbox.control("POST", f"/refunds/{refund.gateway_refund_id}/conclude", {"outcome": "processed"})
-    assert services.poll_open_refunds(now=clock.now() + timedelta(hours=2)) == 1
+    assert submission.poll_open_refunds(now=clock.now() + timedelta(hours=2)) == 1
     refund.refresh_from_db()
     assert refund.status == "processed"
 
@@ -441,7 +455,7 @@ def test_a_refund_that_takes_its_time_is_asked_about_until_it_ends(paid: Any, sa
 
 def _process(raw: bytes) -> None:
     webhook = receive(raw)
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
 
 
 def test_processed_is_never_undone_and_failed_gives_way_to_it(order: Any) -> None:
@@ -464,7 +478,7 @@ def test_a_refund_made_at_the_gateway_gets_its_row_and_its_posting(order: Any) -
         amount=5_000, currency="INR",
     )  # fmt: skip
     for _ in range(2):
-        services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+        gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
     refund = Refund.objects.get()
     assert (refund.status, refund.amount, refund.requested_by) == ("processed", 5_000, "gateway:razorpay")
     order.refresh_from_db()
@@ -474,13 +488,13 @@ def test_a_refund_made_at_the_gateway_gets_its_row_and_its_posting(order: Any) -
 def test_refund_reported_with_another_amount_is_a_conflict(order: Any) -> None:
     pay(order)
     refund = request_refund(order)
-    with pytest.raises(services.UnknownGatewayRefund):
+    with pytest.raises(gateway_updates.UnknownGatewayRefund):
         apply_refund_update(refund, amount=refund.amount - 1)
 
 
 def test_refund_without_capture_posts_nothing(order: Any, sandbox: Any) -> None:
     payment = make_payment(order, is_ready=False)
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
     payment.refresh_from_db()
     sandbox.world.razorpay.orders[payment.gateway_order_id].capture = "manual"
     paid = sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success"})
@@ -499,14 +513,14 @@ def test_refund_without_capture_posts_nothing(order: Any, sandbox: Any) -> None:
 
 def test_cancelling_a_paid_order_releases_stock_and_refunds(order: Any, owner: Any) -> None:
     pay(order)
-    services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=clock.now())
+    order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=clock.now())
     order.refresh_from_db()
     refund = Refund.objects.get()
     assert (order.status, order.cancel_reason) == ("cancelled", "By mistake")
     assert (refund.status, refund.reason, refund.amount) == ("pending", "order_cancelled", order.total_amount)
     assert stock_of(variant_id=order.lines.get().variant_id).reserved == 0
     with pytest.raises(OrderNotCancellable):
-        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=clock.now())
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=clock.now())
 
 
 def test_late_payment_revives_an_expired_order_with_stock(order: Any) -> None:
@@ -554,7 +568,7 @@ def test_payment_of_another_amount_is_reviewed(order: Any) -> None:
     payment = make_payment(order)
     attempt = apply_payment(make_gateway_payment(payment, amount=payment.amount + 1))
     assert (attempt.review_reason, attempt.review_closed_at, Refund.objects.count()) == ("amount_mismatch", None, 0)
-    with pytest.raises(services.NothingToRefund):
+    with pytest.raises(amounts.NothingToRefund):
         request_refund(order)
     assert request_refund(order, payment_id=payment.pk, reason="amount_mismatch").amount == attempt.amount
 
@@ -562,7 +576,7 @@ def test_payment_of_another_amount_is_reviewed(order: Any) -> None:
 def test_refund_records_its_events(order: Any) -> None:
     pay(order)
     refund = request_refund(order, actor=DEEPA)
-    services.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+    approvals.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
     apply_refund_update(refund, "pending")
     apply_refund_update(refund)
     told = Event.objects.filter(subject_id=refund.pk).order_by("version")

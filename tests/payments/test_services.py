@@ -20,8 +20,10 @@ from apps.orders.models import Order
 from apps.orders.selectors import derive_payment_status
 from apps.orders.services import cancel_order, expire_orders
 from apps.orders.states import OrderStatus
-from apps.payments import selectors, services
 from apps.payments.models import Payment, PaymentAttempt, PaymentNotFound
+from apps.payments.selectors import payments as selectors
+from apps.payments.services import attempts
+from apps.payments.services import payments as payment_services
 from apps.payments.services.polling import _record_poll_result
 from apps.payments.states import AttemptStatus, PaymentStatus, ReviewReason
 from tests.factories.orders import actor_for, make_order
@@ -41,7 +43,7 @@ def _books_hold(db: None) -> Any:
 
 
 def start(order: Any, **fields: Any) -> Payment:
-    return services.start_payment(
+    return payment_services.start_payment(
         **{
             "order_id": order.pk, "customer_id": order.customer_id, "actor": SYSTEM, "now": clock.now(), **fields,
         }
@@ -89,19 +91,19 @@ def test_a_strangers_order_is_as_absent_as_one_that_does_not_exist(order: Any, s
 
 def test_an_order_that_does_not_await_money_gets_no_payment(order: Any) -> None:
     cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
-    with pytest.raises(services.OrderNotPayable):
+    with pytest.raises(payment_services.OrderNotPayable):
         start(order)
     assert Payment.objects.count() == 0
 
 
 def test_an_order_past_its_time_gets_no_payment(order: Any) -> None:
-    with pytest.raises(services.OrderNotPayable):
+    with pytest.raises(payment_services.OrderNotPayable):
         start(order, now=order.expires_at)
 
 
 def test_a_paid_order_gets_no_second_payment(order: Any) -> None:
     pay(order)
-    with pytest.raises(services.OrderNotPayable):
+    with pytest.raises(payment_services.OrderNotPayable):
         start(order)
     assert Payment.objects.count() == 1
 
@@ -111,7 +113,7 @@ def test_a_paid_order_gets_no_second_payment(order: Any) -> None:
 
 def cancel(payment: Payment, **fields: Any) -> Payment:
     values = {"payment_id": payment.pk, "customer_id": payment.customer_id, "actor": SYSTEM, "now": clock.now()}
-    return services.cancel_payment(**{**values, **fields})
+    return payment_services.cancel_payment(**{**values, **fields})
 
 
 def test_a_cancelled_payment_makes_room_for_another(order: Any) -> None:
@@ -141,7 +143,7 @@ def test_a_strangers_payment_cannot_be_cancelled(order: Any, stranger: Any) -> N
 def test_a_payment_with_money_cannot_be_cancelled(order: Any, status: str) -> None:
     payment = make_payment(order)
     apply_payment(make_gateway_payment(payment, status=status))
-    with pytest.raises(services.PaymentNotCancellable):
+    with pytest.raises(payment_services.PaymentNotCancellable):
         cancel(payment)
 
 
@@ -330,7 +332,7 @@ def test_two_captures_of_one_gateway_order_are_paid_once(order: Any) -> None:
 def test_a_payment_of_a_gateway_order_that_is_not_ours_is_refused(order: Any) -> None:
     payment = make_payment(order)
     for order_id in ("order_somebodyelses", ""):
-        with pytest.raises(services.UnknownGatewayPayment):
+        with pytest.raises(attempts.UnknownGatewayPayment):
             apply_payment(make_gateway_payment(payment, order_id=order_id))
     assert PaymentAttempt.objects.count() == 0
 
@@ -338,7 +340,7 @@ def test_a_payment_of_a_gateway_order_that_is_not_ours_is_refused(order: Any) ->
 def test_an_attempt_cannot_move_to_another_payment(shop: Any, owner: Any) -> None:
     first, second = make_payment(make_order(owner)), make_payment(make_order(owner))
     apply_payment(make_gateway_payment(first, id="pay_1", status="authorized"))
-    with pytest.raises(services.UnknownGatewayPayment):
+    with pytest.raises(attempts.UnknownGatewayPayment):
         apply_payment(make_gateway_payment(second, id="pay_1"))
     assert LedgerTransaction.objects.count() == 0
 
@@ -353,7 +355,7 @@ def test_facts_before_the_response_to_our_call_are_matched_by_our_id(order: Any)
 
 def test_our_id_in_notes_does_not_move_a_payment_to_another_gateway_order(order: Any) -> None:
     payment = make_payment(order)
-    with pytest.raises(services.UnknownGatewayPayment):
+    with pytest.raises(attempts.UnknownGatewayPayment):
         apply_payment(make_gateway_payment(payment, order_id="order_other", our_payment=payment.public_id))
 
 
@@ -438,8 +440,8 @@ def test_paying_leaves_the_stock_committed_once(order: Any) -> None:
 
 
 def start_is_refused(order: Any) -> bool:
-    with pytest.raises(services.OrderNotPayable):
-        services.start_payment(
+    with pytest.raises(payment_services.OrderNotPayable):
+        payment_services.start_payment(
             order_id=order.pk, customer_id=order.customer_id, actor=actor_for(order.customer), now=clock.now()
         )
     return True

@@ -7,8 +7,9 @@ import pytest
 from apps.core import audit, clock
 from apps.core.models import Event
 from apps.orders import services as orders
-from apps.payments import rules, services
+from apps.payments import rules
 from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.services import payments
 from apps.payments.states import AttemptStatus, PaymentStatus
 from tests.factories.orders import actor_for
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
@@ -92,7 +93,7 @@ class TestUntouchedUpi:
         heard(payment, CARD, AttemptStatus.FAILED)
         actor = actor_for(order.customer)
 
-        services.cancel_payment(payment_id=payment.pk, customer_id=order.customer_id, actor=actor, now=clock.now())
+        payments.cancel_payment(payment_id=payment.pk, customer_id=order.customer_id, actor=actor, now=clock.now())
         cancelled = orders.cancel_order(order_id=order.pk, actor=actor, reason="", now=clock.now())
 
         assert cancelled.status == "cancelled"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from apps.core import clock
-from apps.payments import services
 from apps.payments.models import Payment
+from apps.payments.services import gateway_orders
 from apps.payments.states import PaymentStatus
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
@@ -256,7 +256,7 @@ def test_the_upi_link_is_there_as_a_picture_while_it_can_be_paid(
     payment = make_payment(order, is_ready=False)
     client = client_of(owner)
     assert client.get(url_of(payment, "/qr.svg")).json()["error"]["code"] == "upi_link_not_found"
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
     for accept in ("image/svg+xml", "application/json", "*/*", "text/html"):
         answer = client.get(url_of(payment, "/qr.svg"), headers={"Accept": accept})
         assert (answer.status_code, answer["Content-Type"]) == (200, "image/svg+xml")

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Incident
-from apps.payments import services
 from apps.payments.models import PaymentAttempt, Refund, Webhook
+from apps.payments.services import webhook_health, webhooks
 from apps.payments.tasks import check_missing_webhooks
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_refund, make_dispute, make_payment, make_refund, pay
@@ -23,13 +23,13 @@ METRIC = "bahi_webhook_last_received_timestamp_seconds"
 
 
 def check(**later: float) -> int:
-    return services.check_missing_webhooks(now=clock.now() + timedelta(**later))
+    return webhook_health.check_missing_webhooks(now=clock.now() + timedelta(**later))
 
 
 def report_by_webhook(order: Any) -> Webhook:
     """Have the gateway report a captured payment by webhook."""
     webhook = receive(body_of(make_payment(order)))
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
     return webhook
 
 
@@ -72,7 +72,7 @@ class TestCheckMissingWebhooks:
         webhook = receive(body_of(payment))
         attempt = pay(order)
         PaymentAttempt.objects.filter(pk=attempt.pk).update(gateway_payment_id="pay_NQxlPq2WmR8sTz")
-        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+        webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
 
         assert check(minutes=11) == 0
 

@@ -14,8 +14,9 @@ from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerTransaction
-from apps.payments import services
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
+from apps.payments.services import webhooks as webhook_services
+from apps.payments.services.refunds import requests
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 from tests.support.stored_rows import alike
 from tests.support.webhooks import receive
@@ -88,7 +89,7 @@ class Ends(Counter[tuple[Any, ...]]):
         for webhook in webhooks:
             self.steps += 1
             with transaction.atomic():
-                services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+                webhook_services.process_webhook(webhook_id=webhook.pk, now=clock.now())
                 ends.update(self._ends([one for one in webhooks if one is not webhook]))
                 transaction.set_rollback(True)
         return ends
@@ -111,7 +112,7 @@ def _state() -> tuple[Any, ...]:
 def test_webhooks_in_any_order_end_in_one_state_after_our_refund(order: Any, end: str) -> None:
     payment = make_payment(order)
     apply_payment(make_gateway_payment(payment, id=_PAYMENT_ID, fee_amount=2782, fee_tax_amount=424))
-    (refund,) = services.request_refund(order_id=order.pk, reason="other", actor=SYSTEM, now=clock.now())
+    (refund,) = requests.request_full_refund(order_id=order.pk, reason="other", actor=SYSTEM, now=clock.now())
     kinds = [kind for kind in (*BEGUN, end) if kind != "payment.authorized"]
     ends = Ends([receive(_body(payment, kind, our_refund=refund.public_id)) for kind in kinds])
 

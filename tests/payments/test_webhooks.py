@@ -13,8 +13,8 @@ from apps.core import clock
 from apps.core.models import Event, Outbox
 from apps.ledger.models import LedgerTransaction
 from apps.orders.states import OrderStatus
-from apps.payments import services
 from apps.payments.models import PaymentAttempt, Webhook
+from apps.payments.services import webhooks
 from apps.payments.states import PaymentStatus, Source
 from tests.factories.payments import make_payment
 from tests.support.webhooks import SECRET, URL, body_of, receive, sign
@@ -128,7 +128,7 @@ def test_a_webhook_needs_no_token_and_a_token_does_not_help(client_of: Any, owne
 def test_a_webhook_without_an_id_is_known_by_its_body(order: Any) -> None:
     raw = body_of(make_payment(order))
     for event_id in ("", "x" * 81, "with space", "ctl\x07"):
-        webhook = services.receive_webhook(raw=raw, signature=sign(raw), event_id=event_id, now=clock.now())
+        webhook = webhooks.receive_webhook(raw=raw, signature=sign(raw), event_id=event_id, now=clock.now())
         assert webhook.event_id == f"body:{hashlib.sha256(raw).hexdigest()}"
     assert Webhook.objects.count() == 1
 
@@ -141,7 +141,7 @@ def test_stored_webhook_is_processed_once(order: Any) -> None:
     webhook = receive(body_of(payment))
     now = clock.now()
     for _ in range(3):
-        services.process_webhook(webhook_id=webhook.pk, now=now)
+        webhooks.process_webhook(webhook_id=webhook.pk, now=now)
     webhook.refresh_from_db()
     order.refresh_from_db()
     attempt = PaymentAttempt.objects.get()
@@ -161,7 +161,7 @@ def test_stored_webhook_is_processed_once(order: Any) -> None:
 )
 def test_what_is_not_followed_is_kept_and_left_with_a_reason(order: Any, event: str, reason: str) -> None:
     webhook = receive(body_of(make_payment(order), event, status="captured"))
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
     webhook.refresh_from_db()
     assert (webhook.outcome, webhook.outcome_reason) == ("ignored", reason)
     assert not PaymentAttempt.objects.exists()
@@ -169,7 +169,7 @@ def test_what_is_not_followed_is_kept_and_left_with_a_reason(order: Any, event: 
 
 def test_money_of_an_order_that_is_not_ours_is_left_with_a_reason(order: Any) -> None:
     webhook = receive(body_of(make_payment(order), order_id="order_somebodyelses"))
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
     webhook.refresh_from_db()
     assert (webhook.outcome, webhook.outcome_reason) == ("ignored", "no payment in Bahi has this gateway order")
     assert not PaymentAttempt.objects.exists()
@@ -184,7 +184,7 @@ def test_money_that_names_a_payment_of_ours_and_came_by_another_gateway_order_is
     webhook = receive(body_of(payment, order_id="order_madetwice", notes=notes))
 
     with capture_logs() as lines:
-        services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+        webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
 
     assert [line["log_level"] for line in lines if line["event"] == "unknown_gateway_order_paid"] == levels
     webhook.refresh_from_db()
@@ -196,7 +196,7 @@ def test_money_that_names_a_payment_of_ours_and_came_by_another_gateway_order_is
 )
 def test_a_signed_webhook_that_cannot_be_read_is_kept_and_left_with_a_reason(db: None, raw: bytes) -> None:
     webhook = receive(raw)
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
     webhook.refresh_from_db()
     assert webhook.outcome == "ignored"
     assert webhook.outcome_reason.startswith("it cannot be read: ")
@@ -208,7 +208,7 @@ def test_order_paid_webhook_applies_its_payment_before_its_id_is_known(order: An
     entity["entity"]["order_id"] = "order_NQxk3a7bGfD1Ye"
     told = {"payment": entity, "order": {"entity": {"id": "order_NQxk3a7bGfD1Ye", "receipt": payment.public_id}}}
     webhook = receive(json.dumps({"event": "order.paid", "payload": told}).encode())
-    services.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
     payment.refresh_from_db()
     assert (payment.status, payment.gateway_order_id) == (PaymentStatus.SUCCEEDED, "order_NQxk3a7bGfD1Ye")
 
@@ -218,9 +218,9 @@ def test_webhooks_whose_worker_never_came_are_swept_up_and_one_that_fails_keeps_
 ) -> None:
     payment = make_payment(order)
     stuck, fine = receive(body_of(payment, "payment.authorized")), receive(body_of(payment))
-    assert services.sweep_webhooks(now=clock.now()) == 0
+    assert webhooks.sweep_webhooks(now=clock.now()) == 0
 
-    real = services.webhooks.process_webhook
+    real = webhooks.process_webhook
 
     def process(*, webhook_id: Any, now: Any) -> None:
         if webhook_id == stuck.pk:
@@ -228,7 +228,7 @@ def test_webhooks_whose_worker_never_came_are_swept_up_and_one_that_fails_keeps_
         real(webhook_id=webhook_id, now=now)
 
     monkeypatch.setattr("apps.payments.services.webhooks.process_webhook", process)
-    assert services.sweep_webhooks(now=clock.now() + timedelta(minutes=1)) == 1
+    assert webhooks.sweep_webhooks(now=clock.now() + timedelta(minutes=1)) == 1
     fine.refresh_from_db()
     stuck.refresh_from_db()
     assert (fine.outcome, stuck.outcome) == ("processed", "")

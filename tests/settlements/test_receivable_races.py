@@ -11,8 +11,8 @@ from apps.core.events import SYSTEM
 from apps.ledger import selectors as ledger
 from apps.ledger import services as ledger_services
 from apps.ledger.models import ReconciliationException
-from apps.payments import services
 from apps.payments.models import PaymentAttempt
+from apps.payments.services import ledger_accounts
 from apps.settlements import locks as settlement_locks
 from apps.settlements.services import matching
 from apps.settlements.sql import report_lines
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.
 @pytest.fixture
 def paid(reference_data: None, owner: Any, sandbox: Any) -> PaymentAttempt:
     make_registration()
-    services.set_up_reference_data(now=clock.now())
+    ledger_accounts.set_up_reference_data(now=clock.now())
     return pay(make_order(owner))
 
 

@@ -14,10 +14,11 @@ from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.ledger.models import ReconciliationException
-from apps.payments import services
 from apps.payments.facts import GatewayError
 from apps.payments.gateways import GatewayOutcomeUnknown
 from apps.payments.models import Dispute, PaymentAttempt, Refund
+from apps.payments.services import gateway_orders, ledger_accounts, payments, polling, webhooks
+from apps.payments.services.refunds import requests, submission
 from apps.settlements import handlers
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine
 from apps.settlements.services import import_claims, reconciliation, report_imports, sandbox_diff
@@ -32,12 +33,12 @@ pytestmark = pytest.mark.django_db
 def settled(sandbox: Any, order: Any, settings: Any) -> Any:
     """The order was paid at the sandbox, which has paid it out."""
     settings.SANDBOX_URL = sandbox.url
-    services.set_up_reference_data(now=clock.now())
-    payment = services.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now())
+    ledger_accounts.set_up_reference_data(now=clock.now())
+    payment = payments.start_payment(order_id=order.pk, customer_id=order.customer_id, actor=SYSTEM, now=clock.now())
+    gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
     payment.refresh_from_db()
     sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success", "method": "card"})
-    services.sync_payment(payment_id=payment.pk, now=clock.now())
+    polling.sync_payment(payment_id=payment.pk, now=clock.now())
     return sandbox
 
 
@@ -91,8 +92,10 @@ def test_the_books_agree_with_the_sandbox_once_everything_was_asked(settled: Any
 
 def test_everything_that_is_open_is_asked_about(settled: Any, order: Any) -> None:
     attempt = PaymentAttempt.objects.get(status="captured")
-    (refund,) = services.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
-    services.submit_refund(refund_id=refund.pk, now=clock.now())
+    (refund,) = requests.request_refund_by_amount(
+        order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now()
+    )
+    submission.submit_refund(refund_id=refund.pk, now=clock.now())
     left = attempt.amount - refund.amount
     settled.control(
         "POST", "/disputes", {"payment_id": attempt.gateway_payment_id, "amount": left, "deduct_at_onset": True}
@@ -140,8 +143,10 @@ def test_a_planted_difference_of_each_kind_is_found(
     settled: Any, order: Any, kind: str, plant: Any, count: int
 ) -> None:
     attempt = PaymentAttempt.objects.get(status="captured")
-    (refund,) = services.request_refund(order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now())
-    services.submit_refund(refund_id=refund.pk, now=clock.now())
+    (refund,) = requests.request_refund_by_amount(
+        order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now()
+    )
+    submission.submit_refund(refund_id=refund.pk, now=clock.now())
     settled.control("POST", "/disputes", {"payment_id": attempt.gateway_payment_id})
     settled.control("POST", "/settlements/run", {})
     reconciliation.reconcile(now=clock.now(), since=clock.now() - timedelta(days=1))
@@ -280,7 +285,7 @@ def test_a_webhook_of_a_settlement_asks_for_its_report(settled: Any) -> None:
     entity = {"id": "setl_00000000000009", "entity": "settlement", "amount": 5, "created_at": int(now.timestamp())}
     body = {"event": "settlement.processed", "contains": ["settlement"], "payload": {"settlement": {"entity": entity}}}
     webhook = receive(json.dumps(body).encode())
-    services.process_webhook(webhook_id=webhook.pk, now=now)
+    webhooks.process_webhook(webhook_id=webhook.pk, now=now)
 
     webhook.refresh_from_db()
     assert webhook.outcome == "processed"

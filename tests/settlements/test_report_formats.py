@@ -19,7 +19,7 @@ from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.payments.facts import SettlementRow, UnreadableFacts
 from apps.payments.models import PaymentAttempt
-from apps.payments.services import read_report_line
+from apps.payments.services.settlement_reports import read_report_line
 from apps.settlements.gateways.razorpay_report_files import inspect_report, rows_from_report
 from apps.settlements.gateways.report_formats import DAY_FIRST, MONTH_FIRST, KnownFact
 from apps.settlements.gateways.report_recognition import resolve_format

@@ -8,10 +8,10 @@ from django.db import connection
 
 from apps.core import clock
 from apps.ledger import selectors as ledger
-from apps.payments import services
 from apps.payments.facts import UnreadableFacts
 from apps.payments.gateways.razorpay.settlements import row_from
 from apps.payments.models import PaymentAttempt
+from apps.payments.services.refunds import bank_transfers
 from apps.settlements import locks as settlement_locks
 from apps.settlements.sql import report_lines as sql
 from tests.factories.catalog import make_registration
@@ -36,7 +36,7 @@ def paid(colleagues: None, owner: Any, sandbox: Any) -> PaymentAttempt:
 def test_refund_transferred_and_then_processed_by_the_gateway_is_held_in_suspense(paid: PaymentAttempt) -> None:
     refund = request_refund(paid.payment.order, amount=10_000)
     apply_refund_update(refund, "failed")
-    services.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
+    bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 1", actor=BALA, now=clock.now())
     apply_refund_update(refund, "processed")
     owed = ledger.balance_of(RECEIVABLE)
 

@@ -16,7 +16,7 @@ from apps.core.events import SYSTEM, SubjectNotLocked
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import ReconciliationException
-from apps.payments import services
+from apps.payments.services import ledger_accounts
 from apps.settlements import locks as settlement_locks
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine
 from apps.settlements.services import reconciliation, report_imports
@@ -44,7 +44,7 @@ INVARIANTS = ("INV-21", "INV-21b", "INV-21c", "INV-26b", "INV-28c")
 def report(reference_data: None, owner: Any, sandbox: Any) -> bytes:
     """A report of a thousand lines about money that we have, with fourteen errors in it."""
     make_registration()
-    services.set_up_reference_data(now=clock.now())
+    ledger_accounts.set_up_reference_data(now=clock.now())
     load_truth(make_order(owner), synthesise(sandbox, "truth", **RECIPE))
     return download(sandbox, "report", **RECIPE)
 

@@ -18,10 +18,11 @@ from apps.ledger import selectors as ledger
 from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.ledger.services import exceptions
-from apps.payments import services
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.gateways import GatewayOutcomeUnknown
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.services import ledger_accounts
+from apps.payments.services.refunds import gateway_updates, requests
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine, SettlementReportRow
 from apps.settlements.services import matching, report_imports, report_staging
 from tests.factories.orders import make_order
@@ -67,7 +68,7 @@ def test_exactly_what_was_planted_is_in_the_queue(sandbox: Any, shop: Any, owner
     with connection.cursor() as cursor:
         # Making a hundred thousand rows up takes longer than a transaction may stand idle.
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-    services.set_up_reference_data(now=clock.now())
+    ledger_accounts.set_up_reference_data(now=clock.now())
     errors = ERRORS[LINES]
     recipe = {"lines": LINES, "errors": errors, "seed": 7}
     load_truth(make_order(owner), synthesise(sandbox, "truth", **recipe))
@@ -216,7 +217,7 @@ class TestUnknownRefund:
 
     @pytest.mark.django_db
     def test_that_failed_here_is_asked_about_too(self, paid: Any, sandbox: Any, monkeypatch: Any) -> None:
-        (ours,) = services.request_refund(
+        (ours,) = requests.request_refund_by_amount(
             order_id=paid.payment.order_id, amount=5_000, reason="other", actor=SYSTEM, now=clock.now()
         )
         refund = apply_refund(ours, status="failed")
@@ -233,7 +234,7 @@ class TestUnknownRefund:
             gateway="razorpay", id="rfnd_00000000000077", gateway_payment_id=paid.gateway_payment_id,
             status="pending", amount=5_000, currency="INR",
         )  # fmt: skip
-        services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+        gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
         assert self.report(paid, monkeypatch) == []
 

@@ -8,12 +8,14 @@ from apps.invoicing.models import Invoice
 from apps.invoicing.services import issue_credit_notes, issue_invoice
 from apps.ledger import selectors as ledger
 from apps.orders.models import Order
-from apps.payments import services
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import Refund
+from apps.payments.services import payment_acceptance
+from apps.payments.services.refunds import gateway_updates
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, apply_refund, make_gateway_payment, make_payment, new_gateway_id
+from tests.support.refunds import request_refunds
 
 _ACCOUNTS = ("customer_advances", "payer_fees", "payment_differences", "refunds_payable")
 
@@ -24,7 +26,7 @@ def sell(owner: Any, *, difference: int) -> tuple[Order, Any]:
     order = make_order(owner, quantity=2)
     reason = "surcharge" if difference > 0 else "offer"
     attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + difference))
-    services.accept_attempt(attempt_id=attempt.pk, reason=reason, actor=SYSTEM, now=clock.now())
+    payment_acceptance.accept_attempt(attempt_id=attempt.pk, reason=reason, actor=SYSTEM, now=clock.now())
     issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
     order.refresh_from_db()
     attempt.refresh_from_db()
@@ -33,9 +35,7 @@ def sell(owner: Any, *, difference: int) -> tuple[Order, Any]:
 
 def refund(order: Order, **asked: Any) -> tuple[Refund, list[Invoice]]:
     """Return a refund whose money has gone back, and its credit notes."""
-    (requested,) = services.request_refund(
-        order_id=order.pk, reason="goods_returned", actor=SYSTEM, now=clock.now(), **asked
-    )
+    (requested,) = request_refunds(order_id=order.pk, reason="goods_returned", actor=SYSTEM, now=clock.now(), **asked)
     processed = apply_refund(requested)
     notes = issue_credit_notes(refund_id=processed.pk, actor=SYSTEM, now=clock.now())
     order.refresh_from_db()
@@ -54,7 +54,7 @@ def report_refund(attempt: Any, amount: int) -> Refund:
         gateway="razorpay", id=new_gateway_id("rfnd"), gateway_payment_id=attempt.gateway_payment_id,
         status="processed", amount=amount, currency="INR",
     )  # fmt: skip
-    return services.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+    return gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
 
 def balances() -> dict[str, int]:

@@ -5,16 +5,16 @@ from typing import Any
 
 from apps.core import clock
 from apps.core.events import SYSTEM
-from apps.payments import services
 from apps.payments.models import Payment
+from apps.payments.services import gateway_orders, ledger_accounts, payments
 from apps.payments.states import PaymentChannel
 
 LINK, QR = PaymentChannel.PAYMENT_LINK, PaymentChannel.QR_CODE
 
 
 def start(order: Any, channel: PaymentChannel = LINK) -> Payment:
-    services.set_up_reference_data(now=clock.now())
-    return services.start_link(order_id=order.pk, channel=channel, actor=SYSTEM, now=clock.now())
+    ledger_accounts.set_up_reference_data(now=clock.now())
+    return payments.start_link(order_id=order.pk, channel=channel, actor=SYSTEM, now=clock.now())
 
 
 def make(order: Any, channel: PaymentChannel = LINK) -> Payment:
@@ -22,7 +22,7 @@ def make(order: Any, channel: PaymentChannel = LINK) -> Payment:
 
 
 def call(payment: Payment, *, after: int = 0) -> Payment:
-    services.create_gateway_order(payment_id=payment.pk, now=clock.now() + timedelta(seconds=after))
+    gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now() + timedelta(seconds=after))
     payment.refresh_from_db()
     return payment
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from apps.core import clock
-from apps.payments import services
 from apps.payments.models import Payment, Webhook
+from apps.payments.services import webhooks
 from tests.factories.payments import new_gateway_id
 
 SECRET = "sandbox_webhook_secret_0123456789"
@@ -31,7 +31,7 @@ def body_of(payment: Payment, event: str = "payment.captured", **entity: Any) ->
 
 
 def receive(raw: bytes, *, event_id: str = "", signature: str | None = None) -> Webhook:
-    return services.receive_webhook(
+    return webhooks.receive_webhook(
         raw=raw,
         signature=sign(raw) if signature is None else signature,
         event_id=event_id or new_gateway_id("evt"),

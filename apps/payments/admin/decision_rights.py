@@ -7,8 +7,8 @@ from django.conf import settings
 from apps.core.errors import BahiError
 from apps.core.events import Actor
 from apps.core.money import rupees
-from apps.payments import services
 from apps.payments.models import Refund
+from apps.payments.services import decision_rights
 from apps.payments.states import IMMEDIATE_OPERATIONS, Decision, MoneyOperation
 
 _WAITS = {
@@ -31,9 +31,9 @@ def decision_row(
     }  # fmt: skip
     if operation in IMMEDIATE_OPERATIONS:
         try:
-            services.check_decision(**asked)
+            decision_rights.check_decision(**asked)
         except BahiError as refusal:
             return ("Your decision", refusal.text)
         return ("Your decision", _WAITS[Decision.ALONE])
     limit = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE)
-    return ("Your decision", _WAITS[services.assess_decision(**asked)].format(limit=limit))
+    return ("Your decision", _WAITS[decision_rights.assess_decision(**asked)].format(limit=limit))

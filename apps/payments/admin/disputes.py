@@ -21,8 +21,10 @@ from apps.core.dates import format_instant
 from apps.core.external_calls import GatewayCall
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
-from apps.payments import selectors, services
 from apps.payments.models import Dispute, DisputeEvidence
+from apps.payments.selectors import disputes as dispute_selectors
+from apps.payments.selectors import search as search_selectors
+from apps.payments.services.disputes import evidence, responses
 from apps.payments.states import DisputeStatus, EvidenceKind
 
 _DECIDE = "payments.change_dispute"
@@ -96,10 +98,10 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
     )
 
     def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
-        attempts = selectors.search_attempts(term).order_by().values("pk")
+        attempts = search_selectors.search_attempts(term).order_by().values("pk")
         return any_of(
-            selectors.search_disputes(term).values_list("pk"),
-            selectors.search_of_order(Dispute.objects.all(), term),
+            search_selectors.search_disputes(term).values_list("pk"),
+            search_selectors.search_of_order(Dispute.objects.all(), term),
             Dispute.objects.filter(attempt_id__in=attempts).values_list("pk"),
         )
 
@@ -197,19 +199,19 @@ def _awaits_response(dispute: Dispute) -> bool:
 
 
 def _accept(dispute: Dispute, *, user: Any, actor: Any, now: datetime) -> str:
-    services.accept_dispute(dispute_id=dispute.pk, actor=actor, now=now)
+    responses.accept_dispute(dispute_id=dispute.pk, actor=actor, now=now)
     return f"Dispute {dispute.gateway_dispute_id} is accepted; the gateway is being notified."
 
 
 def _contest(dispute: Dispute, *, user: Any, actor: Any, now: datetime, summary: str) -> str:
-    services.contest_dispute(dispute_id=dispute.pk, summary=summary, actor=actor, now=now)
+    responses.contest_dispute(dispute_id=dispute.pk, summary=summary, actor=actor, now=now)
     return f"Dispute {dispute.gateway_dispute_id} is contested; the evidence is being sent."
 
 
 def _add_evidence(
     dispute: Dispute, *, user: Any, actor: Any, now: datetime, kind: str, text: str, carrier: str, tracking_number: str
 ) -> str:
-    services.add_dispute_evidence(
+    evidence.add_dispute_evidence(
         dispute_id=dispute.pk,
         kind=kind,
         text=text,
@@ -240,7 +242,7 @@ def _accepting_forecast(dispute: Dispute) -> list[tuple[str, Any]]:
 
 
 def _contesting_forecast(dispute: Dispute) -> list[tuple[str, Any]]:
-    statements = len(selectors.list_evidence(dispute.pk))
+    statements = len(dispute_selectors.list_evidence(dispute.pk))
     proof = (
         "One PDF: payment, buyer and log-ins, delivery address, messages, what happened,"
         f" and {statements} statement{'' if statements == 1 else 's'} of staff. With it the invoice and the credit notes."
@@ -303,7 +305,7 @@ def _dispute_rows(order: Any) -> list[tuple[Any, ...]]:
             format_instant(dispute.respond_by) if dispute.respond_by else "",
             _deadline(dispute, now=now)[1],
         )
-        for dispute in selectors.list_disputes(order_id=order.pk)
+        for dispute in dispute_selectors.list_disputes(order_id=order.pk)
     ]
 
 

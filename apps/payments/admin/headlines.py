@@ -6,7 +6,10 @@ from typing import Any
 from apps.core import clock
 from apps.core.admin_panels import Headline, add_headline, most_urgent
 from apps.orders.states import KEEPS_GOODS, OrderStatus
-from apps.payments import messages, selectors
+from apps.payments import messages
+from apps.payments.selectors import disputes as dispute_selectors
+from apps.payments.selectors import payments
+from apps.payments.selectors import refunds as refund_selectors
 from apps.payments.states import (
     LINK_CHANNELS,
     PROCESSING,
@@ -30,7 +33,7 @@ _RANKS: dict[str, int] = {
 
 def _disputes_text(order: Any) -> Headline | None:
     """Return the headline of the dispute that most needs action; of open ones, the one that must be answered first."""
-    disputes = selectors.list_disputes(order_id=order.pk).order_by("respond_by", "pk")
+    disputes = dispute_selectors.list_disputes(order_id=order.pk).order_by("respond_by", "pk")
     return most_urgent(_of_dispute(dispute) for dispute in disputes)
 
 
@@ -45,7 +48,7 @@ def _of_dispute(dispute: Any) -> Headline | None:
 
 
 def _reviews_headline(order: Any) -> Headline | None:
-    attempts = selectors.list_attempts_to_review().filter(payment__order_id=order.pk).select_related("payment")
+    attempts = payments.list_attempts_to_review().filter(payment__order_id=order.pk).select_related("payment")
     for attempt in attempts.order_by("pk"):
         if attempt.status == AttemptStatus.CAPTURED:
             return Headline(80, messages.money_to_decide(attempt.amount, attempt.payment.amount), "danger")
@@ -54,7 +57,7 @@ def _reviews_headline(order: Any) -> Headline | None:
 
 def _refunds_headline(order: Any) -> Headline | None:
     """Return the headline of the refunds that most need action, all of one status in one sentence."""
-    refunds = list(selectors.list_refunds_of_order(order.pk))
+    refunds = list(refund_selectors.list_refunds_of_order(order.pk))
     retried = {refund.retry_of_id for refund in refunds if refund.status != RefundStatus.CANCELLED}
     open_refunds = [refund for refund in refunds if refund.pk not in retried and refund.status in _RANKS]
     if not open_refunds:
@@ -97,7 +100,7 @@ def _of_open(status: RefundStatus, refunds: Sequence[Any], goods: str) -> Headli
 
 
 def _of_processed(order: Any, goods: str) -> Headline:
-    gone, _ = selectors.refunded_and_pending_amounts(order.pk)
+    gone, _ = refund_selectors.refunded_and_pending_amounts(order.pk)
     keeps_goods = order.status in KEEPS_GOODS
     text = messages.refunded(
         gone, order.paid_amount, is_closed=order.status == OrderStatus.CANCELLED, keeps_goods=keeps_goods, goods=goods
@@ -108,7 +111,7 @@ def _of_processed(order: Any, goods: str) -> Headline:
 
 def _of_live_payment(order: Any) -> Headline | None:
     """Return what becomes of the open payment of an order: whether somebody is paying, or until when it can be paid and how."""
-    payment = selectors.find_live_payment(order.pk)
+    payment = payments.find_live_payment(order.pk)
     if order.status != OrderStatus.PENDING_PAYMENT or payment is None or payment.live_until <= clock.now():
         return None
     return Headline(31, _open_payment_text(payment), "info")
@@ -129,7 +132,7 @@ def _failed_attempts_headline(order: Any) -> Headline | None:
     """Return that the last attempt of an unpaid order failed, unless another one is under way."""
     if order.status != OrderStatus.PENDING_PAYMENT or order.under_review_amount:
         return None
-    attempts = [attempt for payment in selectors.list_payments_of_order(order.pk) for attempt in payment.attempts.all()]
+    attempts = [attempt for payment in payments.list_payments_of_order(order.pk) for attempt in payment.attempts.all()]
     last = attempts[-1] if attempts else None
     if last is None or last.status != AttemptStatus.FAILED:
         return None

@@ -11,8 +11,9 @@ from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.orders import selectors as orders
 from apps.orders.states import KEEPS_GOODS, OrderStatus
-from apps.payments import selectors, services
 from apps.payments.admin.decision_rights import decision_row
+from apps.payments.selectors import refunds as selectors
+from apps.payments.services import order_cancellation
 from apps.payments.states import MoneyOperation, RefundStatus
 
 _OPEN = (OrderStatus.PENDING_PAYMENT, *KEEPS_GOODS)
@@ -29,7 +30,7 @@ class CancelForm(forms.Form):
 
 
 def _cancel(order: Any, *, user: Any, actor: Any, now: Any, reason: str) -> str:
-    cancelled = services.cancel_order(order_id=order.pk, actor=actor, reason=reason, now=now)
+    cancelled = order_cancellation.cancel_order(order_id=order.pk, actor=actor, reason=reason, now=now)
     said = [f"Order {cancelled.number} is cancelled."]
     for refund in selectors.list_refunds_of_order(order.pk):
         if refund.status == RefundStatus.REQUIRES_APPROVAL:

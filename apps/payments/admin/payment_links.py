@@ -9,8 +9,10 @@ from apps.core import clock
 from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.money import rupees
 from apps.orders.states import OrderStatus
-from apps.payments import rules, selectors, services
+from apps.payments import rules
 from apps.payments.models import Payment
+from apps.payments.selectors import payments as selectors
+from apps.payments.services import payments as payment_services
 from apps.payments.states import LINK_CHANNELS, LIVE, PaymentChannel, PaymentStatus
 
 _NEXT = {
@@ -20,7 +22,7 @@ _NEXT = {
 
 
 def _start(order: Any, *, channel: PaymentChannel, user: Any, actor: Any, now: Any) -> str:
-    payment = services.start_link(order_id=order.pk, channel=channel, actor=actor, now=now)
+    payment = payment_services.start_link(order_id=order.pk, channel=channel, actor=actor, now=now)
     return f"Payment {payment.public_id} collects {rupees(payment.amount)}. {_NEXT[channel]}"
 
 
@@ -45,7 +47,7 @@ def _awaits_payment(order: Any) -> bool:
 
 
 def _cancel(payment: Payment, *, user: Any, actor: Any, now: Any) -> str:
-    services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=actor, now=now)
+    payment_services.cancel_payment(payment_id=payment.pk, customer_id=None, actor=actor, now=now)
     return f"Payment {payment.public_id} is cancelled."
 
 

@@ -25,10 +25,13 @@ from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
 from apps.orders.states import OrderStatus
-from apps.payments import selectors, services
 from apps.payments.admin.decision_rights import decision_row
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.rules import CUSTOMER_FEE_BEARER
+from apps.payments.selectors import payments as payment_selectors
+from apps.payments.selectors import refunds as refund_selectors
+from apps.payments.selectors import search as search_selectors
+from apps.payments.services import decision_rights, payment_acceptance, payment_reviews, polling
 from apps.payments.states import (
     LIVE,
     AttemptStatus,
@@ -56,7 +59,7 @@ class Review(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[PaymentAttempt]") -> "QuerySet[PaymentAttempt]":
         if self.value() == "open":
-            return selectors.list_attempts_to_review(queryset)
+            return payment_selectors.list_attempts_to_review(queryset)
         return queryset.filter(review_closed_at__isnull=False) if self.value() == "closed" else queryset
 
 
@@ -82,8 +85,8 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
 
     def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         return any_of(
-            selectors.search_attempts(term).values_list("pk"),
-            selectors.search_of_order(PaymentAttempt.objects.all(), term, order="payment__order_id"),
+            search_selectors.search_attempts(term).values_list("pk"),
+            search_selectors.search_of_order(PaymentAttempt.objects.all(), term, order="payment__order_id"),
         )
 
     def get_urls(self) -> list[URLPattern]:
@@ -133,7 +136,9 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
 
 
 def _attempts_to_review() -> list[tuple[Any, ...]]:
-    attempts = selectors.list_attempts_to_review().select_related("payment__order").order_by("review_opened_at", "pk")
+    attempts = (
+        payment_selectors.list_attempts_to_review().select_related("payment__order").order_by("review_opened_at", "pk")
+    )
     return [
         (
             link(reverse("admin:payments_paymentattempt_change", args=[attempt.pk]), attempt.gateway_payment_id),
@@ -154,12 +159,12 @@ def _unknown_refunds() -> list[tuple[Any, ...]]:
             refund.get_reason_display(),
             age(refund.created_at, clock.now()),
         )
-        for refund in selectors.list_unknown_refunds().order_by("created_at", "pk")[:_SHOWN]
+        for refund in refund_selectors.list_unknown_refunds().order_by("created_at", "pk")[:_SHOWN]
     ]
 
 
 def _unknown_payments() -> list[tuple[Any, ...]]:
-    payments = selectors.list_unknown_payments().select_related("order").order_by("created_at", "pk")
+    payments = payment_selectors.list_unknown_payments().select_related("order").order_by("created_at", "pk")
     return [
         (
             link(reverse("admin:payments_payment_change", args=[payment.pk]), payment.public_id),
@@ -192,7 +197,7 @@ class NoteForm(forms.Form):
 
 
 def _refund_reviewed(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: str) -> str:
-    refund = services.refund_reviewed_attempt(attempt_id=attempt.pk, note=note, actor=actor, now=now)
+    refund = payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, note=note, actor=actor, now=now)
     waits = refund.status == RefundStatus.REQUIRES_APPROVAL
     if waits:
         return f"Refund {refund.number} of {rupees(refund.amount)} waits until another person approves it."
@@ -216,7 +221,7 @@ class AcceptForm(forms.Form):
 
 
 def _accept(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, reason: str, note: str) -> str:
-    accepted = services.accept_attempt(attempt_id=attempt.pk, reason=reason, note=note, actor=actor, now=now)
+    accepted = payment_acceptance.accept_attempt(attempt_id=attempt.pk, reason=reason, note=note, actor=actor, now=now)
     number = accepted.payment.order.number
     if accepted.accepted_amount is None:
         return f"A second person must accept this payment before order {number} is confirmed."
@@ -224,12 +229,12 @@ def _accept(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, reason:
 
 
 def _close(attempt: PaymentAttempt, *, user: Any, actor: Any, now: Any, note: str) -> str:
-    services.close_review(attempt_id=attempt.pk, note=note, actor=actor, now=now)
+    payment_reviews.close_review(attempt_id=attempt.pk, note=note, actor=actor, now=now)
     return f"The review of {attempt.gateway_payment_id} is closed."
 
 
 def _ask(payment: Payment, *, user: Any, actor: Any, now: Any) -> str:
-    services.request_payment_sync(payment_id=payment.pk, actor=actor, now=now)
+    polling.request_payment_sync(payment_id=payment.pk, actor=actor, now=now)
     return "The status is being requested from the gateway. Reload this page in a moment."
 
 
@@ -243,7 +248,7 @@ def _facts(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
 
 
 def _refund_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
-    left = selectors.refundable_amount(attempt)
+    left = refund_selectors.refundable_amount(attempt)
     return [
         *_facts(attempt),
         ("Money", f"{rupees(left)} is refunded to the original payment method. Nothing else changes for the order."),
@@ -252,7 +257,7 @@ def _refund_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
 
 
 def _who_refunds(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]:
-    left = selectors.refundable_amount(attempt)
+    left = refund_selectors.refundable_amount(attempt)
     return [decision_row(attempt.payment.order, MoneyOperation.REFUND_REVIEWED, left, actor=actor)]
 
 
@@ -277,7 +282,7 @@ def _acceptance_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
 def _who_accepts(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]:
     order, difference = attempt.payment.order, abs(attempt.amount - attempt.payment.amount)
     operation = MoneyOperation.ACCEPT_ATTEMPT
-    decision = services.assess_decision(order=order, operation=operation, amount=difference, actor=actor)
+    decision = decision_rights.assess_decision(order=order, operation=operation, amount=difference, actor=actor)
     if decision != Decision.OVER_LIMIT:
         return [decision_row(order, operation, difference, actor=actor)]
     if attempt.acceptance_requested_by == str(actor):
@@ -301,7 +306,7 @@ def _fee_text(attempt: PaymentAttempt) -> str:
 
 
 def _closing_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
-    left = selectors.undecided_amount(attempt)
+    left = refund_selectors.undecided_amount(attempt)
     kept = f"{rupees(left)} is neither refunded nor on its way. Refund it first." if left > 0 else "None is left."
     return [*_facts(attempt), ("Remaining money", kept)]
 
@@ -312,13 +317,13 @@ def _waits(attempt: PaymentAttempt) -> bool:
 
 def _has_money_left(attempt: PaymentAttempt) -> bool:
     is_ours = attempt.status == AttemptStatus.CAPTURED
-    return _waits(attempt) and is_ours and selectors.refundable_amount(attempt) >= attempt.min_refund_amount
+    return _waits(attempt) and is_ours and refund_selectors.refundable_amount(attempt) >= attempt.min_refund_amount
 
 
 def _can_be_accepted(attempt: PaymentAttempt) -> bool:
     is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
     is_wanted = attempt.payment.order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED)
-    is_untouched = selectors.reserved_amount(attempt.pk) == 0
+    is_untouched = refund_selectors.reserved_amount(attempt.pk) == 0
     return is_wanted and is_of_other_amount and is_untouched and _has_money_left(attempt)
 
 

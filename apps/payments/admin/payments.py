@@ -16,9 +16,9 @@ from apps.core.admin_panels import Panel, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
-from apps.payments import selectors
 from apps.payments.messages import failure_text, method_text
 from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.selectors import payments, search
 from apps.payments.states import AttemptStatus, PaymentStatus
 
 _TONES = tones(
@@ -64,8 +64,8 @@ class PaymentAdmin(KeySearch, ReadOnlyAdmin):
         people = accounts.search_visible_people(term, user=request.user).order_by().values("pk")
         of_people = Payment.objects.filter(customer_id__in=people).order_by("-created_at", "-id")
         return any_of(
-            selectors.search_payments(term).values_list("pk"),
-            selectors.search_of_order(Payment.objects.all(), term),
+            search.search_payments(term).values_list("pk"),
+            search.search_of_order(Payment.objects.all(), term),
             of_people.values_list("pk"),
         )
 
@@ -90,7 +90,7 @@ class PaymentAdmin(KeySearch, ReadOnlyAdmin):
 def _payment_rows(order: Any) -> list[tuple[Any, ...]]:
     """Return the payments of an order, each followed by its used attempts; a single one shares its row."""
     rows: list[tuple[Any, ...]] = []
-    for payment in selectors.list_payments_of_order(order.pk):
+    for payment in payments.list_payments_of_order(order.pk):
         attempts = [attempt for attempt in payment.attempts.all() if not _is_unused(attempt, payment)]
         page = link(reverse("admin:payments_payment_change", args=[payment.pk]), f"Payment {payment.sequence}")
         if len(attempts) != 1:

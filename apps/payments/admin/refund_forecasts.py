@@ -8,10 +8,10 @@ from django.core.cache import cache
 from apps.accounts import selectors as accounts
 from apps.core.events import Actor
 from apps.core.money import rupees
-from apps.payments import selectors
 from apps.payments.admin.decision_rights import decision_row
 from apps.payments.messages import failure_text, method_text
 from apps.payments.models import Refund
+from apps.payments.selectors import disputes as selectors
 from apps.payments.states import MoneyOperation, RefundStatus
 
 #: The names of staff are read at most this often, not for each row.

@@ -20,9 +20,11 @@ from apps.core.events import Actor
 from apps.core.money import half_up, rupees
 from apps.orders import selectors as orders
 from apps.orders.states import KEEPS_GOODS
-from apps.payments import selectors, services
 from apps.payments.admin.decision_rights import decision_row
 from apps.payments.messages import method_text
+from apps.payments.selectors import refunds as selectors
+from apps.payments.services import decision_rights
+from apps.payments.services.refunds import amounts, plans, previews
 from apps.payments.states import USER_REFUND_REASONS, Decision, MoneyOperation, RefundReason, RefundStatus
 
 ALL, LINES, AMOUNT = "all", "lines", "amount"
@@ -68,7 +70,7 @@ class RefundForm(ObjectForm):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         lines = [
-            services.RefundLineInput(line_id, data[name]) for name, line_id in self._line_ids.items() if data.get(name)
+            amounts.RefundLineInput(line_id, data[name]) for name, line_id in self._line_ids.items() if data.get(name)
         ]
         what, amount = data.get("what"), data.get("amount")
         if what == LINES and not lines and not self.errors:
@@ -131,9 +133,9 @@ def _forecast(order: Any) -> list[tuple[str, Any]]:
 
 def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
     """Return how much of an order the reader may refund without approval, before an amount is entered."""
-    operation, smallest = MoneyOperation.REQUEST_REFUND, services.MINIMUM_PAISE
+    operation, smallest = MoneyOperation.REQUEST_REFUND, amounts.MINIMUM_PAISE
     cancelling = _cancelling_row(order, actor)
-    decision = services.assess_decision(order=order, operation=operation, amount=smallest, actor=actor)
+    decision = decision_rights.assess_decision(order=order, operation=operation, amount=smallest, actor=actor)
     if decision != Decision.ALONE:
         return [*cancelling, decision_row(order, operation, smallest, actor=actor)]
     free = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE - selectors.sum_decided_alone(order.pk))
@@ -160,12 +162,12 @@ def _preview(
     actor: Actor,
     *,
     amount: int | None,
-    lines: Sequence[services.RefundLineInput],
+    lines: Sequence[amounts.RefundLineInput],
     reason: str,
     note: str,
     **_: Any,
 ) -> Preview:
-    plan = services.preview_refund(order, amount=amount, lines=lines, actor=actor)
+    plan = previews.preview_refund(order, amount=amount, lines=lines, actor=actor)
     refundable = selectors.order_refundable_amount(order.pk)
     rows = [
         ("Refund", f"{rupees(plan.amount)} of order {order.number}. {_left_text(refundable - plan.amount)}"),
@@ -184,7 +186,7 @@ def _left_text(left: int) -> str:
     return f"{rupees(left)} can still be refunded afterwards." if left else "Nothing is left to refund afterwards."
 
 
-def _line_rows(order: Any, plan: services.RefundPlan) -> list[tuple[str, Any]]:
+def _line_rows(order: Any, plan: plans.RefundPlan) -> list[tuple[str, Any]]:
     named = {line.pk: line for line in orders.list_lines(order.pk)}
     return [
         ("Items", f"{row.quantity} of {named[row.order_line_id].name}, worth {rupees(row.amount)}.")
@@ -192,9 +194,9 @@ def _line_rows(order: Any, plan: services.RefundPlan) -> list[tuple[str, Any]]:
     ]
 
 
-def _sources(order: Any, plan: services.RefundPlan) -> list[tuple[str, Any]]:
+def _sources(order: Any, plan: plans.RefundPlan) -> list[tuple[str, Any]]:
     """Return how much of each item a refund takes, and what that means for units that are returned later."""
-    taken = services.preview_line_amounts(order, plan.parts, lines=plan.lines, now=clock.now())
+    taken = amounts.preview_line_amounts(order, plan.parts, lines=plan.lines, now=clock.now())
     if not taken:
         return []
     rest = plan.amount - sum(taken.values())
@@ -221,15 +223,15 @@ def _refund(
     actor: Actor,
     now: Any,
     amount: int | None,
-    lines: Sequence[services.RefundLineInput],
+    lines: Sequence[amounts.RefundLineInput],
     reason: str,
     note: str,
     seen_amount: int | None,
     seen_refundable: int | None,
 ) -> str:
     if seen_amount is None or seen_refundable is None:
-        raise services.RefundPreviewOutdated(order.number)
-    refunds = services.request_previewed_refund(
+        raise previews.RefundPreviewOutdated(order.number)
+    refunds = previews.request_previewed_refund(
         order_id=order.pk,
         amount=amount,
         lines=lines,

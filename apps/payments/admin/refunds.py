@@ -22,7 +22,6 @@ from apps.core.errors import BahiError
 from apps.core.external_calls import GatewayCall
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
-from apps.payments import selectors, services
 from apps.payments.admin.refund_forecasts import (
     describe,
     name_of,
@@ -37,6 +36,9 @@ from apps.payments.admin.refund_forecasts import (
 )
 from apps.payments.messages import failure_text
 from apps.payments.models import Refund, RefundLine
+from apps.payments.selectors import refunds as refund_selectors
+from apps.payments.selectors import search as search_selectors
+from apps.payments.services.refunds import approvals, bank_transfers, requests, submission
 from apps.payments.states import OPEN_REFUNDS, RefundStatus
 
 _DECIDE = "payments.change_refund"
@@ -77,9 +79,9 @@ class TaskFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> "QuerySet[Refund]":
         wanted = {
-            "approve": selectors.list_refunds_to_approve,
-            "failed": selectors.list_failed_refunds,
-            "unknown": selectors.list_unknown_refunds,
+            "approve": refund_selectors.list_refunds_to_approve,
+            "failed": refund_selectors.list_failed_refunds,
+            "unknown": refund_selectors.list_unknown_refunds,
         }.get(self.value() or "")
         return queryset if wanted is None else wanted(queryset)
 
@@ -128,8 +130,8 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
     actions = ("approve", "retry")
 
     def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
-        of_order = selectors.search_of_order(Refund.objects.all(), term)
-        return any_of(selectors.search_refunds(term).values_list("pk"), of_order)
+        of_order = search_selectors.search_of_order(Refund.objects.all(), term)
+        return any_of(search_selectors.search_refunds(term).values_list("pk"), of_order)
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
     def status_label(self, refund: Refund) -> tuple[str, str]:
@@ -192,12 +194,12 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
     @admin.action(description="Approve", permissions=["decide"])
     def approve(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> None:
         """Approve the selected refunds that the user may approve, and say why the others are not."""
-        self._each(request, queryset, services.approve_refund, "approved")
+        self._each(request, queryset, approvals.approve_refund, "approved")
 
     @admin.action(description="Retry failed refunds", permissions=["decide"])
     def retry(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> None:
         """Retry the selected refunds that have failed."""
-        self._each(request, queryset, services.retry_refund, "retried")
+        self._each(request, queryset, requests.retry_refund, "retried")
 
     def _each(
         self, request: HttpRequest, queryset: "QuerySet[Refund]", decide: Callable[..., Refund], done: str
@@ -234,20 +236,20 @@ class TransferForm(forms.Form):
 
 
 def _approve(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
-    services.approve_refund(refund_id=refund.pk, actor=actor, now=now)
+    approvals.approve_refund(refund_id=refund.pk, actor=actor, now=now)
     return f"Refund {refund.number} is approved; {rupees(refund.amount)} is on its way."
 
 
 def _reject(refund: Refund, *, user: Any, actor: Any, now: Any, reason: str) -> str:
     was_held = refund.status == RefundStatus.AWAITING_TRANSFER
-    services.reject_refund(refund_id=refund.pk, actor=actor, reason=reason, now=now)
+    approvals.reject_refund(refund_id=refund.pk, actor=actor, reason=reason, now=now)
     if was_held:
         return f"No transfer is made for refund {refund.number}; {rupees(refund.amount)} can be refunded again."
     return f"Refund {refund.number} is rejected. The buyer is notified that no money will be sent."
 
 
 def _retry(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
-    again = services.retry_refund(refund_id=refund.pk, actor=actor, now=now)
+    again = requests.retry_refund(refund_id=refund.pk, actor=actor, now=now)
     waits = again.status == RefundStatus.REQUIRES_APPROVAL
     if waits:
         return f"Refund {again.number} replaces it and waits until another person approves it."
@@ -256,20 +258,20 @@ def _retry(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
 
 def _transfer(refund: Refund, *, user: Any, actor: Any, now: Any, reference: str) -> str:
     if reference.strip():
-        services.confirm_refund_transfer(refund_id=refund.pk, reference=reference.strip(), actor=actor, now=now)
+        bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference=reference.strip(), actor=actor, now=now)
         return f"Refund {refund.number} is paid by bank transfer {reference.strip()}."
-    services.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=now)
+    bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=now)
     return f"{rupees(refund.amount)} is held for a bank transfer. Another person may enter its reference."
 
 
 def _ask(refund: Refund, *, user: Any, actor: Any, now: Any) -> str:
-    services.request_refund_sync(refund_id=refund.pk, actor=actor, now=now)
+    submission.request_refund_sync(refund_id=refund.pk, actor=actor, now=now)
     return f"The gateway is being asked for the status of refund {refund.number}. Reload this page in a moment."
 
 
 def is_retryable(refund: Refund) -> bool:
     """Return whether a refund has failed and has no active retry."""
-    return refund.status == RefundStatus.FAILED and selectors.find_retry(refund.pk) is None
+    return refund.status == RefundStatus.FAILED and refund_selectors.find_retry(refund.pk) is None
 
 
 def _is_outcome_unknown(refund: Refund) -> bool:
@@ -319,7 +321,7 @@ def _rows_of_order(order: Any) -> list[tuple[Any, ...]]:
             refund.gateway_refund_id or refund.transfer_reference,
             format_instant(refund.processed_at) if refund.processed_at else "",
         )
-        for refund in selectors.list_refunds_of_order(order.pk)
+        for refund in refund_selectors.list_refunds_of_order(order.pk)
     ]
 
 

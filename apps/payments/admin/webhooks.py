@@ -11,8 +11,8 @@ from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_site import ReadOnlyAdmin
 from apps.core.search import SearchTerm, any_of
-from apps.payments import services
 from apps.payments.models import Webhook
+from apps.payments.services import webhooks
 
 _SHOWN_BODY_BYTES = 20_000
 
@@ -67,7 +67,7 @@ class WebhookAdmin(KeySearch, ReadOnlyAdmin):
 
 
 def _retry(webhook: Webhook, *, user: Any, actor: Any, now: Any) -> str:
-    services.retry_webhook(webhook_id=webhook.pk, actor=actor, now=now)
+    webhooks.retry_webhook(webhook_id=webhook.pk, actor=actor, now=now)
     return f"{webhook} is processed again within a minute."
 
 

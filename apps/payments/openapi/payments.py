@@ -7,9 +7,9 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 
 from apps.core.api.schema import operation, page_example
 from apps.orders import selectors as orders
-from apps.payments import services
-from apps.payments.selectors import UpiLinkNotFound
+from apps.payments.selectors.payments import UpiLinkNotFound
 from apps.payments.serializers.payments import PaymentAttemptResponse, PaymentResponse, WebhookAcknowledgementResponse
+from apps.payments.services import checkout_signatures, decision_rights, payment_acceptance, payments, webhooks
 
 _LINK = "upi://pay?pa=bahi.sandbox@sandbox&pn=Bahi%20Sandbox&tr=RZPNQxlPq2WmR8sTz&am=1179.00&cu=INR&mc=5411"
 _PAYMENT_ID = "pay_01jf3z8k4qe7tv2w9x0y1z2a3b"
@@ -116,8 +116,8 @@ describe_payments = extend_schema_view(
         ],
         raises=[
             orders.OrderNotFound(),
-            services.OrderNotPayable("ORD-2627-000123", "cancelled"),
-            services.NothingToPay("ORD-2627-000123"),
+            payments.OrderNotPayable("ORD-2627-000123", "cancelled"),
+            payments.NothingToPay("ORD-2627-000123"),
         ],
     ),
     list=operation(
@@ -153,7 +153,7 @@ describe_payments = extend_schema_view(
             ),
             OpenApiExample("Check requested", response_only=True, status_codes=["202"], value=READY_EXAMPLE),
         ],
-        raises=[services.InvalidCheckoutSignature(param="signature")],
+        raises=[checkout_signatures.InvalidCheckoutSignature(param="signature")],
     ),
     cancel=operation(
         "cancel_payment",
@@ -164,7 +164,7 @@ describe_payments = extend_schema_view(
             OpenApiExample("Empty body", request_only=True, value={}),
             OpenApiExample("Cancelled", response_only=True, value=CANCELLED_EXAMPLE),
         ],
-        raises=[services.PaymentNotCancellable("succeeded")],
+        raises=[payments.PaymentNotCancellable("succeeded")],
     ),
     sync=operation(
         "sync_payment",
@@ -211,7 +211,7 @@ describe_razorpay_webhooks = extend_schema_view(
                 "Stored", response_only=True, value={"id": "whk_01jf3z8k4qe7tv2w9x0y1z2a3b", "object": "webhook"}
             ),
         ],
-        raises=[services.InvalidWebhookSignature()],
+        raises=[webhooks.InvalidWebhookSignature()],
     ),
 )
 
@@ -230,6 +230,9 @@ describe_attempts = extend_schema_view(
             OpenApiExample("Accepted", response_only=True, status_codes=["200"], value=ACCEPTED_ATTEMPT_EXAMPLE),
             OpenApiExample("Waits for a second person", response_only=True, status_codes=["202"], value=_WAITING),
         ],
-        raises=[services.SecondPersonRequired("ORD-2627-000123"), services.AttemptNotAcceptable("pay_NQxlPq2WmR8sTz")],
+        raises=[
+            decision_rights.SecondPersonRequired("ORD-2627-000123"),
+            payment_acceptance.AttemptNotAcceptable("pay_NQxlPq2WmR8sTz"),
+        ],
     ),
 )

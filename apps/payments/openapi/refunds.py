@@ -9,9 +9,10 @@ from apps.core.api.pagination import whole_list
 from apps.core.api.schema import operation, page_example
 from apps.orders import selectors as orders
 from apps.orders.services import OrderNotCancellable
-from apps.payments import services
 from apps.payments.permissions import RefundNotPermitted
 from apps.payments.serializers.refunds import CancelledOrderResponse, RefundResponse
+from apps.payments.services import decision_rights
+from apps.payments.services.refunds import amounts, approvals, bank_transfers, requests
 
 _LINE_ID = "line_01jf3z8k4qe7tv2w9x0y1z2a3b"
 REFUND_LINE_ASKED: dict[str, Any] = {"order_line_id": _LINE_ID, "quantity": 1}
@@ -117,8 +118,8 @@ describe_refunds = extend_schema_view(
         ],
         raises=[
             orders.OrderNotFound(),
-            services.RefundExceedsPayment("ORD-2627-000123", "₹499.00", "₹500.00", param="amount"),
-            services.NothingToRefund("ORD-2627-000123"),
+            amounts.RefundExceedsPayment("ORD-2627-000123", "₹499.00", "₹500.00", param="amount"),
+            amounts.NothingToRefund("ORD-2627-000123"),
         ],
     ),
     list=operation(
@@ -142,8 +143,8 @@ describe_refunds = extend_schema_view(
             OpenApiExample("On its way", response_only=True, status_codes=["202"], value=APPROVED_EXAMPLE),
         ],
         raises=[
-            services.SelfApprovalForbidden("ORD-2627-000123-R1"),
-            services.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed"),
+            decision_rights.SelfApprovalForbidden("ORD-2627-000123-R1"),
+            approvals.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed"),
         ],
     ),
     reject=operation(
@@ -155,7 +156,7 @@ describe_refunds = extend_schema_view(
             OpenApiExample("A reason", request_only=True, value={"reason": "The goods were not returned"}),
             OpenApiExample("Rejected", response_only=True, value=WITHDRAWN_EXAMPLE),
         ],
-        raises=[RefundNotPermitted(), services.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed")],
+        raises=[RefundNotPermitted(), approvals.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed")],
     ),
     retry=operation(
         "retry_refund",
@@ -166,7 +167,7 @@ describe_refunds = extend_schema_view(
             _NOTHING,
             OpenApiExample("Retried", response_only=True, status_codes=["202"], value=RETRIED_EXAMPLE),
         ],
-        raises=[RefundNotPermitted(), services.RefundNotFailed("ORD-2627-000123-R1", "processed")],
+        raises=[RefundNotPermitted(), requests.RefundNotFailed("ORD-2627-000123-R1", "processed")],
     ),
     cancel=operation(
         "cancel_refund",
@@ -176,7 +177,7 @@ describe_refunds = extend_schema_view(
             OpenApiExample("A reason", request_only=True, value={"reason": "I keep it after all"}),
             OpenApiExample("Withdrawn", response_only=True, value=WITHDRAWN_EXAMPLE),
         ],
-        raises=[RefundNotPermitted(), services.RefundNotCancellable("ORD-2627-000123-R1", "processed")],
+        raises=[RefundNotPermitted(), approvals.RefundNotCancellable("ORD-2627-000123-R1", "processed")],
     ),
     confirm_transfer=operation(
         "confirm_refund_transfer",
@@ -188,8 +189,8 @@ describe_refunds = extend_schema_view(
             OpenApiExample("Paid by transfer", response_only=True, value=TRANSFERRED_EXAMPLE),
         ],
         raises=[
-            services.SecondPersonRequired("ORD-2627-000123"),
-            services.RefundNotTransferable("ORD-2627-000123-R1", "processed"),
+            decision_rights.SecondPersonRequired("ORD-2627-000123"),
+            bank_transfers.RefundNotTransferable("ORD-2627-000123-R1", "processed"),
         ],
     ),
 )

@@ -18,10 +18,11 @@ from apps.ledger.services import post_to_ledger
 from apps.ledger.states import ExceptionReason
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, rules, selectors
+from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayPayment
 from apps.payments.gateways import get_gateway
 from apps.payments.models import Payment, PaymentAttempt, Webhook
+from apps.payments.selectors import payments as selectors
 from apps.payments.services.erasure import ERASED
 from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.late_payments import resolve_late_payment

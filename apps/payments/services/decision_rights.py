@@ -13,8 +13,9 @@ from apps.core.errors import Forbidden
 from apps.core.events import Actor
 from apps.core.models import is_staff_with
 from apps.core.money import rupees
-from apps.payments import rules, selectors
+from apps.payments import rules
 from apps.payments.models import Refund
+from apps.payments.selectors import refunds as selectors
 from apps.payments.states import Decision, DecisionRole, MoneyOperation
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from datetime import datetime
 from apps.core.events import Actor
 from apps.core.money import amount_text
 from apps.ledger.states import ExceptionReason
-from apps.payments import messages, selectors
+from apps.payments import messages
 from apps.payments.facts import GatewayDispute, GatewayRefund
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
+from apps.payments.selectors import disputes, refunds
 from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.states import DECIDED, DisputeStatus, RefundStatus
@@ -70,7 +71,7 @@ def find_refund_conflict(
     if refund is not None and (refund.status == RefundStatus.PROCESSED or facts.status == RefundStatus.FAILED):
         # It is booked, or moves no money.
         return None
-    left = selectors.gateway_refundable_amount(attempt, excluding_refund=refund)
+    left = refunds.gateway_refundable_amount(attempt, excluding_refund=refund)
     if facts.amount <= left:
         return None
     why = messages.refund_exceeds_payment(
@@ -90,8 +91,8 @@ def transferred_and_refunded_conflict(facts: GatewayRefund, *, refund: Refund) -
 
 def find_pending_transfer_conflict(facts: GatewayRefund, *, attempt: PaymentAttempt) -> FactConflict | None:
     """Return that a refund made at the gateway took money which is held for bank transfers, or None."""
-    held = selectors.list_refunds_awaiting_transfer(attempt.pk)
-    if not held or selectors.reserved_amount(attempt.pk) <= attempt.amount:
+    held = refunds.list_refunds_awaiting_transfer(attempt.pk)
+    if not held or refunds.reserved_amount(attempt.pk) <= attempt.amount:
         return None
     numbers = ", ".join(one.number for one in held)
     why = messages.refund_during_transfer(facts.id, numbers, reported=_reported_amount(facts))
@@ -102,8 +103,8 @@ def open_dispute_excess_exceptions(
     attempt: PaymentAttempt, *, webhook: Webhook | None, actor: Actor, now: datetime
 ) -> None:
     """Open the exception, as if the dispute were reported now, of each undecided one about more than refunds leave of its payment."""
-    for dispute in selectors.list_undecided_disputes(attempt.pk):
-        left = selectors.gateway_refundable_amount(attempt, excluding_dispute=dispute)
+    for dispute in disputes.list_undecided_disputes(attempt.pk):
+        left = refunds.gateway_refundable_amount(attempt, excluding_dispute=dispute)
         if dispute.amount <= left:
             continue
         why = messages.dispute_exceeds_payment(
@@ -178,7 +179,7 @@ def find_dispute_conflict(
     if fault is not None:
         expected = dispute.amount if dispute else None
         return FactConflict(*fault, expected, facts.amount, _other(facts.currency, attempt))
-    kept = selectors.sum_disputed_of_attempt(attempt.pk, excluding_dispute=dispute)
+    kept = disputes.sum_disputed_of_attempt(attempt.pk, excluding_dispute=dispute)
     if dispute is None and facts.amount > attempt.amount - kept:
         return _dispute_excess(facts, attempt, left=max(0, attempt.amount - kept))
     return None
@@ -222,7 +223,7 @@ def find_dispute_excess(
 
     Such a dispute is kept, because staff must answer it in time; what was deducted for it is not booked.
     """
-    left = selectors.gateway_refundable_amount(attempt, excluding_dispute=dispute)
+    left = refunds.gateway_refundable_amount(attempt, excluding_dispute=dispute)
     return _dispute_excess(facts, attempt, left=left) if facts.amount > left else None
 
 

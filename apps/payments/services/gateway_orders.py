@@ -19,7 +19,7 @@ from apps.core.events import SYSTEM, change
 from apps.core.external_calls import OPEN_CALLS, GatewayCall
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, selectors, states
+from apps.payments import events, locks, states
 from apps.payments.facts import GatewayError, GatewayOrder, GatewayPayment, UpiIntent
 from apps.payments.gateways import (
     Gateway,
@@ -30,6 +30,7 @@ from apps.payments.gateways import (
     Payer,
 )
 from apps.payments.models import Payment
+from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import apply_gateway_payment
 from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.order_totals import sync_order_totals

@@ -10,12 +10,13 @@ from apps.core.events import Actor
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
-from apps.payments import locks, selectors
+from apps.payments import locks
+from apps.payments.selectors import disputes, refunds
 from apps.payments.services.decision_rights import assess_decision
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import MINIMUM_PAISE, PaymentDisputed
 from apps.payments.services.refunds.approvals import supersede_pending_refunds
-from apps.payments.services.refunds.requests import refund_attempt, request_refund
+from apps.payments.services.refunds.requests import refund_attempt, request_full_refund
 from apps.payments.services.review_status import close_payment_under_review
 from apps.payments.states import Decision, MoneyOperation, RefundReason
 
@@ -39,7 +40,7 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     """
     order = lock_order(order_id)
 
-    if selectors.is_order_disputed(order_id):
+    if disputes.is_order_disputed(order_id):
         raise PaymentDisputed(order.number)
     if order.status == OrderStatus.PENDING_PAYMENT and order.under_review_amount:
         return _cancel_with_money_under_review(order, actor=actor, reason=reason, now=now)
@@ -50,8 +51,8 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     supersede_pending_refunds(order=order, actor=actor, now=now)
     # Less than the gateway's minimum refund, a rupee or one unit of the payer's currency, is left unrefunded.
     least = max((one.min_refund_amount for one in locks.lock_captured_attempts(order_id)), default=MINIMUM_PAISE)
-    if selectors.order_refundable_amount(order_id) >= least:
-        request_refund(
+    if refunds.order_refundable_amount(order_id) >= least:
+        request_full_refund(
             order_id=order_id,
             reason=RefundReason.ORDER_CANCELLED,
             note=reason,
@@ -67,7 +68,7 @@ def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str
     for attempt in locks.lock_captured_attempts(order.pk):
         if not attempt.is_under_review:
             continue
-        amount = selectors.refundable_amount(attempt)
+        amount = refunds.refundable_amount(attempt)
         decision = assess_decision(order=order, operation=MoneyOperation.CANCEL_ORDER, amount=amount, actor=actor)
         refund_attempt(
             order=order,

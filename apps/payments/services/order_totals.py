@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from apps.core.events import Actor
 from apps.orders import services as orders
-from apps.payments import selectors
+from apps.payments.selectors import disputes, payments, refunds
 from apps.payments.states import PROCESSING
 
 if TYPE_CHECKING:
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 def sync_order_totals(*, order: "Order", actor: Actor, now: datetime) -> None:
     """Update the payment totals of a locked order from its payments, refunds and disputes, and confirm it once paid."""
-    live = selectors.find_live_payment(order.pk)
+    live = payments.find_live_payment(order.pk)
     orders.update_payment_totals(
         order=order,
-        paid_amount=selectors.sum_captured(order.pk, currency=order.currency),
-        refunded_amount=selectors.refunded_amount(order.pk, currency=order.currency),
-        disputed_amount=selectors.sum_disputed(order.pk),
-        lost_amount=selectors.sum_lost(order.pk, currency=order.currency),
-        under_review_amount=selectors.sum_under_review(order.pk, currency=order.currency),
+        paid_amount=payments.sum_captured(order.pk, currency=order.currency),
+        refunded_amount=refunds.refunded_amount(order.pk, currency=order.currency),
+        disputed_amount=disputes.sum_disputed(order.pk),
+        lost_amount=disputes.sum_lost(order.pk, currency=order.currency),
+        under_review_amount=payments.sum_under_review(order.pk, currency=order.currency),
         payment_live_until=live.live_until if live else None,
         is_payment_processing=live is not None and live.status in PROCESSING,
         actor=actor,

@@ -8,9 +8,10 @@ what the payment was in both. So does what a dispute in that currency is about, 
 from dataclasses import replace
 
 from apps.core.money import half_up
-from apps.payments import rules, selectors
+from apps.payments import rules
 from apps.payments.facts import GatewayDispute, GatewayRefund
 from apps.payments.models import Dispute, PaymentAttempt, Refund
+from apps.payments.selectors import refunds as selectors
 
 
 def convert_refund_facts(facts: GatewayRefund, *, attempt: PaymentAttempt, refund: Refund | None) -> GatewayRefund:

@@ -19,9 +19,10 @@ from apps.core.money import rupees
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
-from apps.payments import events, locks, rules, selectors
+from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayOrder
 from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.selectors import disputes, payments, refunds
 from apps.payments.services.decision_rights import assess_decision, check_decision
 from apps.payments.services.late_payments import revive_expired_order
 from apps.payments.services.order_totals import sync_order_totals
@@ -110,7 +111,7 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
     :raises SelfApprovalForbidden: if the order is the actor's own
     :raises SecondPersonRequired: if the actor may not decide about refunds, or was the first to accept
     """
-    known = selectors.get_attempt(attempt_id)
+    known = payments.get_attempt(attempt_id)
     order = lock_order(known.payment.order_id)
     payment = locks.lock_payment(known.payment_id)
     attempt = locks.lock_attempt(gateway=known.gateway, gateway_payment_id=known.gateway_payment_id) or known
@@ -121,9 +122,7 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
     if not _is_decided(order, attempt, difference=abs(attempt.amount - due), reason=reason, actor=actor):
         return _request_acceptance(order, attempt, reason=reason, note=note, actor=actor, now=now)
 
-    money = (
-        selectors.sum_captured(order.pk, currency=order.currency) - selectors.committed_refund_amount(order.pk) + due
-    )
+    money = payments.sum_captured(order.pk, currency=order.currency) - refunds.committed_refund_amount(order.pk) + due
     if order.status == OrderStatus.EXPIRED and not revive_expired_order(order, money=money, actor=actor, now=now):
         raise (CustomerGone if orders.is_customer_erased(order) else OrderOutOfStock)(order.number)
     if attempt.acceptance_requested_by == str(actor):
@@ -141,11 +140,11 @@ def _check_acceptable(order: "Order", payment: Payment, attempt: PaymentAttempt)
     """Return what of the order (paise) the attempt is to pay."""
     if not _awaits_acceptance(attempt) or attempt.currency != order.currency:
         raise AttemptNotAcceptable(attempt.gateway_payment_id)
-    if selectors.reserved_amount(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
+    if refunds.reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
         raise AttemptPartlyRefundedOrDisputed(attempt.gateway_payment_id)
     if order.status not in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED):
         raise OrderAcceptsNoPayment(order.number, OrderStatus(order.status).label.lower())
-    due = min(payment.amount, order.total_amount - selectors.sum_captured(order.pk, currency=order.currency))
+    due = min(payment.amount, order.total_amount - payments.sum_captured(order.pk, currency=order.currency))
     if due <= 0:
         raise OrderAcceptsNoPayment(order.number, "paid")
     return due
@@ -235,12 +234,12 @@ def _is_payer_borne_fee(payment: Payment, attempt: PaymentAttempt) -> bool:
 
 
 def _accept_fee(order: "Order", payment: Payment, attempt: PaymentAttempt, *, actor: Actor, now: datetime) -> None:
-    if selectors.reserved_amount(attempt.pk) or selectors.sum_disputed_of_attempt(attempt.pk):
+    if refunds.reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
         return
     reason = find_review_reason(order, payment, amount=payment.amount, currency=payment.currency)
     if reason == ReviewReason.ORDER_CLOSED and settings.LATE_PAYMENT_POLICY == "revive":
-        paid_before = selectors.sum_captured(order.pk, currency=order.currency)
-        money = paid_before - selectors.committed_refund_amount(order.pk) + payment.amount
+        paid_before = payments.sum_captured(order.pk, currency=order.currency)
+        money = paid_before - refunds.committed_refund_amount(order.pk) + payment.amount
         reason = "" if revive_expired_order(order, money=money, actor=actor, now=now) else reason
     if reason:
         # It pays for no sale any more: all of it is refunded, the fee too.
@@ -262,7 +261,7 @@ def _accept_parts(order: "Order", payment: Payment, attempt: PaymentAttempt, *, 
     is_whole = len(parts) > 1 and sum(one.amount for one in parts) == payment.amount
     if not is_whole or not all(_awaits_acceptance(one) for one in parts):
         return
-    if any(selectors.reserved_amount(one.pk) or selectors.sum_disputed_of_attempt(one.pk) for one in parts):
+    if any(refunds.reserved_amount(one.pk) or disputes.sum_disputed_of_attempt(one.pk) for one in parts):
         return
     for one in parts:
         _accept(order, one, amount=one.amount, reason="", note="paid in parts", actor=actor, now=now)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
-from apps.payments import rules, selectors
+from apps.payments import rules
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.selectors import differences, refunds
 from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, PAYER_FEES, PAYMENT_DIFFERENCES
 from apps.payments.states import DifferenceReason
 
@@ -60,14 +61,14 @@ def reverse_difference(*, refund: Refund, is_in_time: bool, now: datetime) -> in
         return 0
     if difference < 0 and not is_in_time:
         return 0
-    refunded = selectors.attempt_refunded_amount(attempt.pk)
+    refunded = refunds.attempt_refunded_amount(attempt.pk)
     target = rules.difference_to_reverse(
         captured=attempt.amount,
         counted=attempt.counted_amount,
         refunded=refunded,
         least=attempt.min_refund_amount,
     )
-    to_reverse = target - selectors.sum_difference_reversed(attempt, kind=REVERSAL)
+    to_reverse = target - differences.sum_difference_reversed(attempt, kind=REVERSAL)
     if to_reverse == 0:
         return 0
 

@@ -14,10 +14,11 @@ from apps.core import clock
 from apps.core.events import SYSTEM, change, changes_since, stored_fields
 from apps.core.external_calls import GatewayCall
 from apps.orders import selectors as orders
-from apps.payments import events, selectors
+from apps.payments import events
 from apps.payments.facts import GatewayError, GatewayLink
 from apps.payments.gateways import Gateway, GatewayRejected, Payer
 from apps.payments.models import Payment
+from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import apply_polled_payment
 from apps.payments.states import LIVE, AttemptStatus, LinkStatus, PaymentChannel
 

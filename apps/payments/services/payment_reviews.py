@@ -10,8 +10,9 @@ from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.orders.locks import lock_order
-from apps.payments import locks, selectors
+from apps.payments import locks
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.selectors import payments, refunds
 from apps.payments.services.decision_rights import assess_decision
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import NothingToRefund
@@ -69,7 +70,7 @@ def refund_reviewed_attempt(*, attempt_id: UUID, note: str = "", actor: Actor, n
 
     if not _is_open(attempt) or attempt.status != AttemptStatus.CAPTURED:
         raise AttemptNotUnderReview(attempt.gateway_payment_id)
-    amount = selectors.refundable_amount(attempt)
+    amount = refunds.refundable_amount(attempt)
     decision = assess_decision(order=order, operation=MoneyOperation.REFUND_REVIEWED, amount=amount, actor=actor)
     refund = refund_attempt(
         order=order,
@@ -102,7 +103,7 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
         raise AttemptNotUnderReview(attempt.gateway_payment_id)
     if not note.strip():
         raise ReviewNoteRequired(param="note")
-    left = selectors.undecided_amount(attempt)
+    left = refunds.undecided_amount(attempt)
     if left >= attempt.min_refund_amount:
         raise ReviewHasUnrefundedAmount(attempt.gateway_payment_id, rupees(left))
 
@@ -115,7 +116,7 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
 
 
 def _lock(attempt_id: UUID) -> "tuple[Order, PaymentAttempt]":
-    known = selectors.get_attempt(attempt_id)
+    known = payments.get_attempt(attempt_id)
     order = lock_order(known.payment.order_id)
     locks.lock_payment(known.payment_id)
     return order, locks.lock_attempt(gateway=known.gateway, gateway_payment_id=known.gateway_payment_id) or known

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from apps.core.events import Actor, change, changes_since, stored_fields
 from apps.orders.states import CANCELLED_OR_EXPIRED
-from apps.payments import events, locks, rules, selectors, states
+from apps.payments import events, locks, rules, states
 from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.selectors import payments as selectors
 from apps.payments.services.payments import cancel_unpaid, may_be_at_gateway, next_payment_check
 from apps.payments.states import LIVE, SUCCESSFUL, PaymentStatus
 

@@ -12,8 +12,9 @@ from apps.core.events import Actor, change, create
 from apps.core.external_calls import GatewayCall
 from apps.orders.locks import OrderNotFound, lock_order
 from apps.orders.states import OrderStatus
-from apps.payments import events, locks, rules, selectors, states
+from apps.payments import events, locks, rules, states
 from apps.payments.models import Payment, PaymentNotFound
+from apps.payments.selectors import payments as selectors
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.states import LINK_CHANNELS, LIVE, PaymentChannel, PaymentStatus
 

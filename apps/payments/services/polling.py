@@ -16,10 +16,11 @@ from apps.core.external_calls import RETRY_DELAY, GatewayCall, poll_due
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
-from apps.payments import events, locks, rules, selectors
+from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayLink
 from apps.payments.gateways import Gateway, GatewayFailure, GatewayRejected
 from apps.payments.models import Payment
+from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import apply_polled_payment
 from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.gateway_orders import check_gateway_order, create_gateway_order, release_claim

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from apps.core.incidents import report_incident, resolve_incident
 from apps.core.money import rupees
-from apps.payments import selectors
+from apps.payments.selectors import payments as selectors
 
 log = structlog.get_logger(__name__)
 

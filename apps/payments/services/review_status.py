@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from apps.core.events import SYSTEM, Actor, change
 from apps.orders.states import CANCELLED_OR_EXPIRED
-from apps.payments import events, locks, rules, selectors
+from apps.payments import events, locks, rules
 from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.selectors import payments, refunds
 from apps.payments.services.payments import cancel_unpaid
 from apps.payments.states import LIVE, ReviewReason
 
@@ -22,7 +23,7 @@ def find_review_reason(order: "Order", payment: Payment, *, amount: int, currenc
         asked=payment.amount,
         asked_currency=payment.currency,
         is_order_closed=order.status in CANCELLED_OR_EXPIRED,
-        paid_before=selectors.sum_captured(order.pk, currency=order.currency),
+        paid_before=payments.sum_captured(order.pk, currency=order.currency),
         total=order.total_amount,
     )
 
@@ -37,9 +38,9 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
     if not attempt.review_reason:
         return
     is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
-    if is_of_other_amount and not selectors.is_payment_undecided(attempt.payment_id):
+    if is_of_other_amount and not refunds.is_payment_undecided(attempt.payment_id):
         close_payment_under_review(attempt=attempt, actor=actor, now=now)
-    is_gone = attempt.amount - selectors.attempt_refunded_or_lost_amount(attempt.pk) < attempt.min_refund_amount
+    is_gone = attempt.amount - refunds.attempt_refunded_or_lost_amount(attempt.pk) < attempt.min_refund_amount
     if is_gone and attempt.review_closed_at is None:
         close_attempt_review(order=order, attempt=attempt, note="all of it is refunded or lost", actor=SYSTEM, now=now)
 

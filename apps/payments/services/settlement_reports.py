@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from apps.core.events import SYSTEM
-from apps.payments import selectors
 from apps.payments.facts import GatewaySettlement, SettlementRow
 from apps.payments.gateways import GatewayRejected
 from apps.payments.gateways import get_gateway as get_adapter
+from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import (
     PaymentFactsConflict,
     UnknownGatewayPayment,

@@ -6,7 +6,8 @@ import structlog
 from django.conf import settings
 
 from apps.core.incidents import find_open_incident, report_incident, resolve_incident
-from apps.payments import messages, selectors
+from apps.payments import messages
+from apps.payments.selectors import webhooks as selectors
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from apps.core.errors import Conflict, Unauthenticated
 from apps.core.events import SYSTEM, Actor, change, create_if_absent, gateway_actor
 from apps.core.security_log import log_security_event
 from apps.ledger.states import ExceptionReason
-from apps.payments import events, locks, messages, rules, selectors
+from apps.payments import events, locks, messages, rules
 from apps.payments.facts import (
     GatewayDispute,
     GatewayLink,
@@ -28,6 +28,7 @@ from apps.payments.facts import (
 )
 from apps.payments.gateways import Gateway, get_gateway
 from apps.payments.models import Webhook
+from apps.payments.selectors import payments, refunds
 from apps.payments.services.attempts import (
     PaymentFactsConflict,
     UnknownGatewayPayment,
@@ -110,9 +111,7 @@ def _insert(webhook: Webhook, *, now: datetime) -> Webhook:
     if create_if_absent(webhook, events.WEBHOOK_RECEIVED, actor=gateway_actor(webhook.gateway), now=now) is not None:
         return webhook
 
-    earlier = selectors.find_webhook(
-        gateway=webhook.gateway, event_id=webhook.event_id, body_sha256=webhook.body_sha256
-    )
+    earlier = payments.find_webhook(gateway=webhook.gateway, event_id=webhook.event_id, body_sha256=webhook.body_sha256)
     assert earlier is not None  # noqa: S101 - it is what refused the new one, and webhooks are never deleted
     log.info("webhook_duplicate", webhook=earlier.public_id)
     return earlier
@@ -246,8 +245,8 @@ def _open_exception(
 
     Other webhooks, such as those of another shop's account with the same secret, do not concern our books.
     """
-    attempt = selectors.find_attempt(gateway=webhook.gateway, gateway_payment_id=envelope.gateway_payment_id)
-    if attempt is None and not selectors.is_gateway_order_known(envelope.gateway_order_id):
+    attempt = refunds.find_attempt(gateway=webhook.gateway, gateway_payment_id=envelope.gateway_payment_id)
+    if attempt is None and not payments.is_gateway_order_known(envelope.gateway_order_id):
         return
     open_gateway_exception(
         gateway=webhook.gateway,
@@ -309,7 +308,7 @@ def _apply_dispute(webhook: Webhook, facts: GatewayDispute, *, now: datetime) ->
 
 def _apply_link(webhook: Webhook, facts: GatewayLink, *, now: datetime) -> tuple[WebhookOutcome, str]:
     """Have the payment of a link or QR code polled after it was closed, unless it is paid or known to be closed."""
-    payment = selectors.find_payment_of_link(facts)
+    payment = payments.find_payment_of_link(facts)
     if payment is None:
         return WebhookOutcome.IGNORED, "no payment in Bahi has this link or QR code"
     if payment.status in SUCCESSFUL:
@@ -326,14 +325,14 @@ def sweep_webhooks(*, now: datetime, limit: int = 200) -> int:
 
     Each attempt is counted and committed before it begins, so that attempts that crash the process are limited too.
     """
-    waiting = selectors.list_unprocessed_webhooks(before=now - _SWEEP_AFTER, now=now, limit=limit)
+    waiting = payments.list_unprocessed_webhooks(before=now - _SWEEP_AFTER, now=now, limit=limit)
     for webhook_id in waiting:
         try:
             if _start_attempt(webhook_id, now=now):
                 process_webhook(webhook_id=webhook_id, now=now)
         except Exception:
             log.exception("webhook_processing_failed", webhook=str(webhook_id))
-    return selectors.count_processed_webhooks(waiting)
+    return payments.count_processed_webhooks(waiting)
 
 
 @transaction.atomic

@@ -8,10 +8,10 @@ from apps.core import clock
 from apps.core.api import ApiViewSet, accepted, get_actor, idempotent
 from apps.core.api.permissions import requires
 from apps.core.models import public_pk
-from apps.payments import services
 from apps.payments.models import PaymentAttempt
 from apps.payments.openapi.payments import describe_attempts
 from apps.payments.serializers.payments import AcceptAttemptRequest, PaymentAttemptResponse
+from apps.payments.services import payment_acceptance
 
 
 @describe_attempts
@@ -26,7 +26,7 @@ class AttemptViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     @idempotent(required=True)
     def accept(self, request: Request, attempt_id: str) -> Response:
-        attempt = services.accept_attempt(
+        attempt = payment_acceptance.accept_attempt(
             **self.read_body(),
             attempt_id=public_pk(PaymentAttempt, attempt_id),
             actor=get_actor(request),

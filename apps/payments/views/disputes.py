@@ -10,11 +10,12 @@ from apps.core import clock
 from apps.core.api import ApiViewSet, accepted, get_actor, get_etag, idempotent
 from apps.core.api.permissions import requires
 from apps.core.models import public_pk
-from apps.payments import selectors, services
 from apps.payments.filters import DisputeFilterSet
 from apps.payments.models import Dispute
 from apps.payments.openapi.disputes import describe_disputes
+from apps.payments.selectors import disputes as selectors
 from apps.payments.serializers.disputes import ContestDisputeRequest, DisputeResponse
+from apps.payments.services.disputes import responses
 
 
 @describe_disputes
@@ -39,7 +40,7 @@ class DisputeViewSet(ListModelMixin, ApiViewSet):
     @idempotent(required=True)
     def accept(self, request: Request, dispute_id: str) -> Response:
         pk = public_pk(Dispute, dispute_id)
-        return self._watch(services.accept_dispute(dispute_id=pk, actor=get_actor(request), now=clock.now()))
+        return self._watch(responses.accept_dispute(dispute_id=pk, actor=get_actor(request), now=clock.now()))
 
     @action(detail=True, methods=["post"])
     @idempotent(required=True)
@@ -47,7 +48,7 @@ class DisputeViewSet(ListModelMixin, ApiViewSet):
         summary = self.read_body()["summary"]
         pk = public_pk(Dispute, dispute_id)
         return self._watch(
-            services.contest_dispute(dispute_id=pk, summary=summary, actor=get_actor(request), now=clock.now())
+            responses.contest_dispute(dispute_id=pk, summary=summary, actor=get_actor(request), now=clock.now())
         )
 
     def _watch(self, dispute: Dispute) -> Response:

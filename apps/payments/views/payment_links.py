@@ -7,11 +7,12 @@ from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api import ApiViewSet, accepted, get_actor, idempotent
-from apps.payments import selectors, services
 from apps.payments.filters import PaymentFilterSet
 from apps.payments.models import Payment
 from apps.payments.openapi.payment_links import describe_payment_links, describe_qr_codes
+from apps.payments.selectors import payments as selectors
 from apps.payments.serializers.payments import PaymentResponse, StartPaymentRequest
+from apps.payments.services import payments as payment_services
 from apps.payments.states import PaymentChannel
 
 
@@ -30,7 +31,7 @@ class _LinkViewSet(ListModelMixin, ApiViewSet):
     @idempotent(required=True)
     def create(self, request: Request) -> Response:
         order_id = self.read_body()["order_id"]
-        payment = services.start_link(
+        payment = payment_services.start_link(
             order_id=order_id, channel=self.channel, actor=get_actor(request), now=clock.now()
         )
         return accepted(self.get_serializer(payment).data, location=f"/api/v1/payments/{payment.public_id}")

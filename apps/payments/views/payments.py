@@ -18,7 +18,6 @@ from apps.core.api import ApiViewSet, accepted, client_ip, get_actor, idempotent
 from apps.core.api.parser import BodyTooLarge
 from apps.core.errors import RateLimited
 from apps.core.models import is_staff_with, public_pk
-from apps.payments import selectors, services
 from apps.payments.filters import PaymentFilterSet
 from apps.payments.models import Payment
 from apps.payments.openapi.payments import (
@@ -26,6 +25,7 @@ from apps.payments.openapi.payments import (
     describe_payments,
     describe_razorpay_webhooks,
 )
+from apps.payments.selectors import payments as selectors
 from apps.payments.serializers.payments import (
     EmptyRequest,
     PaymentResponse,
@@ -34,6 +34,8 @@ from apps.payments.serializers.payments import (
     VerifyPaymentRequest,
     WebhookAcknowledgementResponse,
 )
+from apps.payments.services import checkout_signatures, polling, webhooks
+from apps.payments.services import payments as payment_services
 
 _MAX_WEBHOOK_BYTES = 262_144
 #: A length of more digits is too large, whatever its value.
@@ -66,7 +68,7 @@ class PaymentViewSet(ListModelMixin, ApiViewSet):
 
     @idempotent(required=True)
     def create(self, request: Request) -> Response:
-        payment = services.start_payment(
+        payment = payment_services.start_payment(
             order_id=self.read_body()["order_id"],
             customer_id=_customer_id(request),
             actor=get_actor(request),
@@ -84,7 +86,7 @@ class PaymentViewSet(ListModelMixin, ApiViewSet):
     @idempotent(required=False)
     def verify(self, request: Request, payment_id: str) -> Response:
         callback = self.read_body()
-        payment = services.verify_checkout(
+        payment = checkout_signatures.verify_checkout(
             payment_id=public_pk(Payment, payment_id),
             customer_id=_customer_id(request),
             actor=get_actor(request),
@@ -97,7 +99,7 @@ class PaymentViewSet(ListModelMixin, ApiViewSet):
     @idempotent(required=False)
     def cancel(self, request: Request, payment_id: str) -> Response:
         self.read_body()
-        payment = services.cancel_payment(
+        payment = payment_services.cancel_payment(
             payment_id=public_pk(Payment, payment_id),
             customer_id=None if is_staff_with(request.user, "payments.add_payment") else _customer_id(request),
             actor=get_actor(request),
@@ -110,7 +112,7 @@ class PaymentViewSet(ListModelMixin, ApiViewSet):
     def sync(self, request: Request, payment_id: str) -> Response:
         self.read_body()
         visible = self.get_object()
-        payment = services.request_payment_sync(payment_id=visible.pk, actor=get_actor(request), now=clock.now())
+        payment = polling.request_payment_sync(payment_id=visible.pk, actor=get_actor(request), now=clock.now())
         return self._watch(payment)
 
     def _watch(self, payment: Payment) -> Response:
@@ -152,13 +154,13 @@ class RazorpayWebhookViewSet(ApiViewSet):
 
     def create(self, request: Request) -> Response:
         try:
-            webhook = services.receive_webhook(
+            webhook = webhooks.receive_webhook(
                 raw=_raw_body(request),
                 signature=request.headers.get("X-Razorpay-Signature", ""),
                 event_id=request.headers.get("X-Razorpay-Event-Id", ""),
                 now=clock.now(),
             )
-        except services.InvalidWebhookSignature as error:
+        except webhooks.InvalidWebhookSignature as error:
             # Limited only after the signature was found invalid: genuine webhooks are never refused, however many there
             # are.
             if is_ratelimited(

@@ -1,5 +1,8 @@
 """API views of refunds, and of cancelling orders with their refunds. No method calls the gateway."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from django.db.models import QuerySet
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
@@ -13,11 +16,11 @@ from apps.core.api.pagination import whole_list
 from apps.core.ids import decode
 from apps.core.models import public_pk
 from apps.orders import selectors as orders
-from apps.payments import selectors, services
 from apps.payments.filters import RefundFilterSet
 from apps.payments.models import Refund
 from apps.payments.openapi.refunds import describe_order_cancellations, describe_refunds
 from apps.payments.permissions import RefundPermission
+from apps.payments.selectors import refunds as selectors
 from apps.payments.serializers.payments import EmptyRequest
 from apps.payments.serializers.refunds import (
     CancelledOrderResponse,
@@ -27,6 +30,8 @@ from apps.payments.serializers.refunds import (
     RefundResponse,
     RequestRefundRequest,
 )
+from apps.payments.services import order_cancellation
+from apps.payments.services.refunds import amounts, approvals, bank_transfers, requests
 
 
 @describe_refunds
@@ -60,10 +65,7 @@ class RefundViewSet(ListModelMixin, ApiViewSet):
         asked = self.read_body()
         order = orders.get_visible_order(user=request.user, order_id=asked.pop("order_id"))
         self.check_object_permissions(request, order)
-        units = [services.RefundLineInput(**line) for line in asked.pop("lines", [])]
-        refunds = services.request_refund(
-            order_id=order.pk, lines=units, actor=get_actor(request), now=clock.now(), **asked
-        )
+        refunds = _request_refunds(order_id=order.pk, actor=get_actor(request), now=clock.now(), **asked)
         data = self.get_serializer(refunds, many=True).data
         return accepted(whole_list(data), location=f"/api/v1/refunds/{refunds[0].public_id}")
 
@@ -76,7 +78,7 @@ class RefundViewSet(ListModelMixin, ApiViewSet):
     def approve(self, request: Request, refund_id: str) -> Response:
         self.read_body()
         refund = selectors.get_refund(public_pk(Refund, refund_id))
-        return self._watch(services.approve_refund(refund_id=refund.pk, actor=get_actor(request), now=clock.now()))
+        return self._watch(approvals.approve_refund(refund_id=refund.pk, actor=get_actor(request), now=clock.now()))
 
     @action(detail=True, methods=["post"])
     @idempotent(required=False)
@@ -84,7 +86,7 @@ class RefundViewSet(ListModelMixin, ApiViewSet):
         reason = self.read_body()["reason"]
         refund = selectors.get_refund(public_pk(Refund, refund_id))
         return self._shown(
-            services.reject_refund(refund_id=refund.pk, reason=reason, actor=get_actor(request), now=clock.now())
+            approvals.reject_refund(refund_id=refund.pk, reason=reason, actor=get_actor(request), now=clock.now())
         )
 
     @action(detail=True, methods=["post"])
@@ -92,7 +94,7 @@ class RefundViewSet(ListModelMixin, ApiViewSet):
     def retry(self, request: Request, refund_id: str) -> Response:
         self.read_body()
         refund = selectors.get_refund(public_pk(Refund, refund_id))
-        return self._watch(services.retry_refund(refund_id=refund.pk, actor=get_actor(request), now=clock.now()))
+        return self._watch(requests.retry_refund(refund_id=refund.pk, actor=get_actor(request), now=clock.now()))
 
     @action(detail=True, methods=["post"])
     @idempotent(required=False)
@@ -100,7 +102,7 @@ class RefundViewSet(ListModelMixin, ApiViewSet):
         reason = self.read_body()["reason"]
         refund = self.get_object()
         return self._shown(
-            services.cancel_refund(refund_id=refund.pk, reason=reason, actor=get_actor(request), now=clock.now())
+            approvals.cancel_refund(refund_id=refund.pk, reason=reason, actor=get_actor(request), now=clock.now())
         )
 
     @action(detail=True, methods=["post"], url_path="confirm-transfer")
@@ -110,9 +112,9 @@ class RefundViewSet(ListModelMixin, ApiViewSet):
         refund = selectors.get_refund(public_pk(Refund, refund_id))
         actor, now = get_actor(request), clock.now()
         if not reference:
-            return self._shown(services.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=now))
+            return self._shown(bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=now))
         return self._shown(
-            services.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=actor, now=now)
+            bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=actor, now=now)
         )
 
     def _shown(self, refund: Refund) -> Response:
@@ -120,6 +122,18 @@ class RefundViewSet(ListModelMixin, ApiViewSet):
 
     def _watch(self, refund: Refund) -> Response:
         return accepted(self.get_serializer(refund).data, location=f"/api/v1/refunds/{refund.public_id}")
+
+
+def _request_refunds(
+    *, lines: Sequence[Mapping[str, Any]] = (), amount: int | None = None, **values: Any
+) -> list[Refund]:
+    """Request what a body asks for: lines, an amount, or all that is left."""
+    if lines:
+        units = [amounts.RefundLineInput(**line) for line in lines]
+        return requests.request_refund_by_lines(lines=units, amount=amount, **values)
+    if amount is not None:
+        return requests.request_refund_by_amount(amount=amount, **values)
+    return requests.request_full_refund(**values)
 
 
 @describe_order_cancellations
@@ -134,6 +148,6 @@ class OrderCancellationViewSet(ApiViewSet):
         reason = self.read_body()["reason"]
         visible = orders.get_changeable_order(user=request.user, order_id=decode("ord", order_id))
         now = clock.now()
-        order = services.cancel_order(order_id=visible.pk, actor=get_actor(request), reason=reason, now=now)
+        order = order_cancellation.cancel_order(order_id=visible.pk, actor=get_actor(request), reason=reason, now=now)
         context = {"refunds": selectors.list_refunds_of_order(order.pk)}
         return Response(CancelledOrderResponse(order, context=context).data, headers={"ETag": get_etag(order)})

@@ -8,8 +8,9 @@ from django.db import transaction
 from apps.core.errors import Invalid
 from apps.core.events import Actor, change
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, selectors
+from apps.payments import events, locks
 from apps.payments.models import DisputeEvidence
+from apps.payments.selectors import disputes as selectors
 from apps.payments.services.disputes.responses import check_awaiting_response
 from apps.payments.states import EvidenceKind
 

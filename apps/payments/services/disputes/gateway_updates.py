@@ -17,9 +17,10 @@ from apps.core.events import Actor, change, changes_since, create, event_payload
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, selectors, states
+from apps.payments import events, locks, states
 from apps.payments.facts import GatewayDispute
 from apps.payments.models import Dispute, PaymentAttempt, Webhook
+from apps.payments.selectors import refunds as selectors
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
     find_dispute_conflict,

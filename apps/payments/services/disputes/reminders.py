@@ -9,8 +9,9 @@ from django.db import transaction
 
 from apps.core.events import SYSTEM, change
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, selectors
+from apps.payments import events, locks
 from apps.payments.models import Dispute
+from apps.payments.selectors import disputes as selectors
 
 log = structlog.get_logger(__name__)
 

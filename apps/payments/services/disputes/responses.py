@@ -12,10 +12,11 @@ from apps.core.errors import Conflict
 from apps.core.events import Actor, change, gateway_actor
 from apps.core.external_calls import OPEN_CALLS, GatewayCall
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, selectors
+from apps.payments import events, locks
 from apps.payments.facts import GatewayError
 from apps.payments.gateways import EvidenceFile, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
 from apps.payments.models import Dispute
+from apps.payments.selectors import disputes as selectors
 from apps.payments.services.decision_rights import check_decision
 from apps.payments.services.disputes.gateway_updates import DisputeFactsConflict, apply_gateway_dispute
 from apps.payments.services.gateway_access import get_gateway

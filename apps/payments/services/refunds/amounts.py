@@ -13,8 +13,9 @@ from uuid import UUID
 from apps.core.errors import Conflict, Invalid
 from apps.core.money import rupees
 from apps.core.quantities import to_milli
-from apps.payments import rules, selectors
+from apps.payments import rules
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
+from apps.payments.selectors import disputes, refunds
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -116,7 +117,7 @@ def value_lines(order: "Order", wanted: Sequence[RefundLineInput]) -> list[Refun
     :raises LineNotInOrder: if the order has no such line
     :raises RefundQuantityExceedsLine: if fewer units are left
     """
-    lines = {line.id: (position, line) for position, line in enumerate(selectors.list_refundable_lines(order.pk), 1)}
+    lines = {line.id: (position, line) for position, line in enumerate(refunds.list_refundable_lines(order.pk), 1)}
     units: dict[UUID, int] = {}
     for position, one in enumerate(wanted):
         if one.order_line_id not in lines:
@@ -145,7 +146,7 @@ def amount_of_lines(order: "Order", lines: Sequence[RefundLine], *, left: int) -
     The last units come to no more than is `left` of the money, where less was paid than they are worth or a dispute took some.
     """
     asked = {line.order_line_id: line.quantity for line in lines}
-    is_last = all(line.left_quantity == asked.get(line.id, 0) for line in selectors.list_refundable_lines(order.pk))
+    is_last = all(line.left_quantity == asked.get(line.id, 0) for line in refunds.list_refundable_lines(order.pk))
     value = sum(line.amount for line in lines)
     return min(value + _round_off_left(order), left) if is_last else value
 
@@ -163,7 +164,7 @@ def split_over_attempts(
     :raises RefundLeavesRemainder: if it would leave less of an attempt than can ever be refunded
     :raises LinesSpanPayments: if it is for returned lines, and no attempt covers them by itself
     """
-    left = [selectors.refundable_amount(attempt) for attempt in attempts]
+    left = [refunds.refundable_amount(attempt) for attempt in attempts]
     check_amount(order, amount, left=sum(left))
     smallest = check_minimum(attempts, amount)
     if is_by_lines:
@@ -187,7 +188,7 @@ def check_amount(order: "Order", amount: int, *, left: int) -> None:
 
     :raises NothingToRefund, RefundExceedsPayment, PaymentDisputed, RefundTooSmall: as `split_over_attempts` does
     """
-    if (left <= 0 or amount > left) and selectors.is_order_disputed(order.pk):
+    if (left <= 0 or amount > left) and disputes.is_order_disputed(order.pk):
         raise PaymentDisputed(order.number)
     if left <= 0:
         raise NothingToRefund(order.number)
@@ -221,8 +222,8 @@ def check_refundable(order: "Order", attempt: PaymentAttempt, amount: int) -> No
     :raises RefundBelowCurrencyUnit: if it is less than one unit of its payer's own currency
     :raises RefundLeavesRemainder: if less would be left than can ever be refunded
     """
-    left = selectors.refundable_amount(attempt)
-    if amount > left and selectors.sum_disputed_of_attempt(attempt.pk):
+    left = refunds.refundable_amount(attempt)
+    if amount > left and disputes.sum_disputed_of_attempt(attempt.pk):
         raise PaymentDisputed(order.number)
     if amount > left:
         raise RefundNoLongerAvailable(order.number, rupees(left), rupees(amount))
@@ -238,8 +239,8 @@ def check_still_refundable(order: "Order", refund: Refund) -> None:
     :raises PaymentDisputed: if refunds and disputes together keep more than was captured
     :raises RefundExceedsPayment: if refunds alone do
     """
-    disputed = selectors.sum_disputed_of_attempt(refund.attempt_id)
-    held = selectors.reserved_amount(refund.attempt_id)
+    disputed = disputes.sum_disputed_of_attempt(refund.attempt_id)
+    held = refunds.reserved_amount(refund.attempt_id)
     left = refund.attempt.amount - disputed - (held - refund.amount)
     if left < refund.amount and disputed:
         raise PaymentDisputed(order.number)
@@ -262,11 +263,11 @@ def line_amounts_of(
     Nothing if the money belongs to no sale: it came twice, late or in another amount, or the order is not confirmed.
     `excluding` names the refund itself if it has taken something before.
     """
-    if not selectors.is_payment_for_sale(order, attempt, at=now):
+    if not refunds.is_payment_for_sale(order, attempt, at=now):
         return {}
     values: Mapping[UUID, int] = {line.order_line_id: line.amount for line in lines}
     taken = rules.line_amounts(
-        selectors.list_refundable_lines(order.pk, excluding=excluding),
+        refunds.list_refundable_lines(order.pk, excluding=excluding),
         amount,
         values=values,
         round_off=_round_off_left(order, excluding=excluding),
@@ -280,10 +281,10 @@ def preview_line_amounts(
     """Return what a planned refund, given by its attempts and the part of each, would take of the order's lines; in paise."""
     units: Mapping[UUID, int] = {line.order_line_id: line.quantity for line in lines}
     values: Mapping[UUID, int] = {line.order_line_id: line.amount for line in lines}
-    left, beyond = selectors.list_refundable_lines(order.pk), selectors.sum_refunded_outside_lines(order.pk)
+    left, beyond = refunds.list_refundable_lines(order.pk), refunds.sum_refunded_outside_lines(order.pk)
     taken: dict[UUID, int] = {}
     for attempt, part in parts:
-        if not selectors.is_payment_for_sale(order, attempt, at=now):
+        if not refunds.is_payment_for_sale(order, attempt, at=now):
             continue
         round_off = rules.round_off_left(order.round_off_amount, beyond)
         amounts = rules.line_amounts(left, part, values=values, round_off=round_off)
@@ -301,7 +302,7 @@ def reallocate_lines(order: "Order", refund: Refund, *, now: datetime) -> None:
 
 def _round_off_left(order: "Order", *, excluding: UUID | None = None) -> int:
     """Return what refunds have left of an order's round-off (paise), which is of either sign."""
-    taken = selectors.sum_refunded_outside_lines(order.pk, excluding=excluding)
+    taken = refunds.sum_refunded_outside_lines(order.pk, excluding=excluding)
     return rules.round_off_left(order.round_off_amount, taken)
 
 

@@ -11,8 +11,9 @@ from apps.core.events import Actor, change
 from apps.core.external_calls import GatewayCall
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, rules, selectors, states
+from apps.payments import events, locks, rules, states
 from apps.payments.models import Refund
+from apps.payments.selectors import refunds as selectors
 from apps.payments.services.decision_rights import check_decision
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import (

@@ -11,8 +11,9 @@ from apps.core.events import Actor, change
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, selectors, states
+from apps.payments import events, locks, states
 from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.selectors import refunds as selectors
 from apps.payments.services.decision_rights import check_decision
 from apps.payments.services.ledger_accounts import BANK, REFUNDS_PAYABLE
 from apps.payments.services.order_totals import sync_order_totals

@@ -20,9 +20,10 @@ from apps.ledger.services import post_to_ledger
 from apps.ledger.states import ExceptionReason
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, rules, selectors, states
+from apps.payments import events, locks, rules, states
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund, Webhook
+from apps.payments.selectors import refunds as selectors
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
     find_pending_transfer_conflict,

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import structlog
 
 from apps.core.external_calls import GatewayCall
-from apps.payments import selectors
 from apps.payments.facts import GatewayRefund
 from apps.payments.gateways import Gateway, GatewayOutcomeUnknown, GatewayRejected
 from apps.payments.models import Refund
+from apps.payments.selectors import refunds as selectors
 from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.states import RefundStatus
 

@@ -14,10 +14,18 @@ from django.db import transaction
 from apps.core.errors import Conflict
 from apps.core.events import Actor
 from apps.orders.locks import lock_order
-from apps.payments import selectors
-from apps.payments.models import Refund
+from apps.payments import locks
+from apps.payments.models import PaymentAttempt, Refund
+from apps.payments.selectors import refunds as selectors
 from apps.payments.services.refunds.amounts import RefundLineInput
-from apps.payments.services.refunds.requests import RefundPlan, plan_refund, request_refund
+from apps.payments.services.refunds.plans import (
+    RefundPlan,
+    exclude_amount_mismatches,
+    plan_full_refund,
+    plan_refund_by_amount,
+    plan_refund_by_lines,
+)
+from apps.payments.services.refunds.requests import create_refunds
 from apps.payments.states import RefundReason
 
 if TYPE_CHECKING:
@@ -41,12 +49,13 @@ def preview_refund(
 
     It locks and writes nothing.
 
-    :raises AmountAndLinesConflict, NothingToRefund, RefundExceedsPayment, PaymentDisputed, RefundTooSmall, RefundLeavesRemainder: as
-        `request_refund` does
-    :raises LineNotInOrder, RefundQuantityExceedsLine, LinesSpanPayments: if the lines cannot be refunded as requested
+    :raises AmountAndLinesConflict, LineNotInOrder, RefundQuantityExceedsLine, LinesSpanPayments: as
+        `request_refund_by_lines` does
+    :raises NothingToRefund, RefundExceedsPayment, PaymentDisputed, RefundTooSmall, RefundLeavesRemainder: as
+        `request_refund_by_amount` does
     """
     attempts = selectors.list_refundable_attempts(order.pk)
-    return plan_refund(order, attempts, amount=amount, lines=lines, actor=actor)
+    return _plan(order, attempts, amount=amount, lines=lines, actor=actor)
 
 
 @transaction.atomic
@@ -69,17 +78,30 @@ def request_previewed_refund(
     people who refund the same goods at the same time would otherwise refund them twice.
 
     :raises RefundPreviewOutdated: if either is another by now
-    :raises RefundExceedsPayment: and whatever else `request_refund` raises
+    :raises RefundExceedsPayment: and whatever else `preview_refund` raises
     """
     order = lock_order(order_id)
 
     if selectors.order_refundable_amount(order.pk) != seen_refundable:
         raise RefundPreviewOutdated(order.number)
-
-    refunds = request_refund(
-        order_id=order.pk, amount=amount, lines=lines, reason=reason, note=note, actor=actor, now=now
-    )
-    if sum(refund.amount for refund in refunds) != seen_amount:
+    attempts = exclude_amount_mismatches(locks.lock_captured_attempts(order.pk))
+    plan = _plan(order, attempts, amount=amount, lines=lines, actor=actor)
+    if plan.amount != seen_amount:
         raise RefundPreviewOutdated(order.number)
 
-    return refunds
+    return create_refunds(order, plan, reason=reason, note=note, actor=actor, now=now)
+
+
+def _plan(
+    order: "Order",
+    attempts: Sequence[PaymentAttempt],
+    *,
+    amount: int | None,
+    lines: Sequence[RefundLineInput],
+    actor: Actor,
+) -> RefundPlan:
+    if lines:
+        return plan_refund_by_lines(order, attempts, lines=lines, amount=amount, actor=actor)
+    if amount is not None:
+        return plan_refund_by_amount(order, attempts, amount=amount, actor=actor)
+    return plan_full_refund(order, attempts, actor=actor)

@@ -1,12 +1,11 @@
 """
-Requests for refunds: the amount that can be refunded, the attempts that it comes from, and whether approval is needed.
+Requests for refunds: by amount, by order lines, of all that is left of an order or an attempt, and retries.
 
 Each request reserves its amount under the locks of the order and its attempts, approved or not, so that no money is
 refunded twice.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -15,26 +14,32 @@ import structlog
 from django.db import transaction
 
 from apps.core import ids
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict
 from apps.core.events import Actor, create
 from apps.core.models import subject_type_of
 from apps.ledger import selectors as ledger
 from apps.ledger.services import post_to_ledger
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, rules, selectors
+from apps.payments import events, locks, rules
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
-from apps.payments.services.decision_rights import assess_decision, is_staff
+from apps.payments.selectors import refunds as selectors
+from apps.payments.services.decision_rights import assess_decision
 from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, REFUNDS_PAYABLE
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import (
     RefundLineInput,
-    amount_of_lines,
     check_refundable,
     line_amounts_of,
     refund_line_inputs,
-    split_over_attempts,
     value_lines,
+)
+from apps.payments.services.refunds.plans import (
+    RefundPlan,
+    exclude_amount_mismatches,
+    plan_full_refund,
+    plan_refund_by_amount,
+    plan_refund_by_lines,
 )
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.states import (
@@ -43,7 +48,6 @@ from apps.payments.states import (
     RefundReason,
     RefundSpeed,
     RefundStatus,
-    ReviewReason,
 )
 
 if TYPE_CHECKING:
@@ -55,12 +59,6 @@ REFUND_DUE = "refund_due"
 #: Posting of a refund that had failed or was cancelled, and is paid after all.
 REFUND_REINSTATED = "refund_reinstated"
 REVERSAL = "refund_reversal"
-
-
-class AmountAndLinesConflict(Invalid):
-    """The refund names an amount and lines. Send one of the two."""
-
-    message = "Request an amount or lines, not both: only staff may enter an amount for returned lines."
 
 
 class RefundNotFailed(Conflict):
@@ -75,40 +73,20 @@ class RefundAlreadyRetried(Conflict):
     message = "Refund {0} was already retried as {1}. Continue with refund {1}."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundPlan:
-    """
-    What a requested refund consists of.
-
-    `amount` is in paise. `parts` are the attempts that it is refunded from, each with its share. `lines` are the
-    returned units as unsaved rows. `decision` says whether the actor may decide about it alone.
-    """
-
-    amount: int
-    parts: list[tuple[PaymentAttempt, int]]
-    lines: list[RefundLine]
-    decision: Decision
-
-
 @transaction.atomic
-def request_refund(
+def request_refund_by_amount(
     *,
     order_id: UUID,
+    amount: int,
     payment_id: UUID | None = None,
-    amount: int | None = None,
-    lines: Sequence[RefundLineInput] = (),
     reason: str,
     note: str = "",
     speed: str = RefundSpeed.NORMAL,
-    operation: MoneyOperation = MoneyOperation.REQUEST_REFUND,
     actor: Actor,
     now: datetime,
 ) -> list[Refund]:
     """
-    Request a refund of an order: an amount (paise), certain units, or all that is left. Creates one refund per attempt.
-
-    Units are refunded at their refundable value: their total less what earlier refunds took of their lines. Staff may
-    enter another amount for them.
+    Request a refund of an amount (paise) of an order. Creates one refund per attempt.
 
     The refund is submitted at once if the actor may decide about the amount alone. Otherwise it waits for approval. An
     attempt with a wrong amount is refunded only if `payment_id` names its payment.
@@ -119,16 +97,87 @@ def request_refund(
     :raises PaymentDisputed: if less is left than requested because of a dispute
     :raises RefundTooSmall: if it is less than a rupee
     :raises RefundLeavesRemainder: if it would leave less than a rupee, which could never be refunded
+    """
+    order, attempts = _lock(order_id, payment_id=payment_id)
+
+    plan = plan_refund_by_amount(order, attempts, amount=amount, actor=actor)
+
+    return create_refunds(order, plan, reason=reason, note=note, speed=speed, actor=actor, now=now)
+
+
+@transaction.atomic
+def request_refund_by_lines(
+    *,
+    order_id: UUID,
+    lines: Sequence[RefundLineInput],
+    amount: int | None = None,
+    payment_id: UUID | None = None,
+    reason: str,
+    note: str = "",
+    speed: str = RefundSpeed.NORMAL,
+    actor: Actor,
+    now: datetime,
+) -> list[Refund]:
+    """
+    Request a refund of units of an order's lines. Creates one refund, because one attempt must cover all of them.
+
+    Units are refunded at their refundable value: their total less what earlier refunds took of their lines. Staff may
+    enter another `amount` (paise) for them. Approval and `payment_id` are as in `request_refund_by_amount`.
+
+    :raises OrderNotFound: if there is no such order
     :raises AmountAndLinesConflict: if a caller who is not staff enters an amount for lines
     :raises LineNotInOrder, RefundQuantityExceedsLine, LinesSpanPayments: if the lines cannot be refunded as requested
+    :raises NothingToRefund, RefundExceedsPayment, PaymentDisputed: as `request_refund_by_amount` does
+    :raises RefundTooSmall, RefundLeavesRemainder: as `request_refund_by_amount` does
     """
-    order = lock_order(order_id)
-    attempts = locks.lock_captured_attempts(order.pk, payment_id=payment_id)
+    order, attempts = _lock(order_id, payment_id=payment_id)
 
-    if payment_id is None:
-        attempts = exclude_amount_mismatches(attempts)
-    plan = plan_refund(order, attempts, amount=amount, lines=lines, operation=operation, actor=actor)
+    plan = plan_refund_by_lines(order, attempts, lines=lines, amount=amount, actor=actor)
 
+    return create_refunds(order, plan, reason=reason, note=note, speed=speed, actor=actor, now=now)
+
+
+@transaction.atomic
+def request_full_refund(
+    *,
+    order_id: UUID,
+    payment_id: UUID | None = None,
+    reason: str,
+    note: str = "",
+    speed: str = RefundSpeed.NORMAL,
+    operation: MoneyOperation = MoneyOperation.REQUEST_REFUND,
+    actor: Actor,
+    now: datetime,
+) -> list[Refund]:
+    """
+    Request a refund of all that is left of an order, or of one payment of it. Creates one refund per attempt.
+
+    `operation` is what the actor must be allowed to decide about alone, or the refund waits for approval. An attempt
+    with a wrong amount is refunded only if `payment_id` names its payment.
+
+    :raises OrderNotFound: if there is no such order
+    :raises NothingToRefund: if nothing is left
+    :raises PaymentDisputed: if nothing is left because of a dispute
+    :raises RefundTooSmall, RefundLeavesRemainder: if no gateway can refund what is left
+    """
+    order, attempts = _lock(order_id, payment_id=payment_id)
+
+    plan = plan_full_refund(order, attempts, operation=operation, actor=actor)
+
+    return create_refunds(order, plan, reason=reason, note=note, speed=speed, actor=actor, now=now)
+
+
+def create_refunds(
+    order: "Order",
+    plan: RefundPlan,
+    *,
+    reason: str,
+    note: str,
+    speed: str = RefundSpeed.NORMAL,
+    actor: Actor,
+    now: datetime,
+) -> list[Refund]:
+    """Create the refunds of a plan, one per attempt. The caller has locked the order and the attempts."""
     return [
         _insert(
             order,
@@ -144,41 +193,6 @@ def request_refund(
         )
         for attempt, part in plan.parts
     ]
-
-
-def plan_refund(
-    order: "Order",
-    attempts: Sequence[PaymentAttempt],
-    *,
-    amount: int | None,
-    lines: Sequence[RefundLineInput],
-    operation: MoneyOperation = MoneyOperation.REQUEST_REFUND,
-    actor: Actor,
-) -> RefundPlan:
-    """
-    Return the plan of a refund of an order from certain captured attempts. It writes nothing.
-
-    A caller that acts on the plan must hold the locks of the order and the attempts.
-
-    :raises AmountAndLinesConflict: if a caller who is not staff enters an amount for lines
-    :raises NothingToRefund, RefundExceedsPayment, PaymentDisputed: as `request_refund` does
-    :raises RefundTooSmall, RefundLeavesRemainder: as `request_refund` does
-    :raises LineNotInOrder, RefundQuantityExceedsLine, LinesSpanPayments: if the lines cannot be refunded as requested
-    """
-    if amount is not None and lines and not is_staff(actor):
-        raise AmountAndLinesConflict(param="lines")
-    returned = value_lines(order, lines) if lines else []
-    if amount is None:
-        left = sum(selectors.refundable_amount(attempt) for attempt in attempts)
-        amount = amount_of_lines(order, returned, left=left) if lines else left
-    parts = split_over_attempts(order, attempts, amount, is_by_lines=bool(lines))
-    decision = assess_decision(order=order, operation=operation, amount=amount, actor=actor)
-    return RefundPlan(amount=amount, parts=parts, lines=returned, decision=decision)
-
-
-def exclude_amount_mismatches(attempts: Sequence[PaymentAttempt]) -> list[PaymentAttempt]:
-    """Return the attempts with the requested amount; the others are refunded only if a request names their payment."""
-    return [attempt for attempt in attempts if attempt.review_reason != ReviewReason.AMOUNT_MISMATCH]
 
 
 @transaction.atomic
@@ -312,6 +326,12 @@ def post_refund_due(order: "Order", refund: Refund, *, kind: str, now: datetime)
         description=f"refund {refund.number}",
         occurred_at=now,
     )
+
+
+def _lock(order_id: UUID, *, payment_id: UUID | None) -> "tuple[Order, list[PaymentAttempt]]":
+    order = lock_order(order_id)
+    attempts = locks.lock_captured_attempts(order.pk, payment_id=payment_id)
+    return order, exclude_amount_mismatches(attempts) if payment_id is None else attempts
 
 
 def _insert(

@@ -19,10 +19,11 @@ from apps.core.events import SYSTEM, Actor, change
 from apps.core.external_calls import OPEN_CALLS, RETRY_DELAY, GatewayCall, poll_due
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
-from apps.payments import events, locks, rules, selectors
+from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.gateways import Gateway, GatewayFailure, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
 from apps.payments.models import Refund
+from apps.payments.selectors import disputes, refunds
 from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.services.refunds.amounts import PaymentDisputed, RefundExceedsPayment, check_still_refundable
@@ -106,14 +107,14 @@ def _withhold_disputed_refund(refund_id: UUID, *, now: datetime) -> bool:
 
     It waits while the dispute is undecided, and is cancelled once the dispute is lost.
     """
-    order = lock_order(selectors.get_refund(refund_id).order_id)
+    order = lock_order(refunds.get_refund(refund_id).order_id)
     refund = locks.lock_refund(refund_id)
 
     if not _is_unsubmitted(refund) or not _is_money_disputed(order, refund):
         return False
 
     log.warning("disputed_refund_withheld", refund=refund.number)
-    if selectors.is_order_disputed(order.pk):
+    if disputes.is_order_disputed(order.pk):
         _defer_check(refund, now=now)
     else:
         _cancel_lost_refund(order, refund, now=now)
@@ -160,7 +161,7 @@ def _claim(refund_id: UUID, *, now: datetime) -> Refund | None:
 
     Until the outcome is recorded the row says `unknown`, which is correct if this process crashes.
     """
-    refund = selectors.get_refund(refund_id)
+    refund = refunds.get_refund(refund_id)
     if refund.gateway_call not in OPEN_CALLS:
         return None
     unmade = Refund.objects.filter(
@@ -205,7 +206,7 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
 
     :raises RefundNotFound: if there is none
     """
-    refund = selectors.get_refund(refund_id)
+    refund = refunds.get_refund(refund_id)
     if refund.status not in OPEN_REFUNDS:
         return _look_for_rejected(refund, now=now)
     if refund.gateway_refund_id is None:
@@ -252,7 +253,7 @@ def request_refund_sync(*, refund_id: UUID, actor: Actor, now: datetime) -> Refu
     :raises RefundNotFound: if there is none
     :raises RefundNotOpen: if its status is final
     """
-    order = lock_order(selectors.get_refund(refund_id).order_id)
+    order = lock_order(refunds.get_refund(refund_id).order_id)
     refund = locks.lock_refund(refund_id)
 
     if refund.status not in OPEN_REFUNDS:
@@ -268,7 +269,7 @@ def request_refund_sync(*, refund_id: UUID, actor: Actor, now: datetime) -> Refu
 def poll_open_refunds(*, now: datetime, limit: int = 100) -> int:
     """Submit or poll the refunds that are due, for one round, and return how many were handled. Calls the gateway."""
     return poll_due(
-        selectors.list_due_refunds(now=now, limit=limit),
+        refunds.list_due_refunds(now=now, limit=limit),
         lambda refund_id, _: _sync_or_release(refund_id, now=now),
         defer=lambda refund_id: Refund.objects.filter(pk=refund_id).defer_check(until=now + RETRY_DELAY),
         log_event="refund_poll_failed",
