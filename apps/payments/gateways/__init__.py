@@ -199,8 +199,8 @@ class Gateway(LinkGateway, Protocol):
         self,
         line: Mapping[str, str],
         *,
-        amount_from: Callable[[Any, str], int],
-        time_from: Callable[[Any, str], datetime | None],
+        amount_from: Callable[[Mapping[str, str], str], int],
+        time_from: Callable[[Mapping[str, str], str], datetime | None],
         is_fee_net: bool,
     ) -> SettlementRow | None:
         """

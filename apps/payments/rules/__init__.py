@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from apps.ledger.states import ExceptionReason
 from apps.payments.rules.refund_amounts import MINIMUM_REFUND_PAISE as MINIMUM_REFUND_PAISE
@@ -299,7 +298,7 @@ def has_expired(*, status: str, live_until: datetime, is_order_open: bool, now: 
     return not (status == PaymentStatus.REQUIRES_CAPTURE and is_order_open)
 
 
-def buyer_message(error: Mapping[str, Any]) -> str:
+def buyer_message(error: Mapping[str, object]) -> str:
     """Return the buyer's message for an error: one of Bahi's sentences, never the gateway's."""
     if not error:
         return ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from uuid import UUID
 
 from apps.core.money import draw, half_up
 
@@ -19,7 +19,7 @@ class RefundableLine:
     that what was kept of them is not added to the next ones.
     """
 
-    id: Any
+    id: UUID
     quantity: int
     total_amount: int
     refunded_quantity: int = 0
@@ -35,7 +35,7 @@ class RefundableLine:
         return max(0, self.total_amount - self.refunded_amount)
 
     def after(
-        self, *, units: Mapping[Any, int], values: Mapping[Any, int], amounts: Mapping[Any, int]
+        self, *, units: Mapping[UUID, int], values: Mapping[UUID, int], amounts: Mapping[UUID, int]
     ) -> "RefundableLine":
         """Return the line after a refund for certain units, which were worth `values`, took certain amounts, each by line."""
         refunded_amount = self.refunded_amount + amounts.get(self.id, 0)
@@ -52,8 +52,8 @@ class RefundableLine:
 
 
 def line_amounts(
-    lines: Sequence[RefundableLine], amount: int, *, values: Mapping[Any, int], round_off: int
-) -> dict[Any, int]:
+    lines: Sequence[RefundableLine], amount: int, *, values: Mapping[UUID, int], round_off: int
+) -> dict[UUID, int]:
     """
     Return how much of each line a refund of an amount takes, in paise.
 

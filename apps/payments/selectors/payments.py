@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
@@ -26,6 +26,10 @@ from apps.payments.models import (
 )
 from apps.payments.states import COMMITTED_REFUNDS, LINK_CHANNELS, AttemptStatus, DisputeStatus, ReviewReason
 
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
 
 class UpiLinkNotFound(NotFound):
     """The payment has no UPI link yet. Wait until its `next_action` has one; a payment that has ended has none."""
@@ -45,7 +49,7 @@ def get_payment(payment_id: UUID) -> Payment:
     return payment
 
 
-def list_visible_payments(*, user: Any, channel: str = "") -> QuerySet[Payment]:
+def list_visible_payments(*, user: "AbstractBaseUser | AnonymousUser", channel: str = "") -> QuerySet[Payment]:
     """Return the payments that a user may see, with their attempts: their own, or all for staff with permission."""
     rows = _visible_to(user)
     if channel:
@@ -65,7 +69,7 @@ def get_upi_link(payment: Payment) -> str:
     return str(link)
 
 
-def get_visible_payment(*, user: Any, payment_id: UUID) -> Payment:
+def get_visible_payment(*, user: "AbstractBaseUser | AnonymousUser", payment_id: UUID) -> Payment:
     """
     Return a payment with its attempts.
 
@@ -77,7 +81,7 @@ def get_visible_payment(*, user: Any, payment_id: UUID) -> Payment:
     return payment
 
 
-def _visible_to(user: Any) -> QuerySet[Payment]:
+def _visible_to(user: "AbstractBaseUser | AnonymousUser") -> QuerySet[Payment]:
     rows = Payment.objects.prefetch_related(_ordered_attempts())
     sees_all = is_staff_with(user, "payments.view_payment")
     return rows if sees_all else rows.filter(customer_id=user.pk)
@@ -248,7 +252,7 @@ def is_payment_under_review(payment_id: UUID) -> bool:
     return bool(_list_undecided(payment_id=payment_id))
 
 
-def _list_undecided(**conditions: Any) -> list[PaymentAttempt]:
+def _list_undecided(**conditions: UUID | str) -> list[PaymentAttempt]:
     """
     Return the captured attempts under review for another amount than requested that still hold money to decide about.
 
@@ -265,7 +269,7 @@ def _list_undecided(**conditions: Any) -> list[PaymentAttempt]:
     return [one for one in rows if one.amount - one.promised - one.lost >= one.min_refund_amount]
 
 
-def _sum_by_attempt(rows: "QuerySet[Any]", field: str) -> Subquery:
+def _sum_by_attempt(rows: "QuerySet[Refund] | QuerySet[Dispute]", field: str) -> Subquery:
     return Subquery(rows.values("attempt").annotate(total=Sum(field)).values("total"))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum
@@ -32,6 +32,12 @@ from apps.payments.states import (
     ReviewReason,
 )
 
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+    from apps.orders.models import Order
+
 
 def get_refund(refund_id: UUID) -> Refund:
     """
@@ -45,12 +51,12 @@ def get_refund(refund_id: UUID) -> Refund:
     return refund
 
 
-def list_visible_refunds(*, user: Any) -> QuerySet[Refund]:
+def list_visible_refunds(*, user: "AbstractBaseUser | AnonymousUser") -> QuerySet[Refund]:
     """Return the refunds that a user may see, newest first, with their lines: of their own orders, or all for staff."""
     return _refunds_visible_to(user).order_by("-created_at", "-pk")
 
 
-def get_visible_refund(*, user: Any, refund_id: UUID) -> Refund:
+def get_visible_refund(*, user: "AbstractBaseUser | AnonymousUser", refund_id: UUID) -> Refund:
     """
     Return a refund with its lines.
 
@@ -62,7 +68,7 @@ def get_visible_refund(*, user: Any, refund_id: UUID) -> Refund:
     return refund
 
 
-def _refunds_visible_to(user: Any) -> QuerySet[Refund]:
+def _refunds_visible_to(user: "AbstractBaseUser | AnonymousUser") -> QuerySet[Refund]:
     rows = Refund.objects.prefetch_related(Prefetch("lines", queryset=RefundLine.objects.order_by("pk")))
     sees_all = is_staff_with(user, "payments.view_refund")
     return rows if sees_all else rows.filter(payment__customer_id=user.pk)
@@ -281,7 +287,7 @@ def list_refundable_lines(order_id: UUID, *, excluding: UUID | None = None) -> l
     return lines
 
 
-def is_payment_for_sale(order: Any, attempt: PaymentAttempt, *, at: datetime) -> bool:
+def is_payment_for_sale(order: "Order", attempt: PaymentAttempt, *, at: datetime) -> bool:
     """Test if an attempt paid a confirmed order: without a review reason, and the order was confirmed by `at`."""
     return not attempt.review_reason and order.confirmed_at is not None and order.confirmed_at <= at
 

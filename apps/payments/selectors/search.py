@@ -1,12 +1,15 @@
 """Search of payments, refunds and disputes by the gateway's ids, our ids and bank references."""
 
-from typing import Any
+from typing import TypeVar
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from apps.core.search import SearchTerm, any_of
 from apps.orders import selectors as orders
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
+
+Row = TypeVar("Row", bound=Model)
 
 
 def search_payments(term: SearchTerm) -> "QuerySet[Payment]":
@@ -68,7 +71,9 @@ def search_disputes(term: SearchTerm) -> "QuerySet[Dispute]":
     return Dispute.objects.filter(gateway_dispute_id=term.reference) if term.reference else Dispute.objects.none()
 
 
-def search_of_order(rows: "QuerySet[Any]", term: SearchTerm, *, order: str = "order_id") -> "QuerySet[Any]":
+def search_of_order(
+    rows: "QuerySet[Row]", term: SearchTerm, *, order: str = "order_id"
+) -> "QuerySet[Row, tuple[UUID]]":
     """Return the keys of payments, attempts, refunds or disputes of the orders whose numbers match."""
     named = orders.search_orders(term).order_by().values("pk")
     return rows.filter(**{f"{order}__in": named}).values_list("pk")

@@ -4,7 +4,7 @@ Who may decide alone about the money of an order.
 Everything that refunds, transfers or accepts money asks here. The table of roles, operations and amounts is in docs/money.md.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
@@ -19,6 +19,7 @@ from apps.payments.selectors import refunds as selectors
 from apps.payments.states import Decision, DecisionRole, MoneyOperation
 
 if TYPE_CHECKING:
+    from apps.accounts.models import User
     from apps.orders.models import Order
 
 _APPROVE = "payments.change_refund"
@@ -119,11 +120,11 @@ def _position(order: "Order", actor: Actor) -> tuple[DecisionRole, bool]:
     return _role_of(actor, user), user is not None and order.customer_id == user.pk
 
 
-def _find_user(actor: Actor) -> Any:
+def _find_user(actor: Actor) -> "User | None":
     return accounts.find_user(actor.id) if actor.kind == "user" else None
 
 
-def _role_of(actor: Actor, user: Any) -> DecisionRole:
+def _role_of(actor: Actor, user: "User | None") -> DecisionRole:
     if actor.kind in _TRUSTED_KINDS:
         return DecisionRole.SYSTEM
     if user is None or not (user.is_active and user.is_staff):

@@ -6,9 +6,10 @@ recorded under the locks. If the outcome is unknown, the next attempt first look
 payment's id.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -50,7 +51,7 @@ class _Created:
 
     field: str
     id: str
-    next_action: dict[str, Any]
+    next_action: Mapping[str, object]
     facts: GatewayPayment | None = None
 
 
@@ -205,9 +206,9 @@ def _record_success(claimed: Payment, made: _Created, *, now: datetime) -> None:
 
 def _next_action(
     payment: Payment, gateway: Gateway, gateway_order: GatewayOrder, intent: UpiIntent | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the buyer's next action: to open the gateway's Checkout or, if there is one, the UPI link."""
-    action: dict[str, Any] = {
+    action: dict[str, object] = {
         "type": f"{gateway.name}_checkout",
         **gateway.checkout_options(gateway_order_id=gateway_order.id),
         "amount": payment.amount,

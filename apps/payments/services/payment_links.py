@@ -6,7 +6,7 @@ The row is a payment like any other. Money that is paid through it is applied by
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -76,7 +76,7 @@ def _matches_payment(payment: Payment, link: GatewayLink) -> bool:
     return is_same
 
 
-def link_action(link: GatewayLink) -> dict[str, Any]:
+def link_action(link: GatewayLink) -> dict[str, str | None]:
     """Return the buyer's next action: to open the page of the link, or to scan the image of the QR code."""
     where = {"image_url": link.url} if link.channel == PaymentChannel.QR_CODE else {"url": link.url}
     expires_at = clock.rfc3339(link.expires_at) if link.expires_at else None

@@ -1,7 +1,8 @@
 """The status of a payment: derived from its attempts whenever one of them changes, and its rivals closed once it has the money."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from apps.core.events import Actor, change, changes_since, stored_fields
 from apps.orders.states import CANCELLED_OR_EXPIRED
@@ -66,7 +67,7 @@ def _move(payment: Payment, to: PaymentStatus, *, now: datetime) -> None:
         payment.next_action = {}
 
 
-def without_upi(next_action: dict[str, Any]) -> dict[str, Any]:
+def without_upi(next_action: Mapping[str, object]) -> dict[str, object]:
     """Return a next action without its UPI link."""
     return {name: value for name, value in next_action.items() if name != "upi"}
 

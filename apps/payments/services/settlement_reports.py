@@ -6,7 +6,6 @@ The calls use the network: no transaction may be open.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from apps.core.events import SYSTEM
@@ -52,8 +51,8 @@ def read_report_line(
     line: Mapping[str, str],
     *,
     gateway: str,
-    amount_from: Callable[[Any, str], int],
-    time_from: Callable[[Any, str], datetime | None],
+    amount_from: Callable[[Mapping[str, str], str], int],
+    time_from: Callable[[Mapping[str, str], str], datetime | None],
     is_fee_net: bool,
 ) -> SettlementRow | None:
     """

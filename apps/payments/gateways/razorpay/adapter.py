@@ -251,8 +251,8 @@ class Razorpay(RazorpayLinks):
         self,
         line: Mapping[str, str],
         *,
-        amount_from: Callable[[Any, str], int],
-        time_from: Callable[[Any, str], datetime | None],
+        amount_from: Callable[[Mapping[str, str], str], int],
+        time_from: Callable[[Mapping[str, str], str], datetime | None],
         is_fee_net: bool,
     ) -> SettlementRow | None:
         """Read a line of a downloaded report, by the names of the API; None if it is not settled yet."""

@@ -7,7 +7,7 @@ we win or the dispute is closed, the gateway returns it. If we lose, it is poste
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from django.db import transaction
@@ -150,7 +150,7 @@ def _store(
 
 
 def _record(
-    order: "Order", dispute: Dispute, changed: Mapping[str, Any], *, is_new: bool, actor: Actor, now: datetime
+    order: "Order", dispute: Dispute, changed: Mapping[str, object], *, is_new: bool, actor: Actor, now: datetime
 ) -> bool:
     """Store what a gateway's facts have changed, and return whether there is an event of it."""
     known_event = events.DISPUTE_OPENED if is_new else events.DISPUTE_UPDATED

@@ -1,7 +1,7 @@
 """Refunds that failed at the gateway and are paid by a bank transfer of our own: held for it, then confirmed."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
@@ -135,7 +135,7 @@ def _check_money_is_left(order: "Order", attempt: PaymentAttempt, refund: Refund
     value_lines(order, refund_line_inputs(refund))
 
 
-def _reinstate(order: "Order", refund: Refund, *, now: datetime) -> dict[str, Any]:
+def _reinstate(order: "Order", refund: Refund, *, now: datetime) -> dict[str, object]:
     """Owe a failed refund again, and return its new values; none if it is held already."""
     if refund.status != RefundStatus.FAILED:
         return {}
@@ -145,7 +145,7 @@ def _reinstate(order: "Order", refund: Refund, *, now: datetime) -> dict[str, An
     return {"status": status, "line_amounts": refund.line_amounts}
 
 
-def _approval(refund: Refund, *, actor: Actor, now: datetime) -> dict[str, Any]:
+def _approval(refund: Refund, *, actor: Actor, now: datetime) -> dict[str, object]:
     return {} if refund.approved_by else {"approved_by": str(actor), "approved_at": now}
 
 
