@@ -8,7 +8,7 @@ from apps.core.admin_panels import Headline, add_headline, most_urgent
 from apps.orders.states import KEEPS_GOODS, OrderStatus
 from apps.payments import messages
 from apps.payments.selectors import disputes as dispute_selectors
-from apps.payments.selectors import payments
+from apps.payments.selectors import payments as payment_selectors
 from apps.payments.selectors import refunds as refund_selectors
 from apps.payments.states import (
     LINK_CHANNELS,
@@ -48,7 +48,7 @@ def _of_dispute(dispute: Any) -> Headline | None:
 
 
 def _reviews_headline(order: Any) -> Headline | None:
-    attempts = payments.list_attempts_to_review().filter(payment__order_id=order.pk).select_related("payment")
+    attempts = payment_selectors.list_attempts_to_review().filter(payment__order_id=order.pk).select_related("payment")
     for attempt in attempts.order_by("pk"):
         if attempt.status == AttemptStatus.CAPTURED:
             return Headline(80, messages.money_to_decide(attempt.amount, attempt.payment.amount), "danger")
@@ -111,7 +111,7 @@ def _of_processed(order: Any, goods: str) -> Headline:
 
 def _of_live_payment(order: Any) -> Headline | None:
     """Return what becomes of the open payment of an order: whether somebody is paying, or until when it can be paid and how."""
-    payment = payments.find_live_payment(order.pk)
+    payment = payment_selectors.find_live_payment(order.pk)
     if order.status != OrderStatus.PENDING_PAYMENT or payment is None or payment.live_until <= clock.now():
         return None
     return Headline(31, _open_payment_text(payment), "info")
@@ -132,7 +132,9 @@ def _failed_attempts_headline(order: Any) -> Headline | None:
     """Return that the last attempt of an unpaid order failed, unless another one is under way."""
     if order.status != OrderStatus.PENDING_PAYMENT or order.under_review_amount:
         return None
-    attempts = [attempt for payment in payments.list_payments_of_order(order.pk) for attempt in payment.attempts.all()]
+    attempts = [
+        attempt for payment in payment_selectors.list_payments_of_order(order.pk) for attempt in payment.attempts.all()
+    ]
     last = attempts[-1] if attempts else None
     if last is None or last.status != AttemptStatus.FAILED:
         return None
