@@ -156,3 +156,25 @@ class TestArchitecture:
 
         assert len(named) >= 8
         assert named - all_events() == set()
+
+
+class TestWhereToChange:
+    """docs/where-to-change.md leads from the words of the trade to modules and functions that exist."""
+
+    ROWS = re.findall(
+        r"^\| ([^|]+) \| `(apps/[\w/]+\.py)` \| ([^|]*) \|$", (ROOT / "docs" / "where-to-change.md").read_text(), re.MULTILINE
+    )
+
+    def test_modules_exist(self) -> None:
+        assert len(self.ROWS) >= 70
+        assert [module for _, module, _ in self.ROWS if not (ROOT / module).exists()] == []
+
+    def test_functions_are_in_the_module_that_is_named(self) -> None:
+        named = [(module, name) for _, module, functions in self.ROWS for name in re.findall(r"`(\w+)`", functions)]
+
+        assert len(named) >= 60
+        assert [
+            name
+            for module, name in named
+            if not re.search(rf"^(def|class) {name}\b", (ROOT / module).read_text(), re.MULTILINE)
+        ] == []
