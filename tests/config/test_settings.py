@@ -352,16 +352,16 @@ WRONG_IN_PRODUCTION_AND_STAGING = [
      ("CORS_ALLOWED_ORIGINS must begin with https://, but one is 'http://shop.example'; "
      "for example CORS_ALLOWED_ORIGINS=https://shop.example.")),
     ("DATABASE_URL", "postgres://db.example/bahi",
-     ("DATABASE_URL would talk to db.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+     ("DATABASE_URL would connect to db.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
      "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
     ("DATABASE_URL", "postgres://db.example/bahi?sslmode=prefer",
-     ("DATABASE_URL would talk to db.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+     ("DATABASE_URL would connect to db.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
      "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
     ("REDIS_URL", "redis://redis.example:6379/0",
-     ("REDIS_URL would talk to redis.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+     ("REDIS_URL would connect to redis.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
      "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),
     ("EMAIL_URL", "smtp://user:password@mail.example:25",
-     ("EMAIL_URL would talk to mail.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+     ("EMAIL_URL would connect to mail.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
      "for example EMAIL_URL=smtp+tls://user:password@mail.example:587.")),
     ("RAZORPAY_KEY_SECRET", "sandbox_key_secret_0123456789",
      ("RAZORPAY_KEY_SECRET is published in Bahi's repository, so it is not secret; "
@@ -511,7 +511,7 @@ class TestReadEnvironment:
             "PORT must be a whole number from 0 to 65535, but it is 'x'; for example PORT=8000.",
             "PUBLIC_URL is not set; for example PUBLIC_URL=https://api.shop.example.",
             (
-                "REDIS_URL would talk to redis.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+                "REDIS_URL would connect to redis.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
                 "for example REDIS_URL=rediss://user:password@redis.example:6379/0."
             ),
         ]

@@ -157,7 +157,7 @@ class TestWhatIsRefunded:
         by_units = preview(signed_in(finance), two_lines, what="lines", units_1="1", amount="500")
         by_amount = preview(signed_in(finance), two_lines, what="amount", amount="59")
 
-        later = "lowers what its other units are worth if they are refunded later."
+        later = "reduces what its other units are worth in later refunds."
         assert f"₹354.00 of {shirts.name}<br>₹146.00 of {shoes.name}" in by_units
         assert later in by_units
         assert f"₹35.40 of {shirts.name}<br>₹23.60 of {shoes.name}" in by_amount
@@ -183,8 +183,8 @@ class TestWhatIsRefunded:
         content = signed_in(finance).get(address(two_lines)).content.decode()
 
         assert (
-            "3 can be refunded; one was sold for ₹118.00 and is worth ₹106.20, because refunds of this order have taken ₹35.40"
-            " of this item before."
+            "3 can be refunded; one was sold for ₹118.00 and is worth ₹106.20, because refunds of this order have already taken ₹35.40"
+            " of this item."
         ) in content
         assert "one was sold for ₹236.00 and is worth ₹212.40" in content
 
@@ -227,7 +227,7 @@ class TestWhatIsRefunded:
 
         assert "UPI, ga***@upi" in content
         assert "You may decide this alone" in content
-        assert "Goods came back. Too small" in content
+        assert "Goods were returned. Too small" in content
         assert "Nothing is left to refund afterwards." in content
         assert (
             "The buyer is notified by SMS and in-app message when the refund is on its way, and again when it has been paid."
@@ -389,7 +389,7 @@ class TestSubmittingTwice:
 
         second = client.post(address(two_lines), {**shown, "amount": "200"}, follow=True).content.decode()
 
-        assert "This page was already submitted with other values, so nothing was done this time." in second
+        assert "This page was already submitted with other values, so nothing was changed this time." in second
         assert state() == after
 
     def test_a_refused_page_may_be_submitted_again(self, two_lines: Order, finance: Any, monkeypatch: Any) -> None:
