@@ -103,7 +103,7 @@ class TestDescriptions:
             ("TV", "The name of the product has 2 characters; a GST invoice needs at least 3. Write it out in full."),
             (
                 'Television 43"',
-                'The name of the product has a quotation mark (") or a backslash (\\), which a GST invoice cannot carry. Leave it out.',
+                'The name of the product has a quotation mark (") or a backslash (\\), which a GST invoice cannot contain. Remove it.',
             ),
         ],
     )
