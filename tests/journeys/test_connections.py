@@ -20,7 +20,8 @@ from tests.support.web_server import (
     running_web,
 )
 
-pytestmark = pytest.mark.timeout(600)
+# The mark makes the test database, which the web process reads, also where this file is run alone.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.django_db]
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 LAST = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
