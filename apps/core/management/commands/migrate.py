@@ -1,4 +1,4 @@
-"""`manage.py migrate`: Django's own, which asks before a reversal deletes amounts or quantities."""
+"""`manage.py migrate`: Django's own, which refuses a reversal that would delete data."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,60 +7,72 @@ from django.core.management.base import CommandParser
 from django.core.management.commands import migrate
 from django.db import connections
 from django.db.migrations import AddField, CreateModel, Migration
-from django.db.migrations.loader import MigrationLoader
-from django.db.models import QuerySet
+from django.db.migrations.exceptions import AmbiguityError
+from django.db.migrations.executor import MigrationExecutor
 
 from apps.core.management.operating import OperatorCommand
 
 
 class Command(OperatorCommand, migrate.Command):
     help = (
-        "Bring the tables to the version of the code, or to a named migration. A reversal that would delete amounts or"
-        " quantities is refused unless --delete-amounts allows it."
+        "Bring the tables to the version of the code, or to a named migration. A reversal that would delete rows, or columns"
+        " with amounts or quantities, is refused unless --delete-data allows it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "--delete-amounts",
+            "--delete-data",
             action="store_true",
-            help="also reverse migrations whose columns hold amounts or quantities, which are deleted for good",
+            help="also reverse migrations whose tables have rows, or whose columns hold amounts or quantities; they are deleted",
         )
 
-    def handle(self, *args: Any, delete_amounts: bool = False, **options: Any) -> None:
-        self.may_delete, self.database = delete_amounts, options["database"]
+    def handle(self, *args: Any, delete_data: bool = False, **options: Any) -> None:
+        if options["migration_name"] and not options["fake"] and not delete_data:
+            self._check_reversal(options["database"], options["app_label"], options["migration_name"])
         super().handle(*args, **options)
 
-    def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
-        """Refuse to reverse a migration whose columns hold amounts or quantities, before anything of it is reversed."""
-        if action == "unapply_start" and not fake and not self.may_delete:
-            found = sorted(set(_find_filled_columns(migration, database=self.database)))
-            if found:
-                raise self.fail(
-                    f"Reversing {migration} would delete the amounts or quantities in {', '.join(found)}. It was not reversed."
-                    " Make a backup, then run the command again with --delete-amounts."
-                )
-        super().migration_progress_callback(action, migration, fake)
+    def _check_reversal(self, database: str, app_label: str, migration_name: str) -> None:
+        """Refuse a plan of which any step would delete data, before the first step."""
+        executor = MigrationExecutor(connections[database])
+        plan = _plan_to(executor, app_label, migration_name)
+        found = sorted(
+            {lost for migration, is_reversed in plan if is_reversed for lost in _find_losses(executor, migration)}
+        )
+        if found:
+            raise self.fail(
+                f"Going back to {app_label} {migration_name} would delete the data in {', '.join(found)}. Nothing was changed."
+                " Make a backup, then run the command again with --delete-data."
+            )
 
 
-def _find_filled_columns(migration: Migration, *, database: str) -> Iterator[str]:
-    """Yield `table.column` for each amount or quantity that the migration has added and that a row holds."""
+def _plan_to(executor: MigrationExecutor, app_label: str, migration_name: str) -> list[tuple[Migration, bool]]:
+    """Return the steps to a migration, each with whether it is a reversal; none if there is no such migration, which Django reports."""
+    try:
+        name = (
+            None
+            if migration_name == "zero"
+            else executor.loader.get_migration_by_prefix(app_label, migration_name).name
+        )
+        return executor.migration_plan([(app_label, name)])
+    except (AmbiguityError, KeyError):
+        return []
+
+
+def _find_losses(executor: MigrationExecutor, migration: Migration) -> Iterator[str]:
+    """Yield each table with rows, and each column with amounts or quantities, that a migration has added."""
     from apps.core.admin_fields import is_money, is_quantity
 
-    state = MigrationLoader(connections[database]).project_state((migration.app_label, migration.name))
-    for model_name, field_names in _list_added_fields(migration):
-        model = state.apps.get_model(migration.app_label, model_name)
-        rows: QuerySet[Any] = model._default_manager.using(database)
-        for field in map(model._meta.get_field, field_names):
-            if (is_money(field) or is_quantity(field)) and rows.exclude(**{f"{field.name}__isnull": True}).exclude(
-                **{field.name: 0}
-            ).exists():
-                yield f"{model._meta.db_table}.{field.column}"
-
-
-def _list_added_fields(migration: Migration) -> Iterator[tuple[str, list[str]]]:
+    history = executor.loader.project_state((migration.app_label, migration.name)).apps
     for operation in migration.operations:
         if isinstance(operation, CreateModel):
-            yield operation.name, [name for name, _ in operation.fields]
+            model = history.get_model(migration.app_label, operation.name)
+            rows = model._default_manager.using(executor.connection.alias)
+            if rows.exists():
+                yield str(model._meta.db_table)
         elif isinstance(operation, AddField):
-            yield operation.model_name, [operation.name]
+            model = history.get_model(migration.app_label, operation.model_name)
+            field = model._meta.get_field(operation.name)
+            filled = model._default_manager.using(executor.connection.alias).exclude(**{f"{field.name}__isnull": True})
+            if (is_money(field) or is_quantity(field)) and filled.exclude(**{field.name: 0}).exists():
+                yield f"{model._meta.db_table}.{field.column}"
