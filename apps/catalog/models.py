@@ -12,7 +12,7 @@ from django.db.models.functions import Upper
 from apps.catalog.rules import StockCounts
 from apps.catalog.states import MovementKind, ReservationStatus
 from apps.core.errors import NotFound
-from apps.core.models import FROZEN, Record, Subject, UpdatedAtField
+from apps.core.models import FROZEN, Record, Subject, UpdatedAtField, whole_units
 from apps.core.quantities import to_units
 from apps.tax.rules import UQCS
 
@@ -182,6 +182,9 @@ class StockLevel(models.Model):
                 condition=models.Q(reserved_milli__gte=0, reserved_milli__lte=models.F("on_hand_milli")),
                 name="stock_not_oversold",
             ),
+            models.CheckConstraint(
+                condition=whole_units("on_hand_milli", "reserved_milli"), name="stock_is_whole_units"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -208,6 +211,7 @@ class StockMovement(Record):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=~models.Q(quantity_milli=0), name="movement_quantity_not_zero"),
+            models.CheckConstraint(condition=whole_units("quantity_milli"), name="movement_is_whole_units"),
             models.UniqueConstraint(
                 fields=["variant", "location", "kind", "reference"],
                 condition=models.Q(reference__isnull=False),
@@ -240,6 +244,7 @@ class Reservation(Record):
         constraints = [
             models.UniqueConstraint(fields=["reference", "location"], name="one_reservation_per_line_and_location"),
             models.CheckConstraint(condition=models.Q(quantity_milli__gt=0), name="reservation_quantity_positive"),
+            models.CheckConstraint(condition=whole_units("quantity_milli"), name="reservation_is_whole_units"),
         ]
         indexes = [
             models.Index(

@@ -29,10 +29,12 @@ def update_stock_counts(
 
     It adds to what is stored and never writes a count that was read before, so that the CHECK on the table refuses an
     oversell even if the caller has forgotten to lock.
+
+    :raises LookupError: if one of the stock levels does not exist; then the caller's transaction must be rolled back
     """
     reserved, on_hand = reserved or {}, on_hand or {}
     keys = sorted(reserved.keys() | on_hand.keys())
-    fetch_all(
+    updated = fetch_all(
         _UPDATE_COUNTS,
         {
             "now": now,
@@ -42,3 +44,5 @@ def update_stock_counts(
             "on_hand": [on_hand.get(key, 0) for key in keys],
         },
     )
+    if len(updated) != len(keys):
+        raise LookupError("a stock level that is to change does not exist")

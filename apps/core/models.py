@@ -6,10 +6,12 @@ from uuid import UUID
 import pgtrigger
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.functions import Mod
 from django.db.models.lookups import Exact
 
 from apps.core import clock, ids
 from apps.core.dates import format_instant
+from apps.core.quantities import PER_UNIT
 
 #: Immutable rows: the database itself refuses UPDATE and DELETE by any caller.
 FROZEN = pgtrigger.Protect(name="frozen", operation=pgtrigger.Update | pgtrigger.Delete)
@@ -164,6 +166,11 @@ def all_null(*names: str) -> models.Q:
     """
     nonnulls = models.Func(*names, function="num_nonnulls", output_field=models.IntegerField())
     return models.Q(Exact(nonnulls, models.Value(0)))
+
+
+def whole_units(*names: str) -> models.Q:
+    """Return the condition that quantities are whole numbers of units, as long as all that is sold is counted in pieces."""
+    return models.Q(*(Exact(Mod(models.F(name), models.Value(PER_UNIT)), models.Value(0)) for name in names))
 
 
 class HandlerRun(models.Model):

@@ -3,7 +3,7 @@
 import pgtrigger
 from django.db import models
 
-from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
+from apps.core.models import FROZEN, NOT_DELETED, Record, Subject, whole_units
 from apps.core.quantities import to_units
 from apps.invoicing.states import DocumentType, InvoiceStatus
 
@@ -163,7 +163,10 @@ class InvoiceLine(Record):
     total_amount = models.BigIntegerField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["invoice", "position"], name="one_invoice_line_per_position")]
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="one_invoice_line_per_position"),
+            models.CheckConstraint(condition=whole_units("quantity_milli"), name="invoice_line_is_whole_units"),
+        ]
         triggers = [FROZEN]
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Collate, Reverse
 
 from apps.core.errors import NotFound
-from apps.core.models import NOT_DELETED, Record, Subject, all_null
+from apps.core.models import NOT_DELETED, Record, Subject, all_null, whole_units
 from apps.core.quantities import to_units
 from apps.orders.states import OrderStatus
 from apps.tax.rules import state_name
@@ -242,6 +242,12 @@ class OrderLine(Record):
         constraints = [
             models.UniqueConstraint(fields=["order", "position"], name="one_line_per_position"),
             models.CheckConstraint(condition=models.Q(quantity_milli__gt=0), name="line_quantity_positive"),
+            models.CheckConstraint(
+                name="line_is_whole_units",
+                condition=whole_units(
+                    "quantity_milli", "dispatched_milli", "delivered_milli", "returned_milli", "cancelled_milli"
+                ),
+            ),
             models.CheckConstraint(
                 name="line_counters_within_quantity",
                 condition=models.Q(

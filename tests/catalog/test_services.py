@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from apps.catalog import selectors, services
+from apps.catalog import selectors, services, sql
 from apps.catalog.models import (
     MAIN_LOCATION_ID,
     CategoryNotFound,
@@ -443,11 +443,15 @@ class TestStockOfSeveralLocations:
     def shirt(self) -> Variant:
         variant = make_variant(stock=2)
         shop = Location.objects.create(code="shop", name="Shop in Pune")
-        StockLevel.objects.create(variant=variant, location=shop)
-        services.adjust_stock(
-            variant_id=variant.pk, location_id=shop.pk, quantity=5, kind=MovementKind.RECEIPT, reason="moved", actor=SYSTEM,
-            now=clock.now(),
-        )  # fmt: skip
+        StockLevel.objects.create(variant=variant, location=shop, on_hand_milli=5_000)
+        StockMovement.objects.create(
+            variant=variant,
+            location=shop,
+            kind=MovementKind.RECEIPT,
+            quantity_milli=5_000,
+            reason="moved",
+            actor="system",
+        )
         return variant
 
     def test_counts_are_summed_over_locations(self, shirt: Variant) -> None:
@@ -457,13 +461,15 @@ class TestStockOfSeveralLocations:
 
         assert (found.on_hand, found.reserved, found.available) == (7, 1, 6)
 
-    def test_adjustment_changes_its_location_alone(self, shirt: Variant) -> None:
-        levels = StockLevel.objects.filter(variant=shirt).order_by("on_hand_milli")
+    def test_adjustment_changes_the_main_location_alone(self, shirt: Variant) -> None:
+        services.adjust_stock(variant_id=shirt.pk, quantity=-1, reason="broken", actor=SYSTEM, now=clock.now())
 
-        assert [level.counts.on_hand for level in levels] == [2, 5]
-        assert list(
-            StockMovement.objects.filter(variant=shirt).order_by("pk").values_list("location__code", "quantity_milli")
-        ) == [("main", 2_000), ("shop", 5_000)]
+        levels = StockLevel.objects.filter(variant=shirt).order_by("on_hand_milli")
+        assert [(level.location.code, level.counts.on_hand) for level in levels] == [("main", 1), ("shop", 5)]
+
+    def test_a_stock_level_that_does_not_exist_is_not_changed_in_silence(self, shirt: Variant) -> None:
+        with pytest.raises(LookupError, match="a stock level that is to change does not exist"):
+            sql.update_stock_counts(on_hand={(shirt.pk, NOBODY): 1_000}, now=clock.now())
 
     def test_units_of_another_location_are_not_reserved_with_those_of_the_main_one(self, shirt: Variant) -> None:
         with pytest.raises(services.InsufficientStock) as refused:
@@ -493,6 +499,14 @@ class TestListSaleableVariants:
             assert all(variant.product.name for variant in found.values())
 
         assert len(queries) == 1
+
+
+@pytest.mark.parametrize("column", ["on_hand_milli", "reserved_milli"])
+def test_the_database_itself_refuses_parts_of_a_unit(column: str) -> None:
+    make_variant(stock=5)
+
+    with pytest.raises(IntegrityError, match="stock_is_whole_units"), transaction.atomic():
+        StockLevel.objects.update(**{column: 1_500})
 
 
 def test_the_database_itself_refuses_an_oversell() -> None:

@@ -41,12 +41,11 @@ def adjust_stock(
     quantity: int,
     reason: str,
     kind: MovementKind = MovementKind.ADJUSTMENT,
-    location_id: UUID = MAIN_LOCATION_ID,
     actor: Actor,
     now: datetime,
 ) -> StockMovement:
     """
-    Add units of a variant at a location, or remove some (negative), with a movement that has the reason.
+    Add units of a variant at the main location, or remove some (negative), with a movement that has the reason.
 
     `kind` is RECEIPT for goods that a supplier brought, ADJUSTMENT for what a count or a breakage corrects.
 
@@ -60,7 +59,7 @@ def adjust_stock(
     if kind == MovementKind.RECEIPT and quantity < 0:
         raise InvalidStockQuantity(param="quantity")
     variant = locks.lock_variant(variant_id)
-    key = variant_id, location_id
+    key = variant_id, MAIN_LOCATION_ID
     stock = locks.lock_stock([key])[key].counts
 
     if stock.on_hand + quantity < stock.reserved:
@@ -71,7 +70,7 @@ def adjust_stock(
     sql.update_stock_counts(on_hand={key: to_milli(quantity)}, now=now)
     movement = StockMovement.objects.create(
         variant_id=variant_id,
-        location_id=location_id,
+        location_id=MAIN_LOCATION_ID,
         kind=kind,
         quantity_milli=to_milli(quantity),
         reason=reason,
@@ -79,7 +78,7 @@ def adjust_stock(
         created_at=now,
     )
 
-    level = {"location_id": str(location_id), "on_hand_milli": stock.on_hand_milli + movement.quantity_milli}
+    level = {"location_id": str(MAIN_LOCATION_ID), "on_hand_milli": stock.on_hand_milli + movement.quantity_milli}
     change(variant, events.STOCK_ADJUSTED, {}, actor=actor, event_reason=reason, event_values=level, now=now)
 
     return movement

@@ -5,7 +5,7 @@ from django.db import models
 
 from apps.core.errors import NotFound
 from apps.core.external_calls import PolledModel, PolledQuerySet
-from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
+from apps.core.models import FROZEN, NOT_DELETED, Record, Subject, whole_units
 from apps.core.money import rupees
 from apps.core.quantities import to_units
 from apps.payments.models.payments import Payment, PaymentAttempt
@@ -157,6 +157,7 @@ class RefundLine(Record):
         constraints = [
             models.UniqueConstraint(fields=["refund", "order_line"], name="one_refund_line_per_order_line"),
             models.CheckConstraint(condition=models.Q(quantity_milli__gt=0), name="refund_line_has_a_quantity"),
+            models.CheckConstraint(condition=whole_units("quantity_milli"), name="refund_line_is_whole_units"),
         ]
         triggers = [FROZEN]
 
