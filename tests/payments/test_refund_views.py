@@ -438,6 +438,17 @@ def test_transfer_is_awaited_first_and_then_confirmed(client_of: Clients, financ
     assert done["ETag"] == f'"v{done.json()["version"]}"'
 
 
+@pytest.mark.parametrize("reference", ["", " ", "\u200b", None])
+def test_a_blank_reference_is_no_request_to_hold(client_of: Clients, finance: Any, paid: Any, reference: Any) -> None:
+    refund = refund_that_is("failed", paid)
+
+    refused = post(client_of(finance), url_of(refund, "/confirm-transfer"), {"reference": reference}, key="some-key-1")
+
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "reference")
+    refund.refresh_from_db()
+    assert (refund.status, refund.transfer_reference) == ("failed", "")
+
+
 # Withdrawing ----------------------------------------------------------------------------------------------------------
 
 

@@ -61,7 +61,7 @@ class RefundReasonRequest(RequestSerializer):
 class ConfirmTransferRequest(RequestSerializer):
     """The bank's reference of our own transfer. Without it, the refund is held until the transfer is made."""
 
-    reference = StrictCharField(max_length=80, required=False, allow_blank=True, default="")
+    reference = StrictCharField(max_length=80, required=False)
 
 
 class CancelOrderRequest(RequestSerializer):

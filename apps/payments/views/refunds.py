@@ -108,10 +108,10 @@ class RefundViewSet(ListModelMixin, ApiViewSet):
     @action(detail=True, methods=["post"], url_path="confirm-transfer")
     @idempotent(required=True)
     def confirm_transfer(self, request: Request, refund_id: str) -> Response:
-        reference = self.read_body()["reference"]
+        reference = self.read_body().get("reference")
         refund = selectors.get_refund(public_pk(Refund, refund_id))
         actor, now = get_actor(request), clock.now()
-        if not reference:
+        if reference is None:
             return self._shown(bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=now))
         return self._shown(
             bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=actor, now=now)
