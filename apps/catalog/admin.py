@@ -15,9 +15,11 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 from apps.catalog import messages, rules, selectors
 from apps.catalog.models import Category, Location, Product, Reservation, StockMovement, Variant
 from apps.catalog.services import products, stock_adjustments
+from apps.catalog.states import MovementKind
 from apps.core import clock
 from apps.core.admin_actions import staff_actor
 from apps.core.admin_confirmations import Confirmation
+from apps.core.admin_fields import UnitsField
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ServiceAdmin, link
 from apps.core.money import rupees
 from apps.tax import rules as tax
@@ -211,7 +213,11 @@ class LocationAdmin(ReadOnlyAdmin):
 class StockMovementForm(forms.ModelForm):  # type: ignore[type-arg]
     """What came in or went out, in whole units."""
 
-    quantity = forms.IntegerField(
+    kind = forms.ChoiceField(
+        choices=[(kind.value, kind.label) for kind in (MovementKind.RECEIPT, MovementKind.ADJUSTMENT)],
+        widget=UnfoldAdminSelectWidget(),
+    )
+    quantity = UnitsField(
         help_text="A positive number adds units, a negative one removes them.",
         widget=UnfoldAdminIntegerFieldWidget({"inputmode": "text"}),
     )

@@ -83,8 +83,19 @@ class PercentField(forms.DecimalField):
         return f"{value / 100:g}" if isinstance(value, int) else value
 
     def clean(self, value: Any) -> Any:
+        if isinstance(value, str) and not value.isascii():
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
         percent = super().clean(value)
         return None if percent is None else int(percent * 100)
+
+
+class UnitsField(forms.IntegerField):
+    """A whole number that people type in the digits 0 to 9; Python alone would read those of other scripts too."""
+
+    def to_python(self, value: Any) -> int | None:
+        if isinstance(value, str) and not value.isascii():
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
 
 
 def is_money(field: Any) -> bool:

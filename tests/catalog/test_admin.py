@@ -273,6 +273,18 @@ def test_a_movement_books_a_delivery(desk: Client, shirt: Variant) -> None:
     assert StockMovement.objects.count() == 2
 
 
+@pytest.mark.parametrize("changed", [{"kind": "dispatch"}, {"kind": "return"}, {"quantity": "\uff11\uff12"}])
+def test_the_form_of_a_movement_refuses_what_the_api_refuses(
+    desk: Client, shirt: Variant, changed: dict[str, str]
+) -> None:
+    form = {"variant": str(shirt.pk), "kind": "receipt", "quantity": "7", "reason": "Delivery note 771"}
+
+    assert desk.post("/admin/catalog/stockmovement/add/", {**form, **changed}).status_code == 200
+
+    assert stock_of(shirt).on_hand == 5
+    assert StockMovement.objects.count() == 1
+
+
 def test_stock_movements_and_reservations_are_not_edited_by_anybody(
     client: Client, administrator: Any, shirt: Variant
 ) -> None:

@@ -90,7 +90,7 @@ class TestPercentField:
         assert form.cleaned_data["rate"] == basis_points
         assert f'value="{typed}"' in str(RateForm(initial={"rate": basis_points})["rate"])
 
-    @pytest.mark.parametrize("typed", ["1800", "18.005", "-1", "x", ""])
+    @pytest.mark.parametrize("typed", ["1800", "18.005", "-1", "x", "", "\uff11\uff18"])
     def test_what_is_no_rate_is_refused(self, typed: str) -> None:
         assert "rate" in RateForm({"rate": typed}).errors
 
