@@ -25,9 +25,10 @@ answers under `/api` has one shape:
 ```
 
 Programs handle errors by `code`, which is stable: a code is never renamed, removed or given another meaning inside
-`/api/v1`, and new ones may be added. `message` is a sentence for people and may be reworded. `param` names the field or
-parameter that is wrong. `request_id` is also the header `X-Request-Id`: include it when you ask for help. A code with several
-rows has several causes; its message says which. Codes of the back office and of `manage.py` commands are listed too.
+`/api/v1`, and new ones may be added. `message` is a sentence for people and may be reworded. `param` names the field
+or parameter that is wrong. `request_id` is also the header `X-Request-Id`: include it when you ask for help. A code
+with several rows has several causes; its message says which. Codes of the back office and of `manage.py` commands are
+listed too.
 """
 
 _FIELDS = """\

@@ -162,7 +162,9 @@ class TestWhereToChange:
     """docs/where-to-change.md leads from the words of the trade to modules and functions that exist."""
 
     ROWS = re.findall(
-        r"^\| ([^|]+) \| `(apps/[\w/]+\.py)` \| ([^|]*) \|$", (ROOT / "docs" / "where-to-change.md").read_text(), re.MULTILINE
+        r"^\| ([^|]+) \| `(apps/[\w/]+\.py)` \| ([^|]*) \|$",
+        (ROOT / "docs" / "where-to-change.md").read_text(),
+        re.MULTILINE,
     )
 
     def test_modules_exist(self) -> None:

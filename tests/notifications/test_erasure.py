@@ -215,8 +215,8 @@ class TestRefusal:
             erase(owner, now=PLACED + timedelta(days=30, seconds=-1))
 
         assert str(refusal.value.text) == (
-            f"Order {order.number} was confirmed on 1 Oct 2026. Its customer can be erased from 31 Oct 2026 on, when nothing can be "
-            "returned any more."
+            f"Order {order.number} was confirmed on 1 Oct 2026. Its customer can be erased from 31 Oct 2026, after the "
+            "return period."
         )
         assert everything_of(owner) == before
         assert erase(owner, now=PLACED + timedelta(days=30)).erased_at is not None
