@@ -34,7 +34,7 @@ from apps.notifications.messages import (
 )
 from apps.notifications.models import Notification
 from apps.notifications.selectors.messages import list_notifications_of_order, list_notifications_to_user
-from apps.notifications.services import composition, resends
+from apps.notifications.services import notifications, resends
 from apps.notifications.states import NOT_SENT, Channel, NotificationStatus
 
 _MAX_MESSAGES = 100
@@ -165,7 +165,7 @@ def _confirm_resend(request: HttpRequest, page: NotificationAdmin, chosen: list[
 def _resend_outcome(notification: Notification) -> str:
     if notification.status not in NOT_SENT:
         return "The message is not sent again, because it was sent or is about to be sent."
-    if not composition.is_still_valid(notification):
+    if not notifications.is_still_valid(notification):
         return "The message is not sent again, because it is no longer true."
     if notification.status == NotificationStatus.UNKNOWN:
         return "The message is sent again. It may already have arrived, so the recipient may receive it twice."
@@ -191,7 +191,7 @@ add_object_action(
     ObjectAction(
         name="resend", title="Send again", permission="notifications.change_notification", perform=_resend, icon="send",
         forecast=_preview_resend, is_available=lambda notification: notification.status in NOT_SENT,
-        blocked_reason=lambda one: "" if composition.is_still_valid(one) else resends.NotificationOutdated.message,
+        blocked_reason=lambda one: "" if notifications.is_still_valid(one) else resends.NotificationOutdated.message,
     ),
 )  # fmt: skip
 
@@ -259,7 +259,7 @@ add_headline("orders.order", _unsent_headline)
 def _preview_cancellation(order: Any) -> list[tuple[str, str]]:
     return [
         (f"{channel.label} to the buyer", text.strip())
-        for channel, text in composition.preview_cancellation_messages(order)
+        for channel, text in notifications.preview_cancellation_messages(order)
     ]
 
 
@@ -267,7 +267,7 @@ add_forecast("orders.order", "cancel", _preview_cancellation)
 
 
 def _preview_refund(order: Any) -> list[tuple[str, str]]:
-    channels = composition.list_channels(order.customer, "refund_initiated")
+    channels = notifications.list_channels(order.customer, "refund_initiated")
     return [("Message", refund_will_be_notified(channels))]
 
 
@@ -276,7 +276,7 @@ def _preview_approval(refund: Any) -> list[tuple[str, str]]:
 
 
 def _preview_payment_link(order: Any) -> list[tuple[str, str]]:
-    channels = composition.list_channels(order.customer, "payment_link_created")
+    channels = notifications.list_channels(order.customer, "payment_link_created")
     return [("Message", payment_link_will_be_sent(channels))]
 
 

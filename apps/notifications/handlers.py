@@ -4,12 +4,12 @@ from datetime import datetime
 
 from apps.core.models import Event
 from apps.core.relay import calls_external
-from apps.notifications.services import composition, delivery, erasure
+from apps.notifications.services import delivery, erasure, notifications
 
 
 def notify(*, event: Event, now: datetime) -> None:
     """Create the messages about an event, which `rules.MESSAGES_OF_EVENT` names."""
-    composition.notify(event=event, now=now)
+    notifications.notify(event=event, now=now)
 
 
 @calls_external

@@ -99,7 +99,9 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
         actor = staff_actor(request)
         for order in queryset:
             try:
-                cancellation.cancel_order(order_id=order.pk, actor=actor, reason="Cancelled by staff", now=clock.now())
+                cancellation.cancel_unpaid_order(
+                    order_id=order.pk, actor=actor, reason="Cancelled by staff", now=clock.now()
+                )
             except BahiError as error:
                 self.message_user(request, error.text, notices.ERROR)
             else:

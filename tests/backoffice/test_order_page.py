@@ -408,7 +408,7 @@ class TestHeadline:
         )
 
     def test_a_cancelled_order_says_when_and_why(self, order: Order) -> None:
-        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="Ordered twice", now=order.placed_at)
+        services.cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="Ordered twice", now=order.placed_at)
 
         assert headline_of(order) == (
             f"The order was cancelled on {format_instant(order.placed_at)} with the reason “Ordered twice”. No action is needed."

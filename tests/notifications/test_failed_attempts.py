@@ -12,7 +12,7 @@ from apps.core import clock
 from apps.core.models import Event
 from apps.notifications import services
 from apps.notifications.models import Notification
-from apps.notifications.services import composition
+from apps.notifications.services import notifications
 from apps.notifications.states import NotificationStatus
 from apps.orders import locks as order_locks
 from apps.orders import selectors as orders
@@ -134,7 +134,7 @@ class TestTwoFailuresAtOnce:
         self, events: list[Event], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         both_have_looked = threading.Barrier(2)
-        has_duplicate = composition.has_duplicate
+        has_duplicate = notifications.has_duplicate
 
         def look_together(row: Notification) -> bool:
             found = has_duplicate(row)
@@ -143,7 +143,7 @@ class TestTwoFailuresAtOnce:
             return bool(found)
 
         monkeypatch.setattr(order_locks, "lock_order", orders.get_order)
-        monkeypatch.setattr(composition, "has_duplicate", look_together)
+        monkeypatch.setattr(notifications, "has_duplicate", look_together)
 
         self._notify_in_parallel(events)
 

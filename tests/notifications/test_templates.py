@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from apps.notifications import rules
-from apps.notifications.services import composition, rendering
+from apps.notifications.services import notifications, rendering
 from apps.notifications.states import Channel
 from tests.support.message_facts import FACTS, MESSAGE_TEMPLATES
 
@@ -33,7 +33,7 @@ class Tags(HTMLParser):
 
 
 def test_every_template_has_a_composer() -> None:
-    assert set(composition._COMPOSERS) == set(rules.MESSAGE_TEMPLATES)
+    assert set(notifications._COMPOSERS) == set(rules.MESSAGE_TEMPLATES)
 
 
 @pytest.mark.parametrize("message", MESSAGE_TEMPLATES, ids=lambda message: message.name)

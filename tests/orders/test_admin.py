@@ -51,7 +51,7 @@ def test_the_first_page_and_an_order_fit_a_phone(owner: Any, support: Any, desk:
 
 def test_shows_an_order_with_its_lines_and_timeline(owner: Any, support: Any, desk: Any) -> None:
     order = make_order(owner)
-    services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="Out of fashion", now=order.placed_at)
+    services.cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="Out of fashion", now=order.placed_at)
 
     content = desk(support).get(page_of(order)).content.decode()
 

@@ -35,7 +35,7 @@ ENDS = ("orders.order.confirmed", "orders.order.cancelled", "orders.order.expire
 
 
 def cancel(order: Order) -> Callable[[], Any]:
-    return lambda: services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=LATER)
+    return lambda: services.cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=LATER)
 
 
 def expire() -> Any:

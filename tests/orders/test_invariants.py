@@ -55,7 +55,7 @@ def lift(*constraints: str) -> None:
 def order(owner: Any) -> Order:
     """A confirmed order, beside which a waiting, a cancelled and an expired one are in order."""
     make_order(owner, now=NOW)
-    services.cancel_order(order_id=make_order(owner, now=NOW).pk, actor=SYSTEM, reason="", now=NOW)
+    services.cancel_unpaid_order(order_id=make_order(owner, now=NOW).pk, actor=SYSTEM, reason="", now=NOW)
     make_order(owner, now=NOW - timedelta(hours=1))
     services.expire_orders(now=NOW)
     return confirmed(owner)

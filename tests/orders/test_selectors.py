@@ -52,7 +52,7 @@ def test_staff_who_may_only_look_may_not_change(owner: Any, stranger: Any, suppo
 
 def test_lists_are_narrowed_by_state_and_time(owner: Any) -> None:
     waiting, cancelled = make_order(owner), make_order(owner)
-    services.cancel_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=NOW)
+    services.cancel_unpaid_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=NOW)
 
     def found(**wanted: str) -> list[Order]:
         return list(OrderFilterSet(data=wanted, queryset=selectors.list_visible_orders(user=owner)).qs)

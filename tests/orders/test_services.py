@@ -378,7 +378,7 @@ class TestUpdatePaymentTotals:
         variant = make_variant(stock=10)
         order = make_order(owner, [variant], now=NOW)
         if end == "cancelled":
-            services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
+            services.cancel_unpaid_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
         else:
             services.expire_orders(now=order.expires_at)
 
@@ -395,7 +395,7 @@ class TestCancelOrder:
         variant = make_variant(stock=10)
         order = make_order(owner, [(variant, 4)], now=NOW)
 
-        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=NOW)
+        services.cancel_unpaid_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=NOW)
 
         order.refresh_from_db()
         assert (order.status, order.cancelled_at, order.cancel_reason) == (OrderStatus.CANCELLED, NOW, "By mistake")
@@ -419,7 +419,7 @@ class TestCancelOrder:
         before = (stored_fields(order), traces(), reservations_of(order))
 
         with pytest.raises(services.OrderNotCancellable) as refusal:
-            services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
+            services.cancel_unpaid_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
 
         order.refresh_from_db()
         assert (stored_fields(order), traces(), reservations_of(order)) == before
@@ -428,26 +428,26 @@ class TestCancelOrder:
 
     def test_says_that_an_order_is_cancelled_already(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
-        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
+        services.cancel_unpaid_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
 
         with pytest.raises(services.OrderNotCancellable) as refusal:
-            services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
+            services.cancel_unpaid_order(order_id=order.pk, actor=actor_for(owner), reason="", now=NOW)
 
         assert refusal.value.text == f"Order {order.number} is already cancelled."
         assert refusal.value.code == "order_not_cancellable"
 
     def test_refuses_twice(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
-        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=NOW)
+        services.cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=NOW)
 
         with pytest.raises(services.OrderNotCancellable):
-            services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=NOW)
+            services.cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=NOW)
 
         assert len(event_types_of(order)) == 2
 
     def test_unknown_order_is_not_found(self) -> None:
         with pytest.raises(OrderNotFound):
-            services.cancel_order(order_id=uuid4(), actor=SYSTEM, reason="", now=NOW)
+            services.cancel_unpaid_order(order_id=uuid4(), actor=SYSTEM, reason="", now=NOW)
 
 
 class TestExpireOrders:
@@ -479,7 +479,7 @@ class TestExpireOrders:
     def test_leaves_paid_and_closed_orders_alone(self, owner: Any) -> None:
         paid, cancelled = make_order(owner, now=NOW), make_order(owner, now=NOW)
         update_totals(paid, 49_900)
-        services.cancel_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=NOW)
+        services.cancel_unpaid_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=NOW)
 
         assert services.expire_orders(now=NOW + timedelta(days=1)) == 0
 
@@ -525,7 +525,7 @@ def test_folding_the_events_of_an_order_gives_its_row(owner: Any, road: str) -> 
     if road == "confirmed":
         update_totals(order, 49_900)
     if road in ("cancelled", "paid late"):
-        services.cancel_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=NOW)
+        services.cancel_unpaid_order(order_id=order.pk, actor=actor_for(owner), reason="By mistake", now=NOW)
     if road == "paid late":
         update_totals(order, 49_900)
     if road == "expired":

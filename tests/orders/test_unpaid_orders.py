@@ -78,7 +78,7 @@ class TestUnpaidOrderLimit:
         if end == "paid":
             pay(orders[0])
         elif end == "cancelled":
-            services.cancel_order(order_id=orders[0].pk, actor=SYSTEM, reason="", now=NOW)
+            services.cancel_unpaid_order(order_id=orders[0].pk, actor=SYSTEM, reason="", now=NOW)
         else:
             Order.objects.filter(pk=orders[0].pk).update(expires_at=NOW)
             services.expire_orders(now=NOW + timedelta(minutes=1))

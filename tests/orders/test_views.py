@@ -293,7 +293,7 @@ class TestList:
 
     def test_filters_by_state(self, owner: Any, client_of: ClientOf) -> None:
         waiting, cancelled = make_order(owner), make_order(owner)
-        services.cancel_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=timezone.now())
+        services.cancel_unpaid_order(order_id=cancelled.pk, actor=SYSTEM, reason="", now=timezone.now())
 
         def numbers(status: str) -> list[str]:
             return [order["number"] for order in client_of(owner).get(ORDERS, {"status": status}).json()["data"]]
@@ -461,7 +461,7 @@ class TestRead:
         client = client_of(owner)
 
         same = client.get(url_of(order), headers={"If-None-Match": '"v1"'})
-        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=timezone.now())
+        services.cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=timezone.now())
         changed = client.get(url_of(order), headers={"If-None-Match": '"v1"'})
 
         assert (same.status_code, same.content) == (304, b"")
@@ -640,7 +640,7 @@ class TestAsOf:
         placed_at = timezone.now() - timedelta(hours=2)
         order = make_order(owner, now=placed_at)
         cancelled_at = placed_at + timedelta(minutes=10)
-        services.cancel_order(order_id=order.pk, actor=SYSTEM, reason="no", now=cancelled_at)
+        services.cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="no", now=cancelled_at)
         client = client_of(owner)
 
         def at(instant: datetime) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event, Incident
 from apps.ledger.models import LedgerEntry
 from apps.notifications.models import Notification
-from apps.payments.gateways import CredentialsRejected, EvidenceFile, Payer, get_gateway
+from apps.payments.gateways import CredentialsRejected, EvidenceFile, Payer, get_adapter
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
 from apps.payments.services import gateway_access, gateway_orders, ledger_accounts, payments
 from apps.payments.services import polling as payment_polling
@@ -124,14 +124,14 @@ class TestEveryCall:
         break_calls(sandbox, status)
 
         with pytest.raises(CredentialsRejected):
-            _CALLS[name](get_gateway("razorpay"))
+            _CALLS[name](get_adapter("razorpay"))
 
         calls = sandbox.control("GET", "/journal", service="razorpay", direction="in")["items"]
         assert len(calls) == 1
 
     def test_every_call_of_the_adapter_is_in_the_table(self) -> None:
         named = {name.split(" ")[0] for name in _CALLS} | {"list_link_payments"}
-        public = {name for name in dir(get_gateway("razorpay")) if not name.startswith("_") and name != "name"}
+        public = {name for name in dir(get_adapter("razorpay")) if not name.startswith("_") and name != "name"}
 
         assert public - LOCAL_METHODS - named == set()
 

@@ -16,7 +16,7 @@ from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.orders import selectors as orders
 from apps.orders.models import Order
-from apps.orders.services import cancel_order, expire_orders
+from apps.orders.services import cancel_unpaid_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.orders.states import PaymentStatus as OrderPaymentStatus
 from apps.payments.facts import GatewayOrder, GatewayPayment, GatewayRefund
@@ -248,7 +248,7 @@ class TestCustomerFee:
     def test_for_a_cancelled_order_is_refunded_with_the_fee(self, order: Any) -> None:
         payment = make_payment(order)
         payments.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
-        cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+        cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
         facts = with_fee(payment)
 
         attempt = apply_payment(facts)
@@ -709,7 +709,7 @@ class TestAcceptAttempt:
     def test_is_refused_for_a_cancelled_order(self, order: Any, approver: Any) -> None:
         payment = make_payment(order)
         payments.cancel_payment(payment_id=payment.pk, customer_id=None, actor=SYSTEM, now=clock.now())
-        cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+        cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
         attempt = apply_payment(make_gateway_payment(payment, amount=order.total_amount - 5_000))
         before = self.state_of(attempt)
 
@@ -992,7 +992,7 @@ class TestCancelOrder:
         attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 777))
         actor = actor_for(order.customer if by == "buyer" else finance)
 
-        order_cancellation.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
+        order_cancellation.cancel_unpaid_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
 
         reload(order)
         refund = Refund.objects.get()
@@ -1012,7 +1012,7 @@ class TestCancelOrder:
         actor = actor_for(order.customer if by == "buyer" else finance)
 
         with pytest.raises(refund_amounts.PaymentDisputed):
-            order_cancellation.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
+            order_cancellation.cancel_unpaid_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
 
         reload(order)
         assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, attempt.amount)
@@ -1023,7 +1023,9 @@ class TestCancelOrder:
         settings.REFUND_APPROVAL_THRESHOLD_PAISE = 100
         apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 777))
 
-        order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(order.customer), reason="", now=clock.now())
+        order_cancellation.cancel_unpaid_order(
+            order_id=order.pk, actor=actor_for(order.customer), reason="", now=clock.now()
+        )
 
         reload(order)
         assert (order.status, Refund.objects.get().status) == (OrderStatus.CANCELLED, "requires_approval")

@@ -9,7 +9,7 @@ from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.external_calls import GatewayCall
 from apps.ledger.models import LedgerTransaction
-from apps.orders.services import cancel_order, expire_orders
+from apps.orders.services import cancel_unpaid_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.models import Payment, PaymentAttempt
@@ -238,7 +238,7 @@ def test_authorized_payment_of_a_closed_order_is_not_captured(payment: Payment, 
     payment_services.cancel_payment(
         payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now()
     )
-    cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+    cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
     paid = checkout(sandbox, payment)
     sync(payment)
     assert sandbox.world.razorpay.payments[paid["razorpay_payment_id"]].status == "authorized"

@@ -18,7 +18,7 @@ from apps.ledger.models import LedgerEntry, LedgerTransaction
 from apps.orders.locks import OrderNotFound
 from apps.orders.models import Order
 from apps.orders.selectors import derive_payment_status
-from apps.orders.services import cancel_order, expire_orders
+from apps.orders.services import cancel_unpaid_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments.models import Payment, PaymentAttempt, PaymentNotFound
 from apps.payments.selectors import payments as selectors
@@ -90,7 +90,7 @@ def test_a_strangers_order_is_as_absent_as_one_that_does_not_exist(order: Any, s
 
 
 def test_an_order_that_does_not_await_money_gets_no_payment(order: Any) -> None:
-    cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+    cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
     with pytest.raises(payment_services.OrderNotPayable):
         start(order)
     assert Payment.objects.count() == 0
@@ -278,7 +278,7 @@ def test_payment_of_another_amount_is_booked_and_reviewed(
 def test_payment_for_a_cancelled_order_is_late_booked_and_reviewed(order: Any) -> None:
     payment = make_payment(order)
     cancel(payment)
-    cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
+    cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
     attempt = apply_payment(make_gateway_payment(payment))
     payment.refresh_from_db()
     order.refresh_from_db()

@@ -94,7 +94,7 @@ class TestUntouchedUpi:
         actor = actor_for(order.customer)
 
         payments.cancel_payment(payment_id=payment.pk, customer_id=order.customer_id, actor=actor, now=clock.now())
-        cancelled = orders.cancel_order(order_id=order.pk, actor=actor, reason="", now=clock.now())
+        cancelled = orders.cancel_unpaid_order(order_id=order.pk, actor=actor, reason="", now=clock.now())
 
         assert cancelled.status == "cancelled"
 

@@ -106,7 +106,7 @@ def test_a_flood_of_forgeries_is_turned_away_and_the_gateway_is_not(
     time_machine.move_to(clock.now(), tick=False)
     settings.RATELIMIT_ENABLE = True
     cache.clear()
-    monkeypatch.setattr("apps.payments.views.payments._FORGERIES", "3/m")
+    monkeypatch.setattr("apps.payments.views.webhooks._FORGERIES", "3/m")
     raw = body_of(make_payment(order))
     statuses = [post(anonymous, raw, signature="0" * 64).status_code for _ in range(6)]
     assert statuses == [401, 401, 401, 429, 429, 429]

@@ -1,7 +1,7 @@
-"""Writes of notifications: composition, sending, resending, marks in the inbox, and erasure."""
+"""Writes of notifications: creation, sending, resending, marks in the inbox, and erasure."""
 
-from apps.notifications.services.composition import create_notifications
 from apps.notifications.services.delivery import claim_notification, record_outcome, send_due, send_notification
+from apps.notifications.services.notifications import create_notifications
 from apps.notifications.services.resends import NotificationOutdated, request_resend
 
 __all__ = [

@@ -24,7 +24,7 @@ from apps.notifications import events, locks, rules, states
 from apps.notifications.gateways import Outcome, SendResult, mail, msg91
 from apps.notifications.models import Notification
 from apps.notifications.selectors import messages
-from apps.notifications.services import composition, rendering
+from apps.notifications.services import notifications, rendering
 from apps.notifications.states import Channel, NotificationStatus
 
 log = structlog.get_logger(__name__)
@@ -86,7 +86,7 @@ def claim_notification(*, notification_id: UUID, now: datetime) -> Notification 
             now=now,
         )
         return None
-    if notification.attempts_since_resend and not composition.is_still_valid(notification):
+    if notification.attempts_since_resend and not notifications.is_still_valid(notification):
         _close(notification, NotificationStatus.FAILED, OUTDATED, now=now)
         return None
     if notification.attempts_since_resend >= rules.MAX_ATTEMPTS:

@@ -9,7 +9,7 @@ from apps.core.errors import Conflict
 from apps.core.events import Actor, change
 from apps.notifications import events, locks, rules, states
 from apps.notifications.models import Notification
-from apps.notifications.services import composition
+from apps.notifications.services import notifications
 from apps.notifications.states import NOT_SENT, NotificationStatus
 
 
@@ -40,7 +40,7 @@ def request_resend(*, notification_id: UUID, actor: Actor, now: datetime) -> Not
 
     if notification.status not in NOT_SENT:
         raise NotificationAlreadySent
-    if not composition.is_still_valid(notification):
+    if not notifications.is_still_valid(notification):
         raise NotificationOutdated
 
     change(

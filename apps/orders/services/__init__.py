@@ -5,8 +5,8 @@ from apps.orders.rules import (
 )
 from apps.orders.services.cancellation import (
     OrderNotCancellable,
-    cancel_order,
     cancel_paid_order,
+    cancel_unpaid_order,
     expire_orders,
 )
 from apps.orders.services.erasure import (
@@ -53,8 +53,8 @@ __all__ = [
     "TooManyUnpaidUnits",
     "VariantNotForSale",
     "add_erasure_blockers",
-    "cancel_order",
     "cancel_paid_order",
+    "cancel_unpaid_order",
     "check_erasable",
     "erase_customer",
     "expire_orders",

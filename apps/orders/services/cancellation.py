@@ -40,11 +40,11 @@ class OrderCancelledAlready(OrderNotCancellable):
 
 
 @transaction.atomic
-def cancel_order(
+def cancel_unpaid_order(
     *, order_id: UUID, is_refunded_by_caller: bool = False, actor: Actor, reason: str, now: datetime
 ) -> Order:
     """
-    Cancel an order that nothing has been paid for, and give its stock back.
+    Cancel an order that nothing was paid for, and release its stock.
 
     `is_refunded_by_caller`: the caller refunds what has arrived and is under review.
 
@@ -68,9 +68,9 @@ def cancel_order(
 @transaction.atomic
 def cancel_paid_order(*, order: Order, actor: Actor, reason: str, now: datetime) -> Order:
     """
-    Cancel a paid order that nothing of has left the house, and give its stock back. The caller has locked it and sees to the money.
+    Cancel a paid order that the caller has locked, and release its stock. The caller refunds the money.
 
-    :raises OrderNotCancellable: if it is not confirmed, on hold or being got ready, or something of it was sent already
+    :raises OrderNotCancellable: if it is not confirmed, on hold or in fulfilment, or something of it was dispatched
     """
     is_dispatched = goods.is_any_dispatched(selectors.list_line_ids(order.pk))
     if not rules.can_cancel_paid(status=order.status, is_dispatched=is_dispatched):

@@ -215,7 +215,7 @@ class Gateway(LinkGateway, Protocol):
         ...
 
 
-def get_gateway(name: str) -> Gateway:
+def get_adapter(name: str) -> Gateway:
     """Return a gateway by the name that is stored in payments."""
     gateway: Gateway = import_string(settings.PAYMENT_GATEWAYS[name])()
     return gateway

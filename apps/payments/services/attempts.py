@@ -20,7 +20,7 @@ from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayPayment
-from apps.payments.gateways import get_gateway
+from apps.payments.gateways import get_adapter
 from apps.payments.models import Payment, PaymentAttempt, Webhook
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.erasure import ERASED
@@ -166,7 +166,7 @@ def _check_is_coherent(payment: Payment, attempt: PaymentAttempt | None, facts: 
         currency=facts.currency,
         is_captured=facts.is_captured,
         account_id=facts.account_id,
-        is_our_account=get_gateway(facts.gateway).is_our_account(facts.account_id),
+        is_our_account=get_adapter(facts.gateway).is_our_account(facts.account_id),
         our_currency=payment.currency,
     )
     if why is not None:

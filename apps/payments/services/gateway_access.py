@@ -26,7 +26,7 @@ LOCAL_METHODS = frozenset(
 
 def get_gateway(name: str) -> Gateway:
     """Return a gateway by the name that payments keep; its calls open and close the incident about our credentials."""
-    return cast("Gateway", _WatchedGateway(gateways.get_gateway(name)))
+    return cast("Gateway", _WatchedGateway(gateways.get_adapter(name)))
 
 
 class _WatchedGateway:

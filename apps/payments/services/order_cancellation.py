@@ -45,7 +45,7 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     if order.status == OrderStatus.PENDING_PAYMENT and order.under_review_amount:
         return _cancel_with_money_under_review(order, actor=actor, reason=reason, now=now)
     if order.status == OrderStatus.PENDING_PAYMENT:
-        return orders.cancel_order(order_id=order_id, actor=actor, reason=reason, now=now)
+        return orders.cancel_unpaid_order(order_id=order_id, actor=actor, reason=reason, now=now)
 
     orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
     supersede_pending_refunds(order=order, actor=actor, now=now)
@@ -83,4 +83,6 @@ def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str
         close_payment_under_review(attempt=attempt, actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
 
-    return orders.cancel_order(order_id=order.pk, is_refunded_by_caller=True, actor=actor, reason=reason, now=now)
+    return orders.cancel_unpaid_order(
+        order_id=order.pk, is_refunded_by_caller=True, actor=actor, reason=reason, now=now
+    )

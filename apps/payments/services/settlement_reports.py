@@ -10,8 +10,7 @@ from uuid import UUID
 
 from apps.core.events import SYSTEM
 from apps.payments.facts import GatewaySettlement, SettlementRow
-from apps.payments.gateways import GatewayRejected
-from apps.payments.gateways import get_gateway as get_adapter
+from apps.payments.gateways import GatewayRejected, get_adapter
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import (
     PaymentFactsConflict,

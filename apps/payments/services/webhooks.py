@@ -26,7 +26,7 @@ from apps.payments.facts import (
     UnreadableFacts,
     WebhookEnvelope,
 )
-from apps.payments.gateways import Gateway, get_gateway
+from apps.payments.gateways import Gateway, get_adapter
 from apps.payments.models import Webhook
 from apps.payments.selectors import payments, refunds
 from apps.payments.services.attempts import (
@@ -82,7 +82,7 @@ def receive_webhook(*, raw: bytes, signature: str, event_id: str, now: datetime,
 
     :raises InvalidWebhookSignature: if it is signed with none of the secrets in force; then nothing is stored
     """
-    adapter = get_gateway(gateway)
+    adapter = get_adapter(gateway)
     if not signature or not adapter.is_webhook_signed(raw=raw, signature=signature):
         log_security_event("webhook_signature_invalid", gateway=gateway, bytes=len(raw), has_signature=bool(signature))
         raise InvalidWebhookSignature
@@ -176,7 +176,7 @@ def _open_failure_exception(webhook: Webhook, *, attempts: int, error: Exception
 
 
 def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
-    gateway, raw = get_gateway(webhook.gateway), bytes(webhook.body)
+    gateway, raw = get_adapter(webhook.gateway), bytes(webhook.body)
     envelope = gateway.read_envelope(raw)
     try:
         event_type, facts = gateway.read_webhook(raw)
@@ -357,7 +357,7 @@ def _start_attempt(webhook_id: UUID, *, now: datetime) -> bool:
 @transaction.atomic
 def retry_webhook(*, webhook_id: UUID, actor: Actor, now: datetime) -> Webhook:
     """
-    Have a parked webhook processed again by the next sweep, with six new attempts.
+    Request that a worker processes a parked webhook again, with six new attempts.
 
     :raises WebhookNotFound: if there is none
     :raises WebhookNotParked: if it was processed, or waits to be

@@ -6,24 +6,19 @@ from uuid import UUID
 
 import segno
 from django.db.models import QuerySet
-from django_ratelimit.core import is_ratelimited
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api import ApiViewSet, accepted, client_ip, get_actor, idempotent
-from apps.core.api.parser import BodyTooLarge
-from apps.core.errors import RateLimited
 from apps.core.models import is_staff_with, public_pk
 from apps.payments.filters import PaymentFilterSet
 from apps.payments.models import Payment
 from apps.payments.openapi.payments import (
     describe_payment_qr,
     describe_payments,
-    describe_razorpay_webhooks,
 )
 from apps.payments.selectors import payments as selectors
 from apps.payments.serializers.payments import (
@@ -32,17 +27,9 @@ from apps.payments.serializers.payments import (
     StartPaymentRequest,
     SvgRenderer,
     VerifyPaymentRequest,
-    WebhookAcknowledgementResponse,
 )
-from apps.payments.services import checkout_signatures, polling, webhooks
+from apps.payments.services import checkout_signatures, polling
 from apps.payments.services import payments as payment_services
-
-_MAX_WEBHOOK_BYTES = 262_144
-#: A length of more digits is too large, whatever its value.
-_MAX_DIGITS = 9
-#: The rate limit of webhooks with an invalid signature, per IP address. Webhooks with a valid signature are not
-#: counted.
-_FORGERIES = "300/m"
 
 
 @describe_payments
@@ -140,43 +127,3 @@ class PaymentQrViewSet(ApiViewSet):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         # An `img` tag accepts images, an API client JSON: both receive the image, and errors are JSON.
         return SvgRenderer(), SvgRenderer.media_type
-
-
-@describe_razorpay_webhooks
-class RazorpayWebhookViewSet(ApiViewSet):
-    """The webhook endpoint of Razorpay. The signature over the raw bytes is the only credential."""
-
-    authentication_classes = []
-    permission_classes = [AllowAny]
-    parser_classes = []
-    serializer_class = WebhookAcknowledgementResponse
-    raw_body_actions = ("create",)
-
-    def create(self, request: Request) -> Response:
-        try:
-            webhook = webhooks.receive_webhook(
-                raw=_raw_body(request),
-                signature=request.headers.get("X-Razorpay-Signature", ""),
-                event_id=request.headers.get("X-Razorpay-Event-Id", ""),
-                now=clock.now(),
-            )
-        except webhooks.InvalidWebhookSignature as error:
-            # Limited only after the signature was found invalid: genuine webhooks are never refused, however many there
-            # are.
-            if is_ratelimited(
-                request._request,
-                group="forged_webhooks",
-                key=lambda _group, _request: client_ip(request),
-                rate=_FORGERIES,
-                increment=True,
-            ):
-                raise RateLimited(retry_after=60) from error
-            raise
-        return Response(self.get_serializer(webhook).data)
-
-
-def _raw_body(request: Request) -> bytes:
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not (length.isascii() and length.isdigit() and len(length) <= _MAX_DIGITS) or int(length) > _MAX_WEBHOOK_BYTES:
-        raise BodyTooLarge
-    return request._request.body

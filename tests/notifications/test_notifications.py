@@ -7,7 +7,7 @@ import pytest
 from apps.core.models import Event, Outbox
 from apps.notifications import handlers, rules, services
 from apps.notifications.models import Notification
-from apps.notifications.services import composition
+from apps.notifications.services import notifications
 from apps.notifications.states import Channel, NotificationStatus
 from apps.orders.states import OrderStatus
 from config.subscriptions import HANDLERS
@@ -169,7 +169,7 @@ def test_new_customer_is_welcomed_and_new_staff_are_not(owner: Any) -> None:
     assert row.body.startswith("Thank you for signing up, Asha Owner.")
 
 
-def test_failed_composition_leaves_nothing(reachable: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_notification_leaves_nothing(reachable: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     order = make_order_of(reachable, status=OrderStatus.CANCELLED)
     event = make_event("orders.order.cancelled", order, root_id=order.pk)
     news_before = Event.objects.count()
@@ -177,7 +177,7 @@ def test_failed_composition_leaves_nothing(reachable: Any, monkeypatch: pytest.M
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("not now")
 
-    monkeypatch.setattr(composition, "create", broken)
+    monkeypatch.setattr(notifications, "create", broken)
 
     with pytest.raises(RuntimeError):
         services.create_notifications(template="order_cancelled", event=event, now=NOON)
@@ -199,7 +199,7 @@ class TestNotify:
 
     def test_all_messages_of_an_event_are_created(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[dict[str, Any]] = []
-        monkeypatch.setattr(composition, "create_notifications", lambda **call: asked.append(call) or [])
+        monkeypatch.setattr(notifications, "create_notifications", lambda **call: asked.append(call) or [])
         event = Event(type="payments.refund.requested")
 
         handlers.notify(event=event, now=NOON)

@@ -1,4 +1,4 @@
-"""Composition: from an event to one message per channel, in the handler's transaction. Nothing is sent here."""
+"""From an event to one message per channel, in the handler's transaction. Nothing is sent here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
