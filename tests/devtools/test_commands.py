@@ -81,7 +81,7 @@ def test_an_unknown_command_and_a_missing_one_say_so() -> None:
     unknown = devtools("with-servers", "--", "no-such-program-at-all")
 
     assert (missing.returncode, unknown.returncode) == (2, 127)
-    assert "which command?" in missing.stderr
+    assert "A command is missing" in missing.stderr
     assert "no-such-program-at-all" in unknown.stderr
 
 

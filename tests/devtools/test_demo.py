@@ -68,7 +68,7 @@ def test_a_process_that_died_is_named_first(stack: Stack) -> None:
 
     shown = demo._collect_logs(StepFailed("no SMS", where="worker"), stack.servers, stack)
 
-    assert shown.startswith("relay ended by itself (exit code 3). ")
+    assert shown.startswith("relay ended unexpectedly (exit code 3). ")
     assert "worker.log" not in shown
 
 

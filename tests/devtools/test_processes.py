@@ -160,7 +160,7 @@ def test_process_that_exits_is_named_with_its_last_lines_and_stops_the_rest(
     output = runner.rest()
 
     assert runner.process.returncode == 1
-    assert "worker ended by itself (exit code 3)" in output
+    assert "worker ended unexpectedly (exit code 3)" in output
     assert "out of paper" in output
     assert_gone(below)
 

@@ -195,7 +195,7 @@ def test_killed_import_resumes_where_it_was(
     assert _import_of(running) == (read, "waiting")
     assert _booked(running, of) == (booked, booked * 100)
     refused = running.manage("import_settlements", "--csv", str(report))
-    assert "is being read by somebody else" in refused.stderr
+    assert "is already being imported" in refused.stderr
     running.write("UPDATE settlements_settlementimport SET claimed_until = now() WHERE claimed_until IS NOT NULL")
     done = wait_for(lambda: _imported(running, report))
     assert f"{LINES} rows read" in done

@@ -121,7 +121,7 @@ class TestActiveRetry:
 
         assert (
             str(refused.value)
-            == f"Refund {failed.number} was attempted again as {again.number}; continue with that one."
+            == f"Refund {failed.number} was already retried as {again.number}. Continue with refund {again.number}."
         )
         assert _everything() == before
 

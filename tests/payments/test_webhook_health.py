@@ -48,8 +48,8 @@ class TestCheckMissingWebhooks:
 
         assert open_incidents() == [("webhooks_missing", "razorpay", 1)]
         assert Incident.objects.get().detail == (
-            f"One payment, refund or dispute was found by asking the gateway and reported by no webhook, the latest being"
-            f" {attempt.gateway_payment_id}. Check that webhooks are enabled at the gateway, and for all events."
+            f"Polling found {attempt.gateway_payment_id}, which no webhook reported. Check in the gateway's dashboard that"
+            " webhooks are enabled for all events."
         )
         errors = [line for line in lines if line["event"] == "webhooks_missing"]
         assert [(line["log_level"], line["entities"]) for line in errors] == [("error", [attempt.gateway_payment_id])]
