@@ -79,13 +79,13 @@ class FaultPoints(AppConfig):
         from apps.core import external_calls, http, relay
         from apps.core.management import relay_loop
         from apps.orders.services import placement
-        from apps.payments import rules
+        from apps.payments.rules import polling
         from apps.settlements.services import import_claims, report_staging
 
         # The waits of the product, shortened so that a test need not sit through them.
         relay.RESEND_AFTER = timedelta(seconds=6)
         external_calls.CLAIM_TTL = timedelta(seconds=6)
-        rules._REFUND_WAITS = (2, 2, 2, 5, 5, 5)
+        polling._REFUND_WAITS = (2, 2, 2, 5, 5, 5)
         # And its pieces, so that a report of a few hundred lines is one of many.
         report_staging._BATCH = 100
 

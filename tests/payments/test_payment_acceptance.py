@@ -992,7 +992,7 @@ class TestCancelOrder:
         attempt = apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 777))
         actor = actor_for(order.customer if by == "buyer" else finance)
 
-        order_cancellation.cancel_unpaid_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
 
         reload(order)
         refund = Refund.objects.get()
@@ -1012,7 +1012,7 @@ class TestCancelOrder:
         actor = actor_for(order.customer if by == "buyer" else finance)
 
         with pytest.raises(refund_amounts.PaymentDisputed):
-            order_cancellation.cancel_unpaid_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
+            order_cancellation.cancel_order(order_id=order.pk, actor=actor, reason="Not needed", now=clock.now())
 
         reload(order)
         assert (order.status, order.under_review_amount) == (OrderStatus.PENDING_PAYMENT, attempt.amount)
@@ -1023,9 +1023,7 @@ class TestCancelOrder:
         settings.REFUND_APPROVAL_THRESHOLD_PAISE = 100
         apply_payment(make_gateway_payment(make_payment(order), amount=order.total_amount + 777))
 
-        order_cancellation.cancel_unpaid_order(
-            order_id=order.pk, actor=actor_for(order.customer), reason="", now=clock.now()
-        )
+        order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(order.customer), reason="", now=clock.now())
 
         reload(order)
         assert (order.status, Refund.objects.get().status) == (OrderStatus.CANCELLED, "requires_approval")
