@@ -21,8 +21,6 @@ from apps.payments.models import (
     PaymentAttempt,
     PaymentNotFound,
     Refund,
-    Webhook,
-    WebhookNotFound,
 )
 from apps.payments.states import COMMITTED_REFUNDS, LINK_CHANNELS, AttemptStatus, DisputeStatus, ReviewReason
 
@@ -122,6 +120,12 @@ def get_attempt(attempt_id: UUID) -> PaymentAttempt:
     return attempt
 
 
+def find_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:
+    """Return an attempt by the gateway's id, with its payment, or None."""
+    rows = PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id=gateway_payment_id)
+    return rows.select_related("payment").first()
+
+
 def list_attempts_to_review(rows: "QuerySet[PaymentAttempt] | None" = None) -> "QuerySet[PaymentAttempt]":
     """Return the attempts, of `rows` or of all, that are under review."""
     rows = PaymentAttempt.objects.all() if rows is None else rows
@@ -184,39 +188,9 @@ def find_payment_of_link(link: GatewayLink) -> Payment | None:
     return rows.filter(pk=ours, gateway_link_id__isnull=True).first()
 
 
-def get_webhook(webhook_id: UUID) -> Webhook:
-    """
-    Return a webhook.
-
-    :raises WebhookNotFound: if there is none
-    """
-    webhook = Webhook.objects.filter(pk=webhook_id).first()
-    if webhook is None:
-        raise WebhookNotFound
-    return webhook
-
-
-def find_webhook(*, gateway: str, event_id: str, body_sha256: str) -> Webhook | None:
-    """Return a webhook that was received before, by its event id or else by the hash of its body, or None."""
-    rows = Webhook.objects.filter(gateway=gateway)
-    return rows.filter(event_id=event_id).first() or rows.filter(body_sha256=body_sha256).first()
-
-
-def list_unprocessed_webhooks(*, before: datetime, now: datetime, limit: int) -> list[UUID]:
-    """Return the ids of unprocessed webhooks that were received before an instant and are due now, oldest first."""
-    rows = Webhook.objects.filter(processed_at__isnull=True, parked_at__isnull=True, received_at__lte=before)
-    rows = rows.filter(Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now))
-    return list(rows.order_by("received_at").values_list("pk", flat=True)[:limit])
-
-
 def is_gateway_order_known(gateway_order_id: str) -> bool:
     """Test if a gateway's order belongs to one of our payments."""
     return Payment.objects.filter(gateway_order_id=gateway_order_id).exists()
-
-
-def count_processed_webhooks(webhook_ids: Collection[UUID]) -> int:
-    """Return how many of the given webhooks are processed."""
-    return Webhook.objects.filter(pk__in=webhook_ids, processed_at__isnull=False).count()
 
 
 def list_due_payments(*, now: datetime, limit: int) -> list[UUID]:

@@ -369,12 +369,6 @@ def is_refund_of_ours(public_id: str) -> bool:
     return False
 
 
-def find_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:
-    """Return an attempt by the gateway's id, with its payment, or None."""
-    rows = PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id=gateway_payment_id)
-    return rows.select_related("payment").first()
-
-
 def list_due_refunds(*, now: datetime, limit: int) -> list[UUID]:
     """Return the ids of the refunds that the poller must check now."""
     return list(Refund.objects.due(now).values_list("pk", flat=True)[:limit])

@@ -11,7 +11,7 @@ from uuid import UUID
 from apps.core.events import SYSTEM
 from apps.payments.facts import GatewaySettlement, SettlementRow
 from apps.payments.gateways import GatewayRejected, get_adapter
-from apps.payments.selectors import payments as selectors
+from apps.payments.selectors import webhooks
 from apps.payments.services.attempts import (
     PaymentFactsConflict,
     UnknownGatewayPayment,
@@ -72,7 +72,7 @@ def find_settlement_day(webhook_id: UUID) -> tuple[str, date | None]:
 
     :raises WebhookNotFound: if there is none
     """
-    webhook = selectors.get_webhook(webhook_id)
+    webhook = webhooks.get_webhook(webhook_id)
     return webhook.gateway, get_adapter(webhook.gateway).find_settlement_day(bytes(webhook.body))
 
 

@@ -28,7 +28,7 @@ from apps.payments.facts import (
 )
 from apps.payments.gateways import Gateway, get_adapter
 from apps.payments.models import Webhook
-from apps.payments.selectors import payments, refunds
+from apps.payments.selectors import payments, webhooks
 from apps.payments.services.attempts import (
     PaymentFactsConflict,
     UnknownGatewayPayment,
@@ -111,7 +111,7 @@ def _insert(webhook: Webhook, *, now: datetime) -> Webhook:
     if create_if_absent(webhook, events.WEBHOOK_RECEIVED, actor=gateway_actor(webhook.gateway), now=now) is not None:
         return webhook
 
-    earlier = payments.find_webhook(gateway=webhook.gateway, event_id=webhook.event_id, body_sha256=webhook.body_sha256)
+    earlier = webhooks.find_webhook(gateway=webhook.gateway, event_id=webhook.event_id, body_sha256=webhook.body_sha256)
     assert earlier is not None  # noqa: S101 - it is what refused the new one, and webhooks are never deleted
     log.info("webhook_duplicate", webhook=earlier.public_id)
     return earlier
@@ -245,7 +245,7 @@ def _open_exception(
 
     Other webhooks, such as those of another shop's account with the same secret, do not concern our books.
     """
-    attempt = refunds.find_attempt(gateway=webhook.gateway, gateway_payment_id=envelope.gateway_payment_id)
+    attempt = payments.find_attempt(gateway=webhook.gateway, gateway_payment_id=envelope.gateway_payment_id)
     if attempt is None and not payments.is_gateway_order_known(envelope.gateway_order_id):
         return
     open_gateway_exception(
@@ -325,14 +325,14 @@ def sweep_webhooks(*, now: datetime, limit: int = 200) -> int:
 
     Each attempt is counted and committed before it begins, so that attempts that crash the process are limited too.
     """
-    waiting = payments.list_unprocessed_webhooks(before=now - _SWEEP_AFTER, now=now, limit=limit)
+    waiting = webhooks.list_unprocessed_webhooks(before=now - _SWEEP_AFTER, now=now, limit=limit)
     for webhook_id in waiting:
         try:
             if _start_attempt(webhook_id, now=now):
                 process_webhook(webhook_id=webhook_id, now=now)
         except Exception:
             log.exception("webhook_processing_failed", webhook=str(webhook_id))
-    return payments.count_processed_webhooks(waiting)
+    return webhooks.count_processed_webhooks(waiting)
 
 
 @transaction.atomic

@@ -20,7 +20,7 @@ from apps.orders.locks import lock_order
 from apps.payments import events, locks, states
 from apps.payments.facts import GatewayDispute
 from apps.payments.models import Dispute, PaymentAttempt, Webhook
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import payments as selectors
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
     find_dispute_conflict,

@@ -23,6 +23,7 @@ from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, states
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund, Webhook
+from apps.payments.selectors import payments
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
@@ -117,7 +118,7 @@ def apply_gateway_refund(
 def _apply(
     facts: GatewayRefund, *, actor: Actor, now: datetime, webhook: Webhook | None, matched_refund_id: UUID | None
 ) -> Refund | FactConflict:
-    known = selectors.find_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
+    known = payments.find_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
     if known is None or known.status != AttemptStatus.CAPTURED:
         raise UnknownGatewayRefund(facts.id)
     order = lock_order(known.payment.order_id)
