@@ -8,7 +8,7 @@ from typing import Never
 from django.db import InterfaceError, OperationalError
 
 from apps.core.management.command_help import print_help
-from apps.core.management.operating import (
+from apps.core.management.operator_commands import (
     BAD_SETTINGS,
     FAILED,
     UNKNOWN_COMMAND,

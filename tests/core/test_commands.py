@@ -14,7 +14,7 @@ from django.core.management.base import CommandParser
 from django.db import OperationalError, connection, transaction
 
 from apps.core.management import command_help
-from apps.core.management.operating import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
 
@@ -214,7 +214,7 @@ class TestCouldNotRun:
     def test_log_lines_do_not_stand_in_the_json(self) -> None:
         code = (
             "import django, json, structlog; django.setup()\n"
-            "from apps.core.management.operating import OperatorCommand\n"
+            "from apps.core.management.operator_commands import OperatorCommand\n"
             "class Command(OperatorCommand):\n"
             "    def add_arguments(self, parser):\n"
             "        parser.add_argument('--json', action='store_true', dest='as_json')\n"

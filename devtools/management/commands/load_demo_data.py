@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from apps.core import clock
-from apps.core.management.operating import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand
 from devtools import demo_accounts
 
 

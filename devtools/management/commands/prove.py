@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from apps.core.management.operating import FAILED, MISMATCH, OperatorCommand
+from apps.core.management.operator_commands import FAILED, MISMATCH, OperatorCommand
 
 COMMANDS = (("ledger",), ("reconcile", "--against-sandbox"), ("order", "replay", "--all"), ("audit",))
 

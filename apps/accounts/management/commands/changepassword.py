@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.management.operating import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand
 
 
 class Command(OperatorCommand):

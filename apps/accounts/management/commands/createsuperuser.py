@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.management.operating import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand
 
 #: As Django's own command calls it.
 _PASSWORD_VARIABLE = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a variable

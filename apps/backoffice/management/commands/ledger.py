@@ -12,8 +12,14 @@ from django.db import InterfaceError, OperationalError
 
 from apps.core import clock, money
 from apps.core.errors import NotFound
-from apps.core.management.operating import DATABASE_UNAVAILABLE, FAILED, MISMATCH, OperatorCommand, first_line
-from apps.core.management.teaching import add_examples
+from apps.core.management.operator_commands import (
+    DATABASE_UNAVAILABLE,
+    FAILED,
+    MISMATCH,
+    OperatorCommand,
+    add_examples,
+    first_line,
+)
 
 _AT_A_TIME = 2000
 #: Of what stands in columns in an order's history.

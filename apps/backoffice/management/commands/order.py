@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandParser
 
 from apps.core.errors import NotFound
-from apps.core.management.operating import MISMATCH, OperatorCommand, Progress
-from apps.core.management.teaching import add_examples
+from apps.core.management.operator_commands import MISMATCH, OperatorCommand, Progress, add_examples
 
 if TYPE_CHECKING:
     from apps.backoffice.services.event_replay import Replay

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandParser
 
 from apps.core import clock
-from apps.core.management.operating import FAILED, MISMATCH, OperatorCommand
+from apps.core.management.operator_commands import FAILED, MISMATCH, OperatorCommand
 
 if TYPE_CHECKING:
     from apps.core import audit

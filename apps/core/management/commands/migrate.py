@@ -10,7 +10,7 @@ from django.db.migrations import AddField, CreateModel, Migration
 from django.db.migrations.exceptions import AmbiguityError
 from django.db.migrations.executor import MigrationExecutor
 
-from apps.core.management.operating import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand
 
 
 class Command(OperatorCommand, migrate.Command):

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.core import clock
-from apps.core.management.operating import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand
 
 
 class Command(OperatorCommand):

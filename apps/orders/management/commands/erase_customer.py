@@ -8,8 +8,7 @@ from django.core.management.base import CommandParser
 from apps.core import clock
 from apps.core.dates import format_day
 from apps.core.errors import BahiError
-from apps.core.management.operating import OperatorCommand
-from apps.core.management.teaching import add_examples
+from apps.core.management.operator_commands import OperatorCommand, add_examples
 
 _PREVIEW = """\
 Customer {id} can be erased for good:

@@ -12,8 +12,7 @@ from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.management.operating import MISMATCH, OperatorCommand, Progress, parse_day
-from apps.core.management.teaching import add_examples
+from apps.core.management.operator_commands import MISMATCH, OperatorCommand, Progress, add_examples, parse_day
 from apps.settlements.gateways.report_formats import DATE_ORDERS
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.management.operating import MISMATCH, OperatorCommand, Progress, parse_instant
-from apps.core.management.teaching import add_examples
+from apps.core.management.operator_commands import MISMATCH, OperatorCommand, Progress, add_examples, parse_instant
 
 if TYPE_CHECKING:
     from apps.settlements.services.reconciliation import Reconciliation

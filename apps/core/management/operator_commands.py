@@ -1,4 +1,4 @@
-"""What every command for operators does alike: progress, exit codes, readable dates, and no traceback for what can happen."""
+"""What every command for operators does alike: examples in its help, progress, exit codes, readable dates, no traceback."""
 
 import argparse
 import json
@@ -7,10 +7,11 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, TextIO
 
-from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter, OutputWrapper
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
 from apps.core import clock
@@ -204,3 +205,15 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date; write it as 2026-11-20") from error
+
+
+class _AsWritten(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of examples."""
+
+
+def add_examples(parser: CommandParser, examples: Iterable[tuple[str, str]]) -> None:
+    """Show examples below a command's help: what to type, and what it is for."""
+    shown = list(examples)
+    width = max(len(typed) for typed, _ in shown)
+    parser.formatter_class = _AsWritten
+    parser.epilog = "examples:\n" + "\n".join(f"  {typed:<{width}}  {purpose}" for typed, purpose in shown)
