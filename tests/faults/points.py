@@ -80,14 +80,14 @@ class FaultPoints(AppConfig):
         from apps.core.management import relay_loop
         from apps.orders.services import placement
         from apps.payments.rules import polling
-        from apps.settlements.services import import_claims, report_staging
+        from apps.settlements.services import import_claims, report_rows
 
         # The waits of the product, shortened so that a test need not sit through them.
         relay.RESEND_AFTER = timedelta(seconds=6)
         external_calls.CLAIM_TTL = timedelta(seconds=6)
         polling._REFUND_WAITS = (2, 2, 2, 5, 5, 5)
         # And its pieces, so that a report of a few hundred lines is one of many.
-        report_staging._BATCH = 100
+        report_rows._BATCH = 100
 
         call, mark_done, send = http.Client.call, relay._mark_done, relay_loop.send_hint
         create = placement.create
@@ -118,7 +118,7 @@ class FaultPoints(AppConfig):
             hit(RELAY_BEFORE_HINT)
             send(*args, **kwargs)
 
-        stage_batch, extend = report_staging._stage_batch, import_claims.ImportClaim.extend
+        stage_batch, extend = report_rows._stage_batch, import_claims.ImportClaim.extend
 
         def die_or_stage(rows: Any, **others: Any) -> None:
             stage_batch(rows, **others)
@@ -130,7 +130,7 @@ class FaultPoints(AppConfig):
             if self.report.lines_added >= 200:
                 hit(IMPORT_AMID_BOOKING)
 
-        report_staging._stage_batch = die_or_stage
+        report_rows._stage_batch = die_or_stage
         import_claims.ImportClaim.extend = extend_or_die  # type: ignore[method-assign]
         http.Client.call = call_and_die  # type: ignore[method-assign]
         placement.create = create_and_die

@@ -24,7 +24,7 @@ from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services import ledger_accounts
 from apps.payments.services.refunds import gateway_updates, requests
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine, SettlementReportRow
-from apps.settlements.services import matching, report_imports, report_staging
+from apps.settlements.services import matching, report_imports, report_rows
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_refund, make_gateway_payment, make_payment, pay
 from tests.support.settlements import (
@@ -258,22 +258,22 @@ def test_what_is_no_report_is_refused_and_nothing_is_booked(reference_data: None
 
 @pytest.mark.django_db
 def test_a_reading_that_broke_off_goes_on_where_it_was(paid: Any, sandbox: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("apps.settlements.services.report_staging._BATCH", 1)
+    monkeypatch.setattr("apps.settlements.services.report_rows._BATCH", 1)
     report = as_csv(line_of(paid), *(line(f"adj_{n:014d}", "adjustment", amount=n, debit=n) for n in range(1, 5)))
-    whole = report_staging._stage_batch
+    whole = report_rows._stage_batch
 
     def stage_batch(rows: Any, **others: Any) -> None:
         if others["claim"].report.rows_read == 3:
             raise GatewayOutcomeUnknown(GatewayError())
         whole(rows, **others)
 
-    monkeypatch.setattr(report_staging, "_stage_batch", stage_batch)
+    monkeypatch.setattr(report_rows, "_stage_batch", stage_batch)
     with pytest.raises(GatewayOutcomeUnknown):
         import_csv(report)
     broken = SettlementImport.objects.get()
     assert (broken.status, broken.rows_read, SettlementReportRow.objects.count()) == ("failed", 3, 3)
 
-    monkeypatch.setattr(report_staging, "_stage_batch", whole)
+    monkeypatch.setattr(report_rows, "_stage_batch", whole)
     done = import_csv(report)
 
     assert (done.pk, done.status, done.rows_read, done.lines_added) == (broken.pk, "completed", 5, 5)

@@ -23,7 +23,7 @@ from apps.settlements import events, locks, selectors
 from apps.settlements.models import SettlementImport
 from apps.settlements.services.import_claims import ImportClaim
 from apps.settlements.services.matching import book_settlement, check_settlements, record_transfer_amount
-from apps.settlements.services.report_staging import OnProgress, stage_day, stage_file
+from apps.settlements.services.report_rows import OnProgress, stage_day, stage_file
 from apps.settlements.sql import report_lines as sql
 from apps.settlements.states import ImportStatus, ReportSource
 

@@ -1,4 +1,4 @@
-"""Staging of a settlement report's rows, in batches: an interrupted import continues at the row where it stopped."""
+"""Rows of a settlement report, staged in batches: an interrupted import continues at the row where it stopped."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
