@@ -50,6 +50,15 @@ class TestReversal:
         assert "invoicing_invoice" not in text
         assert tables() == before
 
+    def test_can_be_planned_without_being_allowed(self, owner: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        make_order(owner)
+        before = tables()
+
+        call_command("migrate", "orders", "zero", plan=True)
+
+        assert "Undo Create model Order" in capsys.readouterr().out
+        assert tables() == before
+
     def test_of_the_events_is_refused_although_they_have_no_amount(self, owner: Any) -> None:
         make_order(owner)
 

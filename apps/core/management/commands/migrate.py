@@ -28,7 +28,8 @@ class Command(OperatorCommand, migrate.Command):
         )
 
     def handle(self, *args: Any, delete_data: bool = False, **options: Any) -> None:
-        if options["migration_name"] and not options["fake"] and not delete_data:
+        changes_nothing = options["plan"] or options["fake"] or options["check_unapplied"]
+        if options["migration_name"] and not changes_nothing and not delete_data:
             self._check_reversal(options["database"], options["app_label"], options["migration_name"])
         super().handle(*args, **options)
 
