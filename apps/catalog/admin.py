@@ -19,7 +19,7 @@ from apps.catalog.states import MovementKind
 from apps.core import clock
 from apps.core.admin_actions import staff_actor
 from apps.core.admin_confirmations import Confirmation
-from apps.core.admin_fields import UnitsField
+from apps.core.admin_fields import WholeNumberField
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ServiceAdmin, link
 from apps.core.money import rupees
 from apps.tax import rules as tax
@@ -176,7 +176,7 @@ class VariantAdmin(ServiceAdmin):
 
     @admin.display(description="available of on hand")
     def stock(self, variant: Variant) -> str:
-        return "none yet" if variant.pk is None else str(variant.stock_counts)
+        return str(variant.stock_counts) if hasattr(variant, "on_hand_milli") else "none yet"
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Variant:
         return products.create_variant(**_with_ids(values), actor=staff_actor(request), now=clock.now())
@@ -203,7 +203,7 @@ class VariantAdmin(ServiceAdmin):
 
 @admin.register(Location)
 class LocationAdmin(ReadOnlyAdmin):
-    """The places where goods are kept. How many there are of a variant is on the page of variants."""
+    """The places where goods are kept. Stock counts are on the page of variants."""
 
     list_display = ("name", "code")
     search_fields = ("name", "code")
@@ -217,7 +217,7 @@ class StockMovementForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=[(kind.value, kind.label) for kind in (MovementKind.RECEIPT, MovementKind.ADJUSTMENT)],
         widget=UnfoldAdminSelectWidget(),
     )
-    quantity = UnitsField(
+    quantity = WholeNumberField(
         help_text="A positive number adds units, a negative one removes them.",
         widget=UnfoldAdminIntegerFieldWidget({"inputmode": "text"}),
     )

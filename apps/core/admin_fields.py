@@ -89,7 +89,7 @@ class PercentField(forms.DecimalField):
         return None if percent is None else int(percent * 100)
 
 
-class UnitsField(forms.IntegerField):
+class WholeNumberField(forms.IntegerField):
     """A whole number that people type in the digits 0 to 9; Python alone would read those of other scripts too."""
 
     def to_python(self, value: Any) -> int | None:

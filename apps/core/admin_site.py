@@ -12,7 +12,7 @@ from django.contrib.admin.options import ShowFacets
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Field, Model, TextChoices
+from django.db.models import Field, IntegerField, Model, TextChoices
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -32,7 +32,15 @@ from apps.core.admin_confirmations import (
     typed_values,
 )
 from apps.core.admin_contacts import mask_response, show_contacts_button
-from apps.core.admin_fields import RupeesField, as_rupees, as_units, is_money, money_fields, quantity_fields
+from apps.core.admin_fields import (
+    RupeesField,
+    WholeNumberField,
+    as_rupees,
+    as_units,
+    is_money,
+    money_fields,
+    quantity_fields,
+)
 from apps.core.admin_lists import UncountedChangeList, UncountedPaginator
 from apps.core.admin_panels import find_headline, panels_for
 from apps.core.errors import BahiError
@@ -219,12 +227,14 @@ class BahiAdmin(ObjectActionsMixin, ModelAdmin):
         return [name for name in fields if name not in _BOOKKEEPING] + [name for name in _BOOKKEEPING if name in fields]
 
     def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
-        """Return the form field of a model's field; an amount is typed in rupees."""
+        """Return the form field of a model's field; an amount is typed in rupees, a whole number in the digits 0 to 9."""
         if is_money(db_field):
             label = str(db_field.verbose_name)
             is_required = not (db_field.blank or db_field.has_default())
             help_text = f"{db_field.help_text} Type rupees, such as 599.00.".strip()
             return RupeesField(label=label[:1].upper() + label[1:], required=is_required, help_text=help_text)
+        if isinstance(db_field, IntegerField) and not db_field.choices:
+            kwargs.setdefault("form_class", WholeNumberField)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

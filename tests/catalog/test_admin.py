@@ -259,6 +259,19 @@ class TestChoices:
         assert f'<option value="{category.pk}"' in desk.get("/admin/catalog/product/add/").content.decode()
 
 
+def test_the_page_of_a_new_variant_says_that_there_is_no_stock_yet(desk: Client) -> None:
+    assert "none yet" in desk.get("/admin/catalog/variant/add/").content.decode()
+
+
+@pytest.mark.parametrize("typed", ["\uff11", "\u0967", "1.5", "x"])
+def test_a_position_is_typed_in_the_digits_0_to_9(desk: Client, typed: str) -> None:
+    category = Category.objects.create(name="Clothing", slug="clothing", position=3)
+
+    response = desk.post(page_of(category), {"name": "Clothing", "slug": "clothing", "position": typed})
+
+    assert (response.status_code, Category.objects.get(pk=category.pk).position) == (200, 3)
+
+
 def test_a_movement_books_a_delivery(desk: Client, shirt: Variant) -> None:
     form = {"variant": str(shirt.pk), "kind": "receipt", "quantity": "7", "reason": "Delivery note 771"}
 
@@ -268,7 +281,7 @@ def test_a_movement_books_a_delivery(desk: Client, shirt: Variant) -> None:
     refused = desk.post(
         "/admin/catalog/stockmovement/add/", {**form, "kind": "adjustment", "quantity": "-11"}, follow=True
     )
-    assert "of them are reserved for orders" in refused.content.decode()
+    assert "11 cannot be removed: 12 on hand, 2 of them reserved for orders." in refused.content.decode()
     assert stock_of(shirt).on_hand == 12
     assert StockMovement.objects.count() == 2
 

@@ -31,7 +31,7 @@ class StockLimitExceeded(Conflict):
 class StockReserved(Conflict):
     """More units would be removed than are available. Cancel orders first, or remove fewer."""
 
-    message = "{0} units are on hand and {1} of them are reserved for orders, so {2} cannot be removed."
+    message = "{2} cannot be removed: {0} on hand, {1} of them reserved for orders."
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from unfold.widgets import (
 from apps.accounts import selectors as accounts
 from apps.core import clock
 from apps.core.admin_actions import ObjectAction, ObjectForm, Preview, add_object_action
-from apps.core.admin_fields import RupeesField, UnitsField
+from apps.core.admin_fields import RupeesField, WholeNumberField
 from apps.core.events import Actor
 from apps.core.money import half_up, rupees
 from apps.orders import selectors as orders
@@ -87,7 +87,7 @@ class RefundForm(ObjectForm):
 
 def _units_field(line: Any, left: Any) -> forms.IntegerField:
     units = f"{left.left_quantity} of {line.quantity}" if left.left_quantity < line.quantity else str(line.quantity)
-    return UnitsField(
+    return WholeNumberField(
         required=False,
         min_value=0,
         max_value=left.left_quantity,
