@@ -9,7 +9,6 @@ import contextlib
 import gc
 import hashlib
 import os
-import re
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +32,7 @@ from tests.support import distribution
 from tests.support.api_client import CheckedClient
 from tests.support.capabilities import CapabilityReport
 from tests.support.colleagues import make_colleagues
+from tests.support.redis_databases import CACHE_DATABASE, with_database
 from tests.support.slow_tests import is_slow
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(CapabilityReport(config), "capabilities")
         config.pluginmanager.register(distribution, "distribution")
     else:
-        _use_redis(_redis_url_of_worker(os.environ["REDIS_URL"], int(os.environ["PYTEST_XDIST_WORKER"].lstrip("gw"))))
+        _use_redis(with_database(os.environ["REDIS_URL"], CACHE_DATABASE))
     if hasattr(config, "workerinput") or (
         "DATABASE_URL" in os.environ and not os.environ["DATABASE_URL"].endswith(":9/none")
     ):
@@ -71,12 +71,6 @@ def _use_redis(url: str) -> None:
     os.environ["REDIS_URL"] = url
     settings.CACHES["default"]["LOCATION"] = url
     settings.REDIS_URL = url
-
-
-def _redis_url_of_worker(url: str, number: int) -> str:
-    """Return the URL of a database of its own for a worker: what one caches or flushes does not concern the others."""
-    # Counted from the last one down: tests of the broker count theirs from the first one up.
-    return re.sub(r"(db=|/)\d+$", rf"\g<1>{15 - number % 7}", url)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

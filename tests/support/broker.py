@@ -13,6 +13,7 @@ from kombu import pools
 
 from apps.core import tasks
 from config.settings.environment.servers import read_redis
+from tests.support.redis_databases import BROKER_DATABASE, with_database
 
 
 class Broker:
@@ -38,9 +39,7 @@ class Broker:
 @contextmanager
 def broker() -> Iterator[Broker]:
     """Let what sends tasks reach an empty broker."""
-    number = 1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 15
-    url = settings.REDIS_URL.partition("?")[0].removesuffix("/0")
-    url = f"{url}?db={number}" if url.startswith("unix") else f"{url}/{number}"
+    url = with_database(settings.REDIS_URL, BROKER_DATABASE)
     client = redis.Redis.from_url(url)
     client.flushdb()
     before = os.environ.get("CELERY_BROKER_URL")
