@@ -257,7 +257,7 @@ def refund_awaits_transfer(number: str, amount: int) -> str:
 
 def refund_awaits_approval(number: str, amount: int, *, goods: str = "") -> str:
     """Return that a refund waits for a second person, and with `goods` that the goods can be sent meanwhile."""
-    said = f"Refund {number} of {rupees(amount)} waits until another person than the requester approves it."
+    said = f"Refund {number} of {rupees(amount)} waits for approval by somebody other than the requester."
     return f"{said} {goods}" if goods else said
 
 
@@ -285,7 +285,7 @@ def refunds_await_transfer(count: int, amount: int) -> str:
 
 def refunds_await_approval(count: int, amount: int, *, goods: str = "") -> str:
     """Return that several refunds wait for a second person, and with `goods` that the goods can be sent meanwhile."""
-    said = f"{count} refunds of {rupees(amount)} in total wait until another person than the requester approves them."
+    said = f"{count} refunds of {rupees(amount)} in total wait for approval by somebody other than the requester."
     return f"{said} {goods}" if goods else said
 
 

@@ -234,7 +234,7 @@ class TestHeadline:
         refund = make_refund(order, amount=10_000)
 
         assert headline_of(order) == (
-            f"Refund {refund.number} of ₹100.00 waits until another person than the requester approves it. The goods of the"
+            f"Refund {refund.number} of ₹100.00 waits for approval by somebody other than the requester. The goods of the"
             " order can be sent."
         )
 
@@ -242,7 +242,7 @@ class TestHeadline:
         refund = make_refund(order)
 
         assert headline_of(order) == (
-            f"Refund {refund.number} of ₹236.00 waits until another person than the requester approves it."
+            f"Refund {refund.number} of ₹236.00 waits for approval by somebody other than the requester."
         )
 
     def test_two_refunds_that_wait_are_both_counted(self, order: Order) -> None:
@@ -250,7 +250,7 @@ class TestHeadline:
         make_refund(order, amount=2_050)
 
         assert headline_of(order) == (
-            "2 refunds of ₹120.50 in total wait until another person than the requester approves them. The goods of the order"
+            "2 refunds of ₹120.50 in total wait for approval by somebody other than the requester. The goods of the order"
             " can be sent."
         )
 
