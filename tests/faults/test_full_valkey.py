@@ -54,10 +54,6 @@ def fill(valkey: Any) -> None:
     assert refuses_writes(valkey)
 
 
-def _count_in_log(running: RunningStack, name: str, event: str) -> int:
-    return running.stack.find_log(name).read_text(errors="replace").count(f'"{event}"')
-
-
 @contextmanager
 def worker_stopped(running: RunningStack) -> Iterator[None]:
     """Let hints lie in the queues until the end."""
@@ -94,16 +90,16 @@ def expect_orders_to_be_processed(running: RunningStack, buyer: Buyer, *payments
 
 
 def test_a_full_valkey_ends_no_process_and_loses_nothing(running: RunningStack, buyer: Buyer, valkey: Any) -> None:
-    waits = _count_in_log(running, "worker", "worker_broker_unavailable")
+    waits = running.count_in_log("worker", '"worker_broker_unavailable"')
     with worker_stopped(running):
         first = buyer.place().json()["id"]
         first_payment = buyer.start_payment(first)
         wait_for(lambda: hints(valkey) >= 2)
         fill(valkey)
 
-    wait_for(lambda: _count_in_log(running, "worker", "worker_broker_unavailable") > waits)
+    wait_for(lambda: running.count_in_log("worker", '"worker_broker_unavailable"') > waits)
     second, second_payment = check_that_web_still_answers(running, buyer)
-    wait_for(lambda: _count_in_log(running, "relay", "relay_broker_unavailable") > 0)
+    wait_for(lambda: running.count_in_log("relay", '"relay_broker_unavailable"') > 0)
     valkey.config_set("maxmemory", "256mb")
 
     expect_orders_to_be_processed(running, buyer, (first, first_payment), (second, second_payment))
@@ -137,10 +133,10 @@ def test_a_valkey_that_fills_and_empties_loses_nothing(running: RunningStack, bu
 
 
 def test_a_read_only_valkey_ends_no_process(running: RunningStack, buyer: Buyer, valkey: Any) -> None:
-    waits = _count_in_log(running, "worker", "worker_broker_unavailable")
+    waits = running.count_in_log("worker", '"worker_broker_unavailable"')
     valkey.execute_command("REPLICAOF", "127.0.0.1", "1")
 
-    wait_for(lambda: _count_in_log(running, "worker", "worker_broker_unavailable") > waits)
+    wait_for(lambda: running.count_in_log("worker", '"worker_broker_unavailable"') > waits)
     payment = check_that_web_still_answers(running, buyer)
     valkey.execute_command("REPLICAOF", "NO", "ONE")
 
@@ -148,11 +144,11 @@ def test_a_read_only_valkey_ends_no_process(running: RunningStack, buyer: Buyer,
 
 
 def test_a_valkey_that_is_busy_with_a_script_ends_no_process(running: RunningStack, buyer: Buyer, valkey: Any) -> None:
-    waits = _count_in_log(running, "relay", "relay_broker_unavailable")
+    waits = running.count_in_log("relay", '"relay_broker_unavailable"')
     valkey.config_set("busy-reply-threshold", 100)
     with _endless_script(running, valkey):
         payment = check_that_web_still_answers(running, buyer)
-        wait_for(lambda: _count_in_log(running, "relay", "relay_broker_unavailable") > waits)
+        wait_for(lambda: running.count_in_log("relay", '"relay_broker_unavailable"') > waits)
 
     expect_orders_to_be_processed(running, buyer, payment)
 

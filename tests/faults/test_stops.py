@@ -73,7 +73,7 @@ def test_web_answers_the_request_that_it_has_begun_and_then_ends(running: Runnin
         assert unused.recv(1) == b""
 
         assert answers == []
-        assert "web" not in running.servers.ended
+        assert not running.has_ended("web")
     asking.join(WAIT_SECONDS)
 
     assert [getattr(answer, "status_code", answer) for answer in answers] == [201]
@@ -93,10 +93,12 @@ def test_worker_finishes_the_task_that_it_has_begun_and_then_ends(running: Runni
     payment_url = buyer.start_payment(order_id)
     wait_for(lambda: _gateway_has(running, buyer.api.get(payment_url)["id"]))
 
+    stops = running.count_in_log("worker", _WORKER_STOPS)
     with _payments_held(running) as held:  # the worker cannot record the answer before it is told to end
-        running.terminate("worker")
         wait_for(lambda: _waits_for_a_lock(held))
-        assert "worker" not in running.servers.ended
+        running.terminate("worker")
+        wait_for(lambda: running.count_in_log("worker", _WORKER_STOPS) > stops)
+        assert not running.has_ended("worker")
 
     assert running.wait_until_ended("worker") == 0
     assert buyer.api.get(payment_url)["next_action"]["upi"]["link"].startswith("upi://pay?")
@@ -104,6 +106,10 @@ def test_worker_finishes_the_task_that_it_has_begun_and_then_ends(running: Runni
     buyer.approve(payment_url)
     buyer.wait_until_confirmed(order_id)
     assert running.audit() == []
+
+
+#: What Celery logs when it has read the signal and accepts no new task.
+_WORKER_STOPS = "Warm shutdown"
 
 
 def _gateway_has(running: RunningStack, receipt: str) -> bool:
@@ -134,7 +140,7 @@ def test_beat_ends_and_begins_again_with_its_schedule(running: RunningStack) -> 
     assert written > 0
     running.restart("beat")
     wait_for(lambda: _schedule_written_at(running) > written)
-    assert "beat" not in running.servers.ended
+    assert not running.has_ended("beat")
 
 
 def _schedule_written_at(running: RunningStack) -> int:

@@ -116,6 +116,15 @@ class RunningStack:
             self.servers.wait_for_exit(1.0)
         return self.servers.ended[name]
 
+    def has_ended(self, name: str) -> bool:
+        """Test if a process has ended by now."""
+        self.servers.wait_for_exit(0.01)
+        return name in self.servers.ended
+
+    def count_in_log(self, name: str, text: str) -> int:
+        """Return how often a text is in the log of a process, those before it under the same name included."""
+        return self.stack.find_log(name).read_text(errors="replace").count(text)
+
     def restore(self) -> None:
         """Put everything back as it was at the start, whatever the test before has left: one that fails leaves it anywhere."""
         for point in points.ALL:
