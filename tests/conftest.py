@@ -7,7 +7,6 @@ migrated once and holds the reference data. Sockets may reach this machine alone
 
 import contextlib
 import gc
-import hashlib
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -32,6 +30,7 @@ from tests.support import distribution
 from tests.support.api_client import CheckedClient
 from tests.support.capabilities import CapabilityReport
 from tests.support.colleagues import make_colleagues
+from tests.support.databases import make_template, tables_with_rows
 from tests.support.redis_databases import CACHE_DATABASE, with_database
 from tests.support.slow_tests import is_slow
 
@@ -93,38 +92,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> None:
     """Copy each test database from a template that holds the migrated schema."""
     with django_db_blocker.unblock():
-        settings.DATABASES["default"]["TEST"]["TEMPLATE"] = _template()
+        settings.DATABASES["default"]["TEST"]["TEMPLATE"] = make_template()
 
 
-def _template() -> str:
-    # Reference data comes from services and rules: what may have changed it makes another template.
-    files = sorted(
-        [*ROOT.glob("apps/**/*.py"), ROOT / "config" / "reference_data.py", ROOT / "requirements" / "base.txt"]
-    )
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
-    name = f"template_{digest}"
-    config = settings.DATABASES["default"]
-    conninfo = {
-        "host": config["HOST"], "port": config["PORT"] or None, "user": config["USER"],
-        "password": config["PASSWORD"] or None, "dbname": "postgres",
-    }  # fmt: skip
-    with psycopg.connect(**{key: value for key, value in conninfo.items() if value}, autocommit=True) as server:
-        server.execute("SELECT pg_advisory_lock(7200)")
-        if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-            server.execute(f'CREATE DATABASE "{name}_building"')
-            _migrate(f"{name}_building")
-            server.execute(f'ALTER DATABASE "{name}_building" RENAME TO "{name}"')
-    return name
-
-
-def _migrate(name: str) -> None:
-    original = connection.settings_dict["NAME"]
-    connection.close()
-    connection.settings_dict["NAME"] = name
-    call_command("migrate", verbosity=0, interactive=False)
-    call_command("setup_reference_data", verbosity=0)
-    connection.close()
-    connection.settings_dict["NAME"] = original
+@pytest.fixture(autouse=True, scope="module")
+def _no_rows_stay(django_db_blocker: Any) -> Iterator[None]:
+    """Fail where a module leaves committed rows behind: the tests that run later in this worker would find them."""
+    yield
+    if connection.settings_dict["NAME"].startswith("test_"):
+        with django_db_blocker.unblock():
+            left = tables_with_rows()
+        assert not left, f"committed rows stay in {sorted(left)}: give their writer a database of its own, or flush"
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The web process as production runs it, on a port of its own, with the database and Redis of the tests."""
+"""The web process as production runs it, on a port of its own, with a copy of the test database and the tests' Redis."""
 
 import os
 import signal
@@ -14,21 +14,23 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connection
 
+from tests.support.databases import copied_database
+
 ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 240
 #: Half of the shortest deadline that a test sets.
 _AT_ONCE_SECONDS = 0.5
 
 
-def environment_of_web(**changes: str) -> dict[str, str]:
-    """Return the environment of a web process that uses the test's own servers."""
+def environment_of_web(database: str | None = None, **changes: str) -> dict[str, str]:
+    """Return the environment of a web process that uses the test's own servers, and the test's database or another."""
     given = connection.settings_dict
     at = f"{quote(given['HOST'], safe='')}{':' + str(given['PORT']) if given['PORT'] else ''}"
     password = f":{quote(given['PASSWORD'])}" if given["PASSWORD"] else ""
     return {
         **os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test", "HOST": "127.0.0.1", "PORT": "0",
         "WEB_CONCURRENCY": "1", "WEB_THREADS": "2", "REDIS_URL": settings.REDIS_URL,
-        "DATABASE_URL": f"postgres://{given['USER']}{password}@{at}/{given['NAME']}", **changes,
+        "DATABASE_URL": f"postgres://{given['USER']}{password}@{at}/{database or given['NAME']}", **changes,
     }  # fmt: skip
 
 
@@ -118,27 +120,35 @@ def _some(client: socket.socket) -> bytes:
 
 @contextmanager
 def running_web(log: Path, *options: str, files: int | None = None, **changes: str) -> Iterator[WebServer]:
-    """Start a web process with more command-line options, other variables or fewer open files than usual, and end it."""
+    """
+    Start a web process with more command-line options, other variables or fewer open files than usual, and end it.
+
+    What it commits stays in a database of its own: no test after it finds the rows.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    with log.open("wb") as output:
+    with copied_database(f"web_{port}") as database, log.open("wb") as output:
         limited = [] if files is None else ["/bin/sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
         process = subprocess.Popen(
-            [*limited, *command_of_web(*options)],
-            cwd=ROOT, env=environment_of_web(PORT=str(port), **changes), stdout=output, stderr=subprocess.STDOUT,
+            [*limited, *command_of_web(*options)], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,
+            env=environment_of_web(database, PORT=str(port), **changes),
         )  # fmt: skip
-    server = WebServer(process, port, log)
-    try:
-        _wait_until_alive(server)
-        yield server
-    finally:
-        process.terminate()
+        server = WebServer(process, port, log)
         try:
-            process.wait(120)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _wait_until_alive(server)
+            yield server
+        finally:
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _wait_until_alive(server: WebServer) -> None:
