@@ -48,7 +48,7 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     payments.DISPUTE_UPDATED: (notification_handlers.notify, backoffice_handlers.render_evidence),
     payments.DISPUTE_EVIDENCE_ADDED: (backoffice_handlers.render_evidence,),
     payments.DISPUTE_DEADLINE_APPROACHED: (notification_handlers.notify,),
-    payments.DISPUTE_RESPONSE_REQUESTED: (backoffice_handlers.submit_dispute_response,),
+    payments.DISPUTE_RESPONSE_REQUESTED: (backoffice_handlers.respond_to_dispute,),
     payments.DISPUTE_RESPONSE_REJECTED: (notification_handlers.notify,),
     payments.DISPUTE_WON: (notification_handlers.notify,),
     payments.DISPUTE_LOST: (notification_handlers.notify,),

@@ -8,9 +8,9 @@ from apps.core.relay import calls_external
 
 
 @calls_external
-def submit_dispute_response(*, event: Event, now: datetime) -> None:
+def respond_to_dispute(*, event: Event, now: datetime) -> None:
     """Submit the response to a dispute to the gateway, with the evidence if it is contested."""
-    dispute_responses.submit_dispute_response(dispute_id=event.subject_id, now=now)
+    dispute_responses.submit_response_with_evidence(dispute_id=event.subject_id, now=now)
 
 
 @calls_external

@@ -165,7 +165,7 @@ def search_variants(term: SearchTerm) -> QuerySet[Variant]:
 
 
 def search_all_products(term: SearchTerm) -> QuerySet[Product]:
-    """Return the products that a search means, published or not: by a public id, or by their words, the closest first."""
+    """Return the products, published or not, that a public id names or that contain the words; the closest match first."""
     pk = term.pk_of(Product)
     if pk is not None:
         return Product.objects.filter(pk=pk)

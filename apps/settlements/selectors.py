@@ -118,8 +118,8 @@ def latest_settled_at(gateway: str) -> datetime | None:
     return rows.values_list("settled_at", flat=True).first()
 
 
-def list_settlements_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
-    """Return the settlements whose amount we do not know, and those settled since an instant; oldest first."""
+def list_settlement_ids_to_reconcile(since: datetime | None, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Return the ids of settlements whose amount we do not know, and of those settled since an instant; oldest first."""
     wanted = Q(amount__isnull=True)
     if since is not None:
         wanted |= Q(settled_at__gte=since)

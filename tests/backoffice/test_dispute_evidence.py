@@ -337,7 +337,7 @@ def test_contest_sends_all_evidence_to_the_gateway(
     assert post(client, f"{url}/evidence", STATEMENT, key="key-of-evidence").status_code == 201
     assert post(client, f"{url}/contest", {"summary": "It was delivered."}).status_code == 202
 
-    dispute_responses.submit_dispute_response(dispute_id=sold.pk, now=clock.now())
+    dispute_responses.submit_response_with_evidence(dispute_id=sold.pk, now=clock.now())
 
     (kept,) = sandbox.world.razorpay.disputes.values()
     documents_at_gateway = sandbox.world.razorpay.documents
@@ -370,7 +370,7 @@ def test_accepted_dispute_is_lost_and_shown_on_the_order(
     client, url = client_of(finance), f"/api/v1/disputes/{sold.public_id}"
     assert post(client, f"{url}/accept").status_code == 202
 
-    dispute_responses.submit_dispute_response(dispute_id=sold.pk, now=clock.now())
+    dispute_responses.submit_response_with_evidence(dispute_id=sold.pk, now=clock.now())
 
     shown = client.get(f"/api/v1/orders/{order.public_id}").json()
     assert (client.get(url).json()["status"], shown["payment_status"]) == ("lost", "refunded")

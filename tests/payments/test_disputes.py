@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.backoffice.services import event_replay
-from apps.backoffice.services.dispute_responses import submit_dispute_response as send_with_documents
+from apps.backoffice.services.dispute_responses import submit_response_with_evidence
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
@@ -162,8 +162,8 @@ def test_an_accepted_dispute_is_lost_at_the_gateway_and_in_the_books(disputed: A
     dispute = disputed()
     responses.accept_dispute(dispute_id=dispute.pk, actor=SYSTEM, now=clock.now())
 
-    send_with_documents(dispute_id=dispute.pk, now=clock.now())
-    send_with_documents(dispute_id=dispute.pk, now=clock.now())
+    submit_response_with_evidence(dispute_id=dispute.pk, now=clock.now())
+    submit_response_with_evidence(dispute_id=dispute.pk, now=clock.now())
 
     dispute.refresh_from_db()
     assert (dispute.status, dispute.response, dispute.gateway_call) == ("lost", "accepted", "succeeded")
@@ -180,7 +180,7 @@ def test_a_contested_dispute_goes_with_the_invoice_and_may_be_won(
     render_document(invoice_id=invoice.pk, now=clock.now())
     responses.contest_dispute(dispute_id=dispute.pk, summary="It was delivered.", actor=SYSTEM, now=clock.now())
 
-    send_with_documents(dispute_id=dispute.pk, now=clock.now())
+    submit_response_with_evidence(dispute_id=dispute.pk, now=clock.now())
 
     dispute.refresh_from_db()
     assert dispute.status == "under_review"

@@ -13,7 +13,7 @@ from apps.payments import services as money
 from apps.payments.states import DisputeResponseKind, EvidenceKind
 
 
-def submit_dispute_response(*, dispute_id: UUID, now: datetime) -> None:
+def submit_response_with_evidence(*, dispute_id: UUID, now: datetime) -> None:
     """Submit our response to a dispute; a contest includes the evidence pack, the tax invoice and every credit note."""
     dispute = payments.get_dispute(dispute_id)
     evidence_files = _evidence_files_of(dispute_id) if dispute.response == DisputeResponseKind.CONTESTED else []

@@ -85,7 +85,9 @@ def check_new_variant(facts: GstFields, *, day: date) -> None:
 
 def check_variant_change(before: GstFields, after: GstFields, *, day: date) -> None:
     """
-    Refuse a change after which goods could not be sold on an Indian day. What does not change is not judged again.
+    Refuse a change of a variant's GST fields after which it could not be sold; fields that stay the same are not checked.
+
+    `day` is the Indian date whose rates apply.
 
     :raises InvalidHsn, UnitNotAllowed, UnknownTaxClass, RateNotAllowedForHsn, TaxClassMismatch: by what is wrong
     """

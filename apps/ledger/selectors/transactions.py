@@ -40,7 +40,7 @@ def list_entries_of_order(order_id: UUID) -> QuerySet[LedgerEntry]:
 
 
 def count_postings(*, source_type: str, source_id: UUID, kind: str) -> int:
-    """Return how often a kind was posted for one source row, numbered (`kind:2`) or not."""
+    """Return how many ledger transactions of a kind exist for one source row; later ones are numbered: `kind`, `kind:2`, `kind:3`."""
     of_kind = Q(kind=kind) | Q(kind__startswith=f"{kind}:")
     return LedgerTransaction.objects.filter(of_kind, source_type=source_type, source_id=source_id).count()
 

@@ -1,6 +1,7 @@
 """An order's copies of payment totals, and its confirmation once it is paid."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -57,13 +58,18 @@ def update_payment_totals(
     event_type = events.ORDER_PAYMENT_UPDATED
     if rules.can_confirm(status=order.status, paid=paid_amount, total=order.total_amount):
         event_type = events.ORDER_CONFIRMED
-        changed["status"] = states.transition(OrderStatus(order.status), to=OrderStatus.CONFIRMED)
-        changed["confirmed_at"] = now
-        stock.commit_reservations(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
+        changed |= _confirm(order, actor=actor, now=now)
 
     change(order, event_type, changed, root=order.pk, actor=actor, now=now)
 
     return order
+
+
+def _confirm(order: Order, *, actor: Actor, now: datetime) -> dict[str, Any]:
+    """Commit the reservations of an order and return the fields that make it a confirmed one."""
+    status = states.transition(OrderStatus(order.status), to=OrderStatus.CONFIRMED)
+    stock.commit_reservations(references=selectors.list_line_ids(order.pk), actor=actor, now=now)
+    return {"status": status, "confirmed_at": now}
 
 
 @transaction.atomic

@@ -267,7 +267,7 @@ def list_attempt_states(payment: Payment) -> Collection[tuple[str, str]]:
     ]
 
 
-def is_upi_open(payment: Payment) -> bool:
+def is_upi_link_open(payment: Payment) -> bool:
     """Test if the UPI link that a payment shows can still be paid."""
     attempts = PaymentAttempt.objects.filter(payment_id=payment.pk, gateway_payment_id=payment.opened_upi_id)
     return attempts.filter(status=AttemptStatus.CREATED).exists()

@@ -28,7 +28,7 @@ from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.late_payments import resolve_late_payment
 from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, gateway_receivable
 from apps.payments.services.order_totals import sync_order_totals
-from apps.payments.services.payment_acceptance import accept_by_gateway_order, may_be_accepted_later
+from apps.payments.services.payment_acceptance import accept_explained_mismatch, may_be_accepted_later
 from apps.payments.services.payment_status import sync_payment_status
 from apps.payments.services.payments import enqueue_payment_sync
 from apps.payments.services.review_status import find_review_reason
@@ -109,7 +109,7 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
     if has_advanced and is_captured:
         _post_capture(order, attempt)
     if is_captured:
-        accept_by_gateway_order(
+        accept_explained_mismatch(
             order=order, payment=payment, attempt=attempt, gateway_order=facts.gateway_order, actor=actor, now=now
         )
     sync_payment_status(order, payment, attempt, has_advanced=has_advanced, actor=actor, now=now)

@@ -97,7 +97,7 @@ class DifferenceReasonMismatch(Invalid):
 @transaction.atomic
 def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Actor, now: datetime) -> PaymentAttempt:
     """
-    Accept a captured amount that is not the one requested as the full payment of its order, which is confirmed by it.
+    Accept captured money of another amount as the full payment of its order, and confirm the order.
 
     The difference, up or down, is booked by its `reason`, a `DifferenceReason`; the invoice is for the order's amount. A
     difference above what one person may decide about waits for a second one, who accepts in the same way and with the
@@ -192,7 +192,7 @@ def may_be_accepted_later(payment: Payment, attempt: PaymentAttempt) -> bool:
     )
 
 
-def accept_by_gateway_order(
+def accept_explained_mismatch(
     *,
     order: "Order",
     payment: Payment,

@@ -41,7 +41,7 @@ def sync_payment_status(
     if (
         payment.status == PaymentStatus.REQUIRES_PAYMENT
         and payment.opened_upi_id
-        and not selectors.is_upi_open(payment)
+        and not selectors.is_upi_link_open(payment)
     ):
         # The UPI link belonged to the attempt that failed; Checkout opens a new one on the same gateway order.
         payment.next_action = without_upi(payment.next_action)

@@ -33,7 +33,7 @@ _LISTS: Mapping[str, Callable[..., list[UUID]]] = {
     "payments": payments.list_payments_to_reconcile,
     "refunds": payments.list_refunds_to_reconcile,
     "disputes": payments.list_disputes_to_reconcile,
-    "settlements": selectors.list_settlements_to_reconcile,
+    "settlements": selectors.list_settlement_ids_to_reconcile,
 }
 
 

@@ -81,8 +81,16 @@ class Command(OperatorCommand):
         if replay.difference_count > _SHOWN:
             self.stdout.write(f"and {replay.difference_count - _SHOWN:,} more; --json has the first thousand")
 
-        rows = ", ".join(f"{count:,} {kind}" for kind, count in replay.rows.items())
+        rows = ", ".join(_counted(count, kind) for kind, count in replay.rows.items())
         if replay.is_consistent:
-            self.stdout.write(self.style.SUCCESS(f"{replay.events:,} events give exactly what is stored: {rows}."))
+            verb = "gives" if replay.events == 1 else "give"
+            events = _counted(replay.events, "events")
+            self.stdout.write(self.style.SUCCESS(f"{events} {verb} exactly what is stored: {rows}."))
         else:
-            self.stdout.write(self.style.ERROR(f"{replay.difference_count:,} fields differ in {rows}."))
+            verb = "differs" if replay.difference_count == 1 else "differ"
+            fields = _counted(replay.difference_count, "fields")
+            self.stdout.write(self.style.ERROR(f"{fields} {verb} in {rows}."))
+
+
+def _counted(count: int, plural: str) -> str:
+    return f"{count:,} {plural if count != 1 else plural.removesuffix('s')}"

@@ -248,7 +248,7 @@ def check_still_refundable(order: "Order", refund: Refund) -> None:
         raise RefundNoLongerAvailable(order.number, rupees(max(0, left)), rupees(refund.amount))
 
 
-def line_amounts_of(
+def allocate_to_lines(
     order: "Order",
     attempt: PaymentAttempt,
     amount: int,
@@ -297,7 +297,7 @@ def preview_line_amounts(
 def reallocate_lines(order: "Order", refund: Refund, *, now: datetime) -> None:
     """Take of the lines of a locked order again for a refund that had released them, as far as anything is left of them. Saves nothing."""
     attempt, lines = refund.attempt, list(refund.lines.order_by("pk"))
-    refund.line_amounts = line_amounts_of(order, attempt, refund.amount, lines=lines, excluding=refund.pk, now=now)
+    refund.line_amounts = allocate_to_lines(order, attempt, refund.amount, lines=lines, excluding=refund.pk, now=now)
 
 
 def _round_off_left(order: "Order", *, excluding: UUID | None = None) -> int:

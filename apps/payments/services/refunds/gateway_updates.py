@@ -37,7 +37,7 @@ from apps.payments.services.gateway_exceptions import close_gateway_exception
 from apps.payments.services.ledger_accounts import REFUNDS_PAYABLE, gateway_receivable
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payer_currency import convert_refund_facts
-from apps.payments.services.refunds.amounts import line_amounts_of, reallocate_lines
+from apps.payments.services.refunds.amounts import allocate_to_lines, reallocate_lines
 from apps.payments.services.refunds.approvals import cancel_locked_refund
 from apps.payments.services.refunds.requests import (
     REFUND_DUE,
@@ -287,7 +287,7 @@ def _insert_dashboard_refund(order: "Order", attempt: PaymentAttempt, facts: Gat
         sequence=sequence,
         amount=facts.amount,
         currency=attempt.currency,
-        line_amounts=line_amounts_of(order, attempt, facts.amount, lines=(), now=now),
+        line_amounts=allocate_to_lines(order, attempt, facts.amount, lines=(), now=now),
         status=RefundStatus.PENDING,
         reason=RefundReason.OTHER,
         note=orders.text_for_row(order, "made at the gateway"),

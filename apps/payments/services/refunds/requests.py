@@ -29,8 +29,8 @@ from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, REFUNDS_PA
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import (
     RefundLineInput,
+    allocate_to_lines,
     check_refundable,
-    line_amounts_of,
     refund_line_inputs,
     value_lines,
 )
@@ -359,7 +359,7 @@ def _insert(
         sequence=sequence,
         amount=amount,
         currency=attempt.currency,
-        line_amounts=line_amounts_of(order, attempt, amount, lines=lines, now=now),
+        line_amounts=allocate_to_lines(order, attempt, amount, lines=lines, now=now),
         status=RefundStatus.PENDING if is_decided else RefundStatus.REQUIRES_APPROVAL,
         reason=reason,
         note=orders.text_for_row(order, note)[:200],
