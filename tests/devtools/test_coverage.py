@@ -50,7 +50,7 @@ class TestMain:
     [
         ("apps/orders/services.py", True),
         ("apps/payments/services/refunds/requests.py", True),
-        ("apps/tax/rules/rates.py", True),
+        ("apps/tax/rules/tax_rates.py", True),
         ("apps/orders/views.py", False),
         ("apps/core/admin_site.py", False),
         ("config/services.py", False),

@@ -6,6 +6,7 @@ Integer paise, basis points and plain dates in; frozen dataclasses out. Other ap
 
 from apps.tax.rules.computation import Computation, ComputedLine, Heads, Line, SupplyType, Treatment, compute
 from apps.tax.rules.credit import Credit, credit_portion
+from apps.tax.rules.financial_year import IST, financial_year, fy_short, ist_date, start_of_financial_year
 from apps.tax.rules.gstin import (
     GstinCheck,
     GstinKind,
@@ -42,7 +43,8 @@ from apps.tax.rules.prefixes import (
     INVOICE_CUM_BILL_PREFIX,
     is_invoice_prefix,
 )
-from apps.tax.rules.rates import (
+from apps.tax.rules.restricted_rates import codes_of_rate, is_rate_of_goods
+from apps.tax.rules.tax_rates import (
     REFERENCE_RATES,
     TAX_CLASSES,
     ReferenceRate,
@@ -54,8 +56,6 @@ from apps.tax.rules.rates import (
     reference_rate,
     taxability_of,
 )
-from apps.tax.rules.restricted_rates import codes_of_rate, is_rate_of_goods
-from apps.tax.rules.tax_calendar import IST, financial_year, fy_short, ist_date, start_of_financial_year
 from apps.tax.rules.territories import EXPORT_CODE, STATES, State, is_supply_state, state_name
 from apps.tax.rules.texts import (
     ADDRESS_LINE1_LIMITS,

@@ -1,4 +1,4 @@
-"""The tax calendar: Indian dates and financial years (1 April to 31 March)."""
+"""Financial years of India (1 April to 31 March), and Indian dates."""
 
 from datetime import date, datetime, timedelta, timezone
 from typing import Final
