@@ -7,7 +7,6 @@ from apps.orders.services.cancellation import (
     OrderNotCancellable,
     cancel_paid_order,
     cancel_unpaid_order,
-    expire_orders,
 )
 from apps.orders.services.erasure import (
     CustomerNotErasable,
@@ -15,6 +14,7 @@ from apps.orders.services.erasure import (
     check_erasable,
     erase_customer,
 )
+from apps.orders.services.expiry import expire_orders
 from apps.orders.services.payment_totals import (
     CustomerErased,
     revive_order,

@@ -1,22 +1,19 @@
-"""Cancellation and expiry of orders."""
+"""Cancellation of orders."""
 
 from datetime import datetime
 from uuid import UUID
 
-import structlog
 from django.db import transaction
 
 from apps.catalog import selectors as goods
 from apps.catalog import services as stock
 from apps.catalog.states import ReservationStatus
 from apps.core.errors import Conflict
-from apps.core.events import SYSTEM, Actor, change
+from apps.core.events import Actor, change
 from apps.orders import events, locks, rules, selectors, states
 from apps.orders.models import Order
 from apps.orders.services.typed_texts import text_for_event, text_for_row
 from apps.orders.states import OrderStatus
-
-log = structlog.get_logger(__name__)
 
 
 class OrderNotCancellable(Conflict):
@@ -107,41 +104,3 @@ def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
     )
 
     return order
-
-
-def expire_orders(*, now: datetime, limit: int = 100) -> int:
-    """
-    Close the orders that were not paid in time, give their stock back, and return how many.
-
-    Each is a transaction of its own, so that no stock row is locked for long; one that somebody works on is left for the
-    next time, and one that fails is logged and keeps nobody waiting.
-    """
-    expired = 0
-    for order_id in selectors.list_expirable_order_ids(now=now, limit=limit):
-        try:
-            expired += _expire_order(order_id=order_id, now=now)
-        except Exception:
-            log.exception("order_expiry_failed", order=str(order_id))
-    return expired
-
-
-@transaction.atomic
-def _expire_order(*, order_id: UUID, now: datetime) -> bool:
-    order = locks.try_lock_order(order_id)
-
-    if order is None or not rules.can_expire(
-        status=order.status,
-        expires_at=order.expires_at,
-        live_until=order.payment_live_until,
-        under_review=order.under_review_amount,
-        now=now,
-    ):
-        return False
-
-    expired = states.transition(OrderStatus(order.status), to=OrderStatus.EXPIRED)
-    change(order, events.ORDER_EXPIRED, {"status": expired, "expired_at": now}, root=order.pk, actor=SYSTEM, now=now)
-    stock.release_reservations(
-        references=selectors.list_line_ids(order.pk), to=ReservationStatus.EXPIRED, actor=SYSTEM, now=now
-    )
-
-    return True
