@@ -37,7 +37,8 @@ from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_links import find_or_create_link, link_action
 from apps.payments.services.payments import next_payment_check
-from apps.payments.states import CLOSED, LINK_CHANNELS, LIVE, AttemptStatus, PaymentStatus, Source
+from apps.payments.services.upi_intents import open_upi_intent, upi_action, upi_attempt_facts
+from apps.payments.states import CLOSED, LINK_CHANNELS, LIVE, PaymentStatus, Source
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -102,17 +103,20 @@ def _field_of(payment: Payment) -> str:
 
 
 def _create(gateway: Gateway, payment: Payment, *, look_first: bool) -> _Created:
+    order = orders.get_order(payment.order_id)
+    payer = _payer(payment, order)
     if payment.channel in LINK_CHANNELS:
-        payer = _payer(payment, orders.get_order(payment.order_id))
         link = find_or_create_link(gateway, payment, payer=payer, notes=_notes(payment), look_first=look_first)
         return _Created("gateway_link_id", link.id, link_action(link))
     gateway_order = _find_or_create_order(gateway, payment, look_first=look_first)
-    intent = _open_upi(gateway, payment, gateway_order)
+    intent = open_upi_intent(
+        gateway, payment, gateway_order, payer=payer, description=f"Order {order.number}", notes=_notes(payment)
+    )
     return _Created(
         "gateway_order_id",
         gateway_order.id,
         _next_action(payment, gateway, gateway_order, intent),
-        None if intent is None else _facts_of_intent(payment, gateway_order, intent),
+        None if intent is None else upi_attempt_facts(payment, gateway_order, intent),
     )
 
 
@@ -142,26 +146,6 @@ def check_gateway_order(payment: Payment, gateway_order: GatewayOrder) -> None:
 
 def _notes(payment: Payment) -> dict[str, str]:
     return {"payment": payment.public_id, "order": orders.get_order(payment.order_id).public_id}
-
-
-def _open_upi(gateway: Gateway, payment: Payment, gateway_order: GatewayOrder) -> UpiIntent | None:
-    """Open a UPI payment, or return None if that fails: the buyer can still pay in the gateway's Checkout."""
-    order = orders.get_order(payment.order_id)
-    payer = _payer(payment, order)
-    if not payer.phone:
-        return None
-    try:
-        return gateway.create_upi_intent(
-            gateway_order_id=gateway_order.id,
-            amount=payment.amount,
-            currency=payment.currency,
-            payer=payer,
-            description=f"Order {order.number}",
-            notes=_notes(payment),
-        )
-    except GatewayFailure as failure:
-        log.warning("upi_intent_failed", payment=payment.public_id, error=failure.error.as_dict())
-        return None
 
 
 def _payer(payment: Payment, order: "Order") -> Payer:
@@ -215,24 +199,8 @@ def _next_action(
         "currency": payment.currency,
     }
     if intent is not None:
-        action["upi"] = {
-            "link": intent.link,
-            "qr_url": f"/api/v1/payments/{payment.public_id}/qr.svg",
-            "gateway_payment_id": intent.gateway_payment_id,
-        }
+        action["upi"] = upi_action(payment, intent)
     return action
-
-
-def _facts_of_intent(payment: Payment, gateway_order: GatewayOrder, intent: UpiIntent) -> GatewayPayment:
-    return GatewayPayment(
-        gateway=payment.gateway,
-        id=intent.gateway_payment_id,
-        order_id=gateway_order.id,
-        status=AttemptStatus.CREATED,
-        amount=payment.amount,
-        currency=payment.currency,
-        method="upi",
-    )
 
 
 @transaction.atomic

@@ -13,21 +13,21 @@ from django.db import transaction
 
 from apps.core.events import SYSTEM, Actor, change
 from apps.core.external_calls import RETRY_DELAY, GatewayCall, poll_due
-from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayLink
-from apps.payments.gateways import Gateway, GatewayFailure, GatewayRejected
+from apps.payments.gateways import Gateway, GatewayFailure
 from apps.payments.models import Payment
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import apply_polled_payment
+from apps.payments.services.captures import capture_authorized
 from apps.payments.services.gateway_access import get_gateway
 from apps.payments.services.gateway_orders import check_gateway_order, create_gateway_order, release_claim
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_links import apply_gateway_link, poll_link
 from apps.payments.services.payments import close_unpaid, enqueue_payment_sync, may_be_at_gateway, next_payment_check
-from apps.payments.states import LINK_CHANNELS, LIVE, AttemptStatus, PaymentChannel, PaymentStatus
+from apps.payments.states import LINK_CHANNELS, LIVE, AttemptStatus, PaymentStatus
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,7 @@ def sync_payment(*, payment_id: UUID, now: datetime) -> bool:
             link = poll_link(gateway, payment, now=now)
         else:
             _poll_order(gateway, payment, now=now)
-        _capture_authorized(gateway, payment_id, now=now)
+        capture_authorized(gateway, payment_id, now=now)
     except GatewayFailure as failure:
         release_claim(selectors.get_payment(payment_id), failure, call=None, now=now)
         return False
@@ -137,26 +137,6 @@ def _backfill_gateway_order_id(payment_id: UUID, order_id: UUID, gateway_order_i
         actor=SYSTEM,
         now=now,
     )
-
-
-def _capture_authorized(gateway: Gateway, payment_id: UUID, *, now: datetime) -> None:
-    """Capture authorised money while the order awaits payment; the bank releases what is never captured."""
-    payment = selectors.get_payment(payment_id)
-    for attempt in selectors.list_attempts_to_capture(payment_id):
-        is_wanted = orders.get_order(payment.order_id).status == OrderStatus.PENDING_PAYMENT
-        if not is_wanted or payment.status not in (PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.EXPIRED):
-            return
-        try:
-            facts = gateway.capture(
-                gateway_payment_id=attempt.gateway_payment_id,
-                amount=attempt.amount if attempt.payer_amount is None else attempt.payer_amount,
-                currency=attempt.payer_currency or attempt.currency,
-            )
-        except GatewayRejected:
-            # The usual reason is that it was captured in the meantime.
-            facts = gateway.get_payment(gateway_payment_id=attempt.gateway_payment_id)
-        asked = payment.gateway_order_id if payment.channel == PaymentChannel.CHECKOUT else None
-        apply_polled_payment(facts if facts.order_id else replace(facts, order_id=asked or ""), now=now)
 
 
 @transaction.atomic
