@@ -66,7 +66,6 @@ _ACRONYMS = {
         "ID",
         "IP",
         "RRN",
-        "IRN",
         "ARN",
         "UTR",
     )

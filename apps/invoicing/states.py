@@ -2,14 +2,9 @@
 
 from django.db import models
 
-from apps.core.states import transition_table
-
 
 class InvoiceStatus(models.TextChoices):
     ISSUED = "issued", "Issued"
-    IRN_PENDING = "irn_pending", "IRN pending"
-    IRN_REGISTERED = "irn_registered", "IRN registered"
-    IRN_FAILED = "irn_failed", "IRN failed"
     CANCELLED = "cancelled", "Cancelled"
 
 
@@ -22,13 +17,3 @@ class DocumentType(models.TextChoices):
     DEBIT_NOTE = "debit_note", "Debit note"
     RECEIPT_VOUCHER = "receipt_voucher", "Receipt voucher"
     REFUND_VOUCHER = "refund_voucher", "Refund voucher"
-
-
-transition = transition_table(
-    {
-        InvoiceStatus.ISSUED: {InvoiceStatus.IRN_PENDING, InvoiceStatus.CANCELLED},
-        InvoiceStatus.IRN_PENDING: {InvoiceStatus.IRN_REGISTERED, InvoiceStatus.IRN_FAILED},
-        InvoiceStatus.IRN_FAILED: {InvoiceStatus.IRN_PENDING},
-        InvoiceStatus.IRN_REGISTERED: {InvoiceStatus.CANCELLED},
-    }
-)

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 ('version', models.PositiveIntegerField(default=0)),
                 ('metadata', models.JSONField(blank=True, default=dict)),
                 ('type', models.CharField(choices=[('tax_invoice', 'Tax invoice'), ('bill_of_supply', 'Bill of supply'), ('invoice_cum_bill_of_supply', 'Invoice-cum-bill of supply'), ('export_invoice', 'Export invoice'), ('credit_note', 'Credit note'), ('debit_note', 'Debit note'), ('receipt_voucher', 'Receipt voucher'), ('refund_voucher', 'Refund voucher')], default='tax_invoice', max_length=30)),
-                ('status', models.CharField(choices=[('issued', 'Issued'), ('irn_pending', 'IRN pending'), ('irn_registered', 'IRN registered'), ('irn_failed', 'IRN failed'), ('cancelled', 'Cancelled')], default='issued', max_length=16)),
+                ('status', models.CharField(choices=[('issued', 'Issued'), ('cancelled', 'Cancelled')], default='issued', max_length=16)),
                 ('sequence', models.PositiveIntegerField()),
                 ('number', models.CharField(max_length=16)),
                 ('financial_year', models.CharField(max_length=7)),
