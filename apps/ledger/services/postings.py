@@ -1,5 +1,5 @@
 """
-The postings of the ledger: the only way into the books.
+The postings of the ledger (at Stripe: balance transactions): the only way into the books.
 
 A posting is a business fact with entries that sum to zero, once for its source. Debits are positive, credits negative.
 """

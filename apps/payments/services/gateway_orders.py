@@ -1,5 +1,5 @@
 """
-Creation of the gateway's order, payment link or QR code for a payment.
+Creation of the gateway's order (for Checkout), payment link or QR code for a payment.
 
 Our row and a claim on it are committed before the call. The call is made outside any transaction. Its outcome is
 recorded under the locks. If the outcome is unknown, the next attempt first looks it up by receipt, which is our

@@ -1,4 +1,8 @@
-"""Money that came for an order that was closed, or paid already: the order is revived if it can be, else the money is refunded."""
+"""
+Late and second payments, such as those of a late authorisation (at Stripe and Razorpay: late authorization).
+
+The order is revived if it can be, else the money is refunded.
+"""
 
 from datetime import datetime
 from typing import TYPE_CHECKING

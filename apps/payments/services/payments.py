@@ -1,4 +1,4 @@
-"""Start and cancellation of payments."""
+"""Start and cancellation of payments (at Stripe: PaymentIntents)."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any

@@ -1,5 +1,5 @@
 """
-Import of settlement reports: a report is read in batches, staged, and then booked settlement by settlement.
+Import of reports of settlements (at Stripe: payouts), which are read in batches, staged, and booked one by one.
 
 An interrupted import continues at the row where it stopped. A report or a line that was imported before changes
 nothing. Each settlement is booked in a transaction of its own.

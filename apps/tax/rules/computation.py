@@ -1,5 +1,5 @@
 """
-What an order or an invoice comes to: taxable value and tax by head, line by line, and the rounded total.
+Taxable value and tax (CGST and SGST or UTGST, or IGST) of an order or invoice by line, and the rounded total.
 
 Everything is rounded half-up per line. CGST and SGST are each computed at half the rate and so are always equal; the
 paisa that a tax-inclusive price can lose by that goes to the round-off, never to one of the two.

@@ -1,5 +1,5 @@
 """
-The one entry point for disputes that a gateway reports, by webhook, poll or settlement import.
+The one entry point for disputes (chargebacks) that a gateway reports, by webhook, poll or settlement import.
 
 The gateway may deduct the disputed amount, which the ledger account `disputes` holds until the dispute is decided. If
 we win or the dispute is closed, the gateway returns it. If we lose, it is posted as a loss.

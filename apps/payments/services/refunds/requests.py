@@ -86,7 +86,7 @@ def request_refund_by_amount(
     now: datetime,
 ) -> list[Refund]:
     """
-    Request a refund of an amount (paise) of an order. Creates one refund per attempt.
+    Request a refund of an amount (paise) of an order, such as a partial refund. Creates one refund per attempt.
 
     The refund is submitted at once if the actor may decide about the amount alone. Otherwise it waits for approval. An
     attempt with a wrong amount is refunded only if `payment_id` names its payment.
