@@ -175,6 +175,13 @@ def test_each_row_of_a_table_has_the_cells_of_its_header(page: str, count: int) 
     assert [row for table in found for row in table if len(row) != len(table[0]) or not row[0]] == []
 
 
+def test_each_word_of_the_glossary_is_at_home_in_a_file() -> None:
+    [[_, _, *rows]] = tables("GLOSSARY.md")
+    without_a_home = {"in doubt"}
+
+    assert [row[0] for row in rows if row[0] not in without_a_home and not (ROOT / row[-1].strip("`")).is_file()] == []
+
+
 def are_in_module(path: str, names: list[str]) -> bool:
     text = (ROOT / path).read_text()
     return all(re.search(rf"^(def|class) {name}\b", text, re.MULTILINE) for name in names)
