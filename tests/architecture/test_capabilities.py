@@ -21,7 +21,7 @@ class TestRows:
     def test_each_id_is_used_once(self) -> None:
         ids = [row.id for row in ROWS]
 
-        assert len(ids) == len(set(ids)) == 155
+        assert len(ids) == len(set(ids)) == 156
 
     @pytest.mark.parametrize(
         ("row", "fault"),
