@@ -13,7 +13,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "send dispute reminders": {"task": "payments.send_dispute_reminders", "schedule": 900.0},
     "report overdue reviews": {"task": "payments.report_overdue_reviews", "schedule": 3600.0},
     "sweep webhooks": {"task": "payments.sweep_webhooks", "schedule": 30.0},
-    "check for missing webhooks": {"task": "payments.check_missing_webhooks", "schedule": 60.0},
+    "check for missing webhooks": {"task": "payments.report_missing_webhooks", "schedule": 60.0},
     "import settlements": {"task": "settlements.import_settlements", "schedule": 6 * 3600.0},
     "open missing line exceptions": {"task": "settlements.open_missing_line_exceptions", "schedule": 6 * 3600.0},
     "open overdue receivable exceptions": {

@@ -29,7 +29,7 @@ from rest_framework_simplejwt.tokens import AccessToken, Token
 from apps.accounts import selectors
 from apps.accounts.models import RefreshToken, Session, User
 from apps.accounts.services import log_in
-from apps.accounts.services.sessions import Device, RefreshTokenNotValid
+from apps.accounts.services.sessions import Device, InvalidRefreshToken
 from apps.accounts.states import Transport
 from apps.core import clock, ids
 from apps.core.api.requests import client_ip
@@ -40,7 +40,7 @@ MAX_TOKEN_LENGTH = 4096
 _HS256_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 
 
-class TokenNotValid(Unauthenticated):
+class InvalidAccessToken(Unauthenticated):
     """The access token is malformed, expired or of an ended session. Refresh it, or log in again."""
 
     message = "The access token is not valid or has expired."
@@ -169,10 +169,10 @@ def verify_refresh_token(text: str) -> RefreshClaims:
     """
     Return which rows a refresh token is of.
 
-    :raises RefreshTokenNotValid: if we did not sign it, it has expired, or it is another kind of token
+    :raises InvalidRefreshToken: if we did not sign it, it has expired, or it is another kind of token
     """
     if len(text) > MAX_TOKEN_LENGTH or not _HS256_TOKEN.fullmatch(text):
-        raise RefreshTokenNotValid
+        raise InvalidRefreshToken
     try:
         token = _verify_token(_SignedRefreshToken, text)
         return RefreshClaims(
@@ -180,7 +180,7 @@ def verify_refresh_token(text: str) -> RefreshClaims:
             session_id=ids.decode(Session.PREFIX, str(token["sid"])),
         )
     except (TokenError, NotFound, KeyError) as error:
-        raise RefreshTokenNotValid from error
+        raise InvalidRefreshToken from error
 
 
 class AccessTokenAuthentication(BaseAuthentication):
@@ -196,10 +196,10 @@ class AccessTokenAuthentication(BaseAuthentication):
         if scheme.lower() != b"bearer":
             return None
         if len(tokens) != 1 or len(tokens[0]) > MAX_TOKEN_LENGTH:
-            raise TokenNotValid
+            raise InvalidAccessToken
         text = tokens[0].decode("latin-1")
         if not _HS256_TOKEN.fullmatch(text):
-            raise TokenNotValid
+            raise InvalidAccessToken
 
         try:
             token = _verify_token(_SignedAccessToken, text)
@@ -207,9 +207,9 @@ class AccessTokenAuthentication(BaseAuthentication):
                 user_id=ids.decode("cus", str(token["sub"])), session_id=ids.decode("sess", str(token["sid"]))
             )
         except (TokenError, NotFound, KeyError) as error:
-            raise TokenNotValid from error
+            raise InvalidAccessToken from error
         if user is None or user.session_version != token.get("sv"):
-            raise TokenNotValid
+            raise InvalidAccessToken
         return user, token
 
     def authenticate_header(self, request: Request) -> str:

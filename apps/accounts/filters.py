@@ -25,6 +25,6 @@ class CustomerFilterSet(QueryFilterSet):
 
     def search(self, people: "QuerySet[User]", _: str, term: Any) -> "QuerySet[User]":
         if "@" in term.text:
-            return people.filter(email=selectors.find_email(term.text) or "")
-        phone = selectors.find_phone(term.text)
+            return people.filter(email=selectors.parse_email_or_none(term.text) or "")
+        phone = selectors.parse_phone_or_none(term.text)
         return people.filter(phone=phone) if phone else people.filter(name__icontains=term.text)

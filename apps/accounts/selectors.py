@@ -92,7 +92,7 @@ def get_staff_names() -> dict[str, str]:
     return {user.public_id: str(user) for user in User.objects.filter(is_staff=True)}
 
 
-def find_phone(text: str) -> str | None:
+def parse_phone_or_none(text: str) -> str | None:
     """Return a mobile number in any writing and of any country as it is stored, or None if the text is none."""
     if _NOT_IN_A_PHONE_NUMBER.search(text):
         return None
@@ -107,7 +107,7 @@ def find_phone(text: str) -> str | None:
         return None
 
 
-def find_email(text: str) -> str | None:
+def parse_email_or_none(text: str) -> str | None:
     """Return an e-mail address as it is stored, or None if the text is none."""
     try:
         return rules.normalise_email(text)
@@ -121,7 +121,7 @@ def parse_phone(text: str) -> str:
 
     :raises InvalidPhone: if the text is none
     """
-    phone = find_phone(text)
+    phone = parse_phone_or_none(text)
     if phone is None:
         raise InvalidPhone(param="phone")
     return phone
@@ -133,7 +133,7 @@ def parse_email(text: str) -> str:
 
     :raises InvalidEmail: if the text is none
     """
-    email = find_email(text)
+    email = parse_email_or_none(text)
     if email is None:
         raise InvalidEmail(param="email")
     return email
@@ -150,14 +150,14 @@ def find_user_at(destination: str) -> User | None:
     return User.objects.filter(**wanted).first()
 
 
-def find_contact(text: str) -> str | None:
+def parse_contact_or_none(text: str) -> str | None:
     """Return a phone number or an e-mail address in any writing as it is stored, or None if the text is neither."""
-    return find_email(text) if "@" in text else find_phone(text)
+    return parse_email_or_none(text) if "@" in text else parse_phone_or_none(text)
 
 
 def find_user_by_contact(text: str) -> User | None:
     """Return who has a phone number or an e-mail address, however it is written, or None."""
-    contact = find_contact(text)
+    contact = parse_contact_or_none(text)
     return find_user_at(contact) if contact else None
 
 
@@ -256,14 +256,14 @@ def _find_matching_users(term: SearchTerm) -> "QuerySet[User] | None":
     if pk is not None:
         return User.objects.filter(pk=pk)
     if "@" in term.text:
-        return User.objects.filter(email=find_email(term.text) or "")
-    if phone := find_phone(term.text):
+        return User.objects.filter(email=parse_email_or_none(term.text) or "")
+    if phone := parse_phone_or_none(term.text):
         return User.objects.filter(phone=phone)
     return filter_by_words(User.objects.all(), term.words, "name") if term.words else None
 
 
 def _find_matching_addresses(term: SearchTerm) -> "QuerySet[Address] | None":
-    if phone := find_phone(term.text):
+    if phone := parse_phone_or_none(term.text):
         return Address.objects.filter(phone=phone)
     if tax.check_gstin(term.code).refusal is None:
         return Address.objects.filter(gstin=term.code)

@@ -9,4 +9,4 @@ from apps.core import clock
 @shared_task(name="accounts.delete_expired")
 def delete_expired(**_: object) -> None:
     """End sessions that ran out, and delete expired rate limit counters, old codes and refresh tokens."""
-    cleanup.delete_expired(now=clock.now())
+    cleanup.end_and_delete_expired(now=clock.now())

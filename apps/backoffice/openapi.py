@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_view
 
-from apps.backoffice.serializers import EvidencePdfResponse, StatementResponse
+from apps.backoffice.serializers import DisputeEvidenceResponse, EvidencePdfResponse
 from apps.core.api.pdf import PDF_RESPONSES
 from apps.core.api.schema import operation, page_example
 from apps.invoicing.selectors import DocumentNotReady
@@ -42,7 +42,7 @@ TIMELINE_EXAMPLE: list[dict[str, Any]] = [
 
 STATEMENT_EXAMPLE: dict[str, Any] = {
     "id": "evd_01jf3z8k4qe7tv2w9x0y1z2a3b",
-    "object": "dispute_statement",
+    "object": "dispute_evidence",
     "kind": "shipping",
     "text": "The courier handed the parcel over at the door; the buyer signed for it.",
     "carrier": "India Post",
@@ -157,7 +157,7 @@ describe_evidence = extend_schema_view(
         "add_dispute_evidence",
         "Add evidence to a dispute",
         description="A statement of staff, such as how the parcel was handed over. It is sent to the bank when the dispute is contested.",
-        responses={201: StatementResponse},
+        responses={201: DisputeEvidenceResponse},
         examples=[
             OpenApiExample(
                 "How it was delivered",

@@ -25,7 +25,7 @@ class LedgerEntryResponse(ResponseSerializer):
 
 
 class TimelineMoneyResponse(ResponseSerializer):
-    """The payment, try to pay, refund or dispute that an entry is about."""
+    """The payment, attempt, refund or dispute that an entry is about."""
 
     id = serializers.CharField(source="public_id")
     object = serializers.SerializerMethodField()
@@ -84,11 +84,11 @@ class AddDisputeEvidenceRequest(RequestSerializer):
     tracking_number = StrictCharField(max_length=60, required=False, default="", allow_blank=True)
 
 
-class StatementResponse(ResponseSerializer):
+class DisputeEvidenceResponse(ResponseSerializer):
     """Evidence that staff have added to a dispute."""
 
     id = serializers.CharField(source="public_id")
-    object = serializers.CharField(default="dispute_statement")
+    object = serializers.CharField(default="dispute_evidence")
     kind = serializers.ChoiceField(choices=EvidenceKind.choices)
     text = serializers.CharField()
     carrier = serializers.CharField()
@@ -180,7 +180,7 @@ class EvidenceResponse(ResponseSerializer):
     documents = TimelineDocumentResponse(many=True)
     messages = EvidenceMessageResponse(many=True)
     timeline = EvidenceEventResponse(many=True)
-    statements = StatementResponse(many=True)
+    statements = DisputeEvidenceResponse(many=True)
 
 
 _MONEY = {"pay": "payment", "att": "payment_attempt", "rfnd": "refund", "disp": "dispute"}

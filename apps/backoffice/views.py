@@ -14,10 +14,10 @@ from apps.backoffice.pagination import TimelinePagination
 from apps.backoffice.selectors import dispute_evidence, timeline
 from apps.backoffice.serializers import (
     AddDisputeEvidenceRequest,
+    DisputeEvidenceResponse,
     EvidencePdfResponse,
     EvidenceResponse,
     LedgerEntryResponse,
-    StatementResponse,
     TimelineEntryResponse,
 )
 from apps.backoffice.services import dispute_evidence as evidence_pdfs
@@ -65,7 +65,7 @@ class DisputeEvidenceViewSet(ApiViewSet):
 
     permission_classes = [requires("payments.change_dispute")]
     serializer_class = EvidenceResponse
-    serializer_classes = {"create": StatementResponse}
+    serializer_classes = {"create": DisputeEvidenceResponse}
     request_serializer_classes = {"create": AddDisputeEvidenceRequest}
 
     def retrieve(self, request: Request, dispute_id: str) -> Response:

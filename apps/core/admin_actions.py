@@ -167,7 +167,7 @@ class ObjectActionsMixin:
         if not page.has_view_permission(request, obj) or not request.user.has_perm(action.permission):
             raise PermissionDenied
         if not action.is_available(obj) and not _is_resubmitted(request):
-            page.message_user(request, f"{obj}: “{action.title}” is not possible any more.", messages.WARNING)
+            page.message_user(request, f"{obj}: “{action.title}” is no longer possible.", messages.WARNING)
             return HttpResponseRedirect(self._change_url(obj))
         if request.method != "POST":
             return self._render_confirmation(request, action, obj, action.form_for(obj))

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.serializers.json import DjangoJSONEncoder
 
 from apps.core import clock
-from apps.core.events import event_payload, stored_fields
+from apps.core.events import current_values, event_payload
 from apps.core.models import Event, Subject
 
 S = TypeVar("S", bound=Subject)
@@ -69,7 +69,7 @@ def find_drift(subject: Subject, events: Iterable[Event]) -> dict[str, tuple[Any
     stored = _as_recorded(
         {name: value for name, value in event_payload(subject).items() if name not in subject.PERSONAL_FIELDS}
     )
-    blank = _as_recorded(stored_fields(type(subject)()))
+    blank = _as_recorded(current_values(type(subject)()))
     expected = {name: state.get(name, blank[name]) for name in stored}
     expected["version"], stored["version"] = (recorded[-1].version if recorded else 0), subject.version
     return {name: (expected[name], value) for name, value in stored.items() if expected[name] != value}

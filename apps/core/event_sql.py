@@ -109,7 +109,7 @@ def _attribute_names(model: type[Subject]) -> dict[str, str]:
     return {field.name: attname for attname, field in fields_of(model).items() if field.name != attname}
 
 
-def stored_values(model: type[Subject], values: Mapping[str, Any]) -> dict[str, Any]:
+def to_column_values(model: type[Subject], values: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return values by column, as they are stored: the key of an object that a foreign key is given, instants in milliseconds.
 

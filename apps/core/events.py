@@ -83,7 +83,7 @@ def change(
     :raises SubjectNotLocked: if the row's version is not the one that the caller holds; then nothing is written
     :raises TypeError: if a name is no field of the row that may be changed, or a value is of a kind that is not supported
     """
-    stored = event_sql.stored_values(type(row), values)
+    stored = event_sql.to_column_values(type(row), values)
     at, held = clock.to_milliseconds(now), row.version
     event_id, event = _prepare_event(
         row, event_type, {**(event_values or {}), **stored}, actor=actor, root=root, reason=event_reason, at=at
@@ -93,7 +93,7 @@ def change(
         raise SubjectNotLocked(f"{event_type}: {subject_type_of(row)} {row.pk} is not at version {held}")
 
     for name, value in values.items():
-        setattr(row, name, stored.get(name, value))  # a foreign key's object is kept, so that it need not be read again
+        setattr(row, name, stored.get(name, value))  # a foreign key's object is kept, so that it is not read again
     row.version, row.updated_at = held + 1, at
     return event_id
 
@@ -233,15 +233,15 @@ def find_recent_event(event_type: str, *, subject: Subject, since: datetime) -> 
     return events.order_by("-version").first()
 
 
-def stored_fields(subject: Subject, *names: str) -> dict[str, Any]:
+def current_values(subject: Subject, *names: str) -> dict[str, Any]:
     """Return the stored values of some columns of a row, or of all but its bookkeeping, as an event keeps them."""
     columns = event_sql.fields_of(type(subject))
     return {name: getattr(subject, name) for name in (names or columns) if name not in _BOOKKEEPING}
 
 
 def changes_since(subject: Subject, before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the columns in `before`, which `stored_fields` gave, that have another value now."""
-    after = stored_fields(subject, *before)
+    """Return those of the columns in `before`, which `current_values` gave, that have another value now."""
+    after = current_values(subject, *before)
     return {name: value for name, value in after.items() if value != before[name]}
 
 
@@ -252,5 +252,5 @@ def changed_values(row: Model, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def event_payload(subject: Subject, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the stored values of a row, or those in `values`, that its events record: all but `NOT_IN_EVENTS`."""
-    values = stored_fields(subject) if values is None else values
+    values = current_values(subject) if values is None else values
     return {name: value for name, value in values.items() if name not in subject.NOT_IN_EVENTS}

@@ -90,8 +90,8 @@ class PolledModel(ClaimedModel):
     """
     A row that stands for something at a gateway, which is called to make it and polled while it is open.
 
-    `gateway_call` is the state of the call that makes it. `next_check_at` is when the poller checks it next, null if it
-    need not, and `checks` counts the polls.
+    `gateway_call` is the state of the call that makes it. `next_check_at` is when the poller checks it next, null for
+    never, and `checks` counts the polls.
     """
 
     gateway_call = models.CharField(max_length=10, choices=GatewayCall, default=GatewayCall.PENDING)

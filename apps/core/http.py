@@ -1,5 +1,5 @@
 """
-The one way out: an HTTP client for gateways, with limits in time and size that cannot be forgotten.
+The HTTP client for all gateways, with limits in time and size that cannot be forgotten.
 
 It refuses to be called inside a database transaction, because a slow gateway would hold our locks for as long.
 """
@@ -186,7 +186,7 @@ def _lateness_as_no_response(limit: Deadline) -> Iterator[None]:
 
 
 def _read(response: requests.Response) -> bytes:
-    # Piece by piece: `requests` would read whatever comes, and what is announced as too large need not be read at all.
+    # Piece by piece: `requests` would read whatever comes, and what is announced as too large is not read at all.
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced[:20]) > _LARGEST_ANSWER:
         raise ResponseTooLarge(_TOO_LARGE)

@@ -1,4 +1,4 @@
-"""Django's way out by SMTP, with a limit on the whole conversation with the mail server."""
+"""An e-mail backend for SMTP, with a limit on the whole conversation with the mail server."""
 
 import smtplib
 import socket

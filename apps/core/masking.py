@@ -1,4 +1,4 @@
-"""Phone numbers and e-mail addresses as those see them who need not know them whole."""
+"""Phone numbers and e-mail addresses masked for those who may not see them whole."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, how is it doing, and what can it do."""
+"""Health checks, metrics, and the OpenAPI document with its pages."""
 
 import hmac
 from pathlib import Path

@@ -159,7 +159,7 @@ class InvoiceAdmin(KeySearch, ReadOnlyAdmin):
         if not self.has_view_permission(request, invoice):
             raise PermissionDenied
         try:
-            _, content = selectors.get_document(invoice.pk)
+            _, content = selectors.get_invoice_pdf(invoice.pk)
         except BahiError as error:
             raise Http404(error.text) from error
         if not can_read_contacts(request):

@@ -8,14 +8,14 @@ from apps.core.relay import calls_external
 from apps.invoicing.services import credit_notes, invoices, pdf
 
 
-def issue_invoice_for_order(*, event: Event, now: datetime) -> None:
-    """Issue the invoice of an order that was confirmed and not cancelled since."""
+def issue_invoices_of_order(*, event: Event, now: datetime) -> None:
+    """Issue the documents of an order that was confirmed and not cancelled since."""
     invoices.invoice_confirmed_order(order_id=event.subject_id, actor=SYSTEM, now=now)
 
 
-def issue_credit_note_for_refund(*, event: Event, now: datetime) -> None:
-    """Issue the credit note of a processed refund."""
-    credit_notes.issue_credit_note(refund_id=event.subject_id, actor=SYSTEM, now=now)
+def issue_credit_notes_of_refund(*, event: Event, now: datetime) -> None:
+    """Issue the credit notes of a processed refund."""
+    credit_notes.issue_credit_notes(refund_id=event.subject_id, actor=SYSTEM, now=now)
 
 
 def issue_pending_credit_notes(*, event: Event, now: datetime) -> None:

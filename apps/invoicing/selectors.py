@@ -182,7 +182,7 @@ def find_file(invoice_id: UUID) -> InvoiceFile | None:
     return InvoiceFile.objects.filter(invoice_id=invoice_id).first()
 
 
-def get_document(invoice_id: UUID) -> tuple[InvoiceFile, bytes]:
+def get_invoice_pdf(invoice_id: UUID) -> tuple[InvoiceFile, bytes]:
     """
     Return the PDF of a document, its bytes compared with the hash that was kept.
 

@@ -74,7 +74,7 @@ class CreditNoteViewSet(_DocumentViewSet):
 
 
 def _download(request: Request, document: Invoice) -> HttpResponseBase:
-    file, content = selectors.get_document(document.pk)
+    file, content = selectors.get_invoice_pdf(document.pk)
     answer = with_etag(request, None, etag=f'"{file.sha256}"')
     if answer.status_code == HTTPStatus.NOT_MODIFIED:
         return answer

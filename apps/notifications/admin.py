@@ -107,7 +107,7 @@ class NotificationAdmin(KeySearch, ReadOnlyAdmin):
         public_id = term.text.strip("<>").partition("@")[0]
         if public_id.startswith("ntf_"):
             wanted: dict[str, Any] = {"pk__in": _find_pks(public_id)}
-        elif accounts.find_contact(term.text):
+        elif accounts.parse_contact_or_none(term.text):
             person = accounts.find_user_by_contact(term.text)
             wanted = {"user__in": [] if person is None else [person.pk]}
         else:
@@ -172,7 +172,7 @@ def _resend_outcome(notification: Notification) -> str:
     return "The message is sent again."
 
 
-def _preview_resend(notification: Notification) -> list[tuple[str, str]]:
+def _resend_forecast(notification: Notification) -> list[tuple[str, str]]:
     return [
         ("To", notification.recipient),
         ("Text", notification.body.strip()),
@@ -190,7 +190,7 @@ add_object_action(
     "notifications.notification",
     ObjectAction(
         name="resend", title="Send again", permission="notifications.change_notification", perform=_resend, icon="send",
-        forecast=_preview_resend, is_available=lambda notification: notification.status in NOT_SENT,
+        forecast=_resend_forecast, is_available=lambda notification: notification.status in NOT_SENT,
         blocked_reason=lambda one: "" if notifications.is_still_valid(one) else resends.NotificationOutdated.message,
     ),
 )  # fmt: skip
@@ -256,30 +256,30 @@ def _unsent_headline(order: Any) -> Headline | None:
 add_headline("orders.order", _unsent_headline)
 
 
-def _preview_cancellation(order: Any) -> list[tuple[str, str]]:
+def _cancellation_forecast(order: Any) -> list[tuple[str, str]]:
     return [
         (f"{channel.label} to the buyer", text.strip())
         for channel, text in notifications.preview_cancellation_messages(order)
     ]
 
 
-add_forecast("orders.order", "cancel", _preview_cancellation)
+add_forecast("orders.order", "cancel", _cancellation_forecast)
 
 
-def _preview_refund(order: Any) -> list[tuple[str, str]]:
+def _refund_forecast(order: Any) -> list[tuple[str, str]]:
     channels = notifications.list_channels(order.customer, "refund_initiated")
     return [("Message", refund_will_be_notified(channels))]
 
 
-def _preview_approval(refund: Any) -> list[tuple[str, str]]:
-    return _preview_refund(refund.order)
+def _approval_forecast(refund: Any) -> list[tuple[str, str]]:
+    return _refund_forecast(refund.order)
 
 
-def _preview_payment_link(order: Any) -> list[tuple[str, str]]:
+def _payment_link_forecast(order: Any) -> list[tuple[str, str]]:
     channels = notifications.list_channels(order.customer, "payment_link_created")
     return [("Message", payment_link_will_be_sent(channels))]
 
 
-add_forecast("orders.order", "refund", _preview_refund)
-add_forecast("payments.refund", "approve", _preview_approval)
-add_forecast("orders.order", "send-link", _preview_payment_link)
+add_forecast("orders.order", "refund", _refund_forecast)
+add_forecast("payments.refund", "approve", _approval_forecast)
+add_forecast("orders.order", "send-link", _payment_link_forecast)

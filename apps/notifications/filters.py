@@ -5,7 +5,7 @@ from apps.core.api.filters import BOOLEAN
 from apps.core.errors import Invalid
 
 
-class UnreadFilterNotValid(Invalid):
+class InvalidUnreadFilter(Invalid):
     """`unread` is neither true nor false. Send one of the two."""
 
     message = "unread is true or false."
@@ -13,7 +13,7 @@ class UnreadFilterNotValid(Invalid):
 
 def _read_unread(text: str) -> bool:
     if text not in ("true", "false"):
-        raise UnreadFilterNotValid(param="unread")
+        raise InvalidUnreadFilter(param="unread")
     return text == "true"
 
 

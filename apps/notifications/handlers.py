@@ -4,7 +4,7 @@ from datetime import datetime
 
 from apps.core.models import Event
 from apps.core.relay import calls_external
-from apps.notifications.services import delivery, erasure, notifications
+from apps.notifications.services import erasure, notifications, sending
 
 
 def notify(*, event: Event, now: datetime) -> None:
@@ -15,7 +15,7 @@ def notify(*, event: Event, now: datetime) -> None:
 @calls_external
 def send_notification(*, event: Event, now: datetime) -> None:
     """Send a message by SMS or e-mail; the service commits a claim before it calls out."""
-    delivery.send_notification(notification_id=event.subject_id, now=now)
+    sending.send_notification(notification_id=event.subject_id, now=now)
 
 
 def erase_messages(*, event: Event, now: datetime) -> None:

@@ -22,7 +22,7 @@ from apps.core.search import MAX_CANDIDATES, SearchTerm
 from apps.orders import messages, rules, selectors
 from apps.orders.models import Order, OrderLine
 from apps.orders.services import cancellation
-from apps.orders.states import OrderStatus, PaymentStatus
+from apps.orders.states import OrderPaymentStatus, OrderStatus
 from apps.tax.rules import rate_label
 
 _MAX_ORDERS_SHOWN = 50
@@ -33,11 +33,11 @@ ORDER_TONES = tones(
     danger=(OrderStatus.CANCELLED,),
 )
 _PAYMENT_TONES = tones(
-    PaymentStatus,
-    success=(PaymentStatus.PAID,),
-    danger=(PaymentStatus.OVERPAID, PaymentStatus.DISPUTED),
-    warning=(PaymentStatus.PARTIALLY_PAID,),
-    info=(PaymentStatus.PROCESSING,),
+    OrderPaymentStatus,
+    success=(OrderPaymentStatus.PAID,),
+    danger=(OrderPaymentStatus.OVERPAID, OrderPaymentStatus.DISPUTED),
+    warning=(OrderPaymentStatus.PARTIALLY_PAID,),
+    info=(OrderPaymentStatus.PROCESSING,),
 )
 
 
@@ -78,7 +78,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
 
     @display(description="Payment", label=_PAYMENT_TONES)  # type: ignore[untyped-decorator]
     def payment_label(self, order: Order) -> tuple[str, str]:
-        status = selectors.derive_payment_status(order)
+        status = selectors.derive_order_payment_status(order)
         return status.value, str(status.label)
 
     @admin.display(description="Total", ordering="total_amount")
@@ -110,7 +110,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
 
 def _page_context(order: Order) -> dict[str, Any]:
     """Return what the page of an order shows next to its panels; contacts are masked where the page leaves."""
-    status = selectors.derive_payment_status(order)
+    status = selectors.derive_order_payment_status(order)
     ship_to, bill_to = order.shipping_address.snapshot, order.billing_address.snapshot
     return {
         "status": {"text": order.get_status_display(), "tone": ORDER_TONES[order.status]},
@@ -140,7 +140,7 @@ def _line_row(line: OrderLine) -> dict[str, Any]:
 
 
 def _total_rows(order: Order) -> list[dict[str, Any]]:
-    """Return what an order comes to and what became of the money; amounts of zero are left out, except of the total."""
+    """Return the total of an order and what was paid, refunded, disputed and lost; amounts of zero are left out, except the total."""
     parts = (
         ("Value without tax", order.taxable_amount),
         ("Discount, taken off already", order.discount_amount),
@@ -239,7 +239,7 @@ def _orders_of(customer: Any) -> list[tuple[Any, ...]]:
             link(reverse("admin:orders_order_change", args=[order.pk]), order.number),
             format_instant(order.placed_at),
             order.get_status_display(),
-            str(selectors.derive_payment_status(order).label),
+            str(selectors.derive_order_payment_status(order).label),
             rupees(order.total_amount),
         )
         for order in latest

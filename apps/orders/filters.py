@@ -22,7 +22,7 @@ _MAX_STATUSES = 50
 _NUMBER = re.compile("[A-Za-z0-9-]{1,20}", re.ASCII)
 
 
-class InvalidStatus(Invalid):
+class InvalidOrderStatus(Invalid):
     """`status` names a state that orders do not have. Choose from those that the message names."""
 
     message = "status must be one or more of these, separated by commas: {0}."
@@ -43,7 +43,7 @@ class InvalidCustomerId(Invalid):
 def _read_statuses(text: str) -> tuple[str, ...]:
     wanted = text.split(",")
     if len(wanted) > _MAX_STATUSES or any(status not in OrderStatus.values for status in wanted):
-        raise InvalidStatus(", ".join(OrderStatus.values), param="status")
+        raise InvalidOrderStatus(", ".join(OrderStatus.values), param="status")
     return tuple(sorted(set(wanted)))
 
 

@@ -1,4 +1,4 @@
-"""Totals, permitted actions, payment status and timeline texts. Integer paise, basis points; no database, no clock."""
+"""Totals, permitted actions and payment status. Integer paise, basis points; no database, no clock."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from apps.core.money import BASIS_POINTS, half_up
-from apps.orders.states import CANCELLED_OR_EXPIRED, KEEPS_GOODS, ErasureBlocker, OrderStatus, PaymentStatus
+from apps.orders.states import CANCELLED_OR_EXPIRED, HOLDS_STOCK, ErasureBlocker, OrderPaymentStatus, OrderStatus
 from apps.tax import rules as gst
 
 #: The year in which the first financial year with orders began.
@@ -200,7 +200,7 @@ def _tax_line(item: PricedItem) -> gst.Line:
 
 
 def _quoted_line(item: PricedItem, computed: gst.ComputedLine, position: int) -> QuotedLine:
-    # Rounded apart, goods and shipping need not sum to the taxable value: that is rounded once, and the goods take the rest.
+    # Rounded apart, goods and shipping may not sum to the taxable value, which is rounded once, and the goods take the rest.
     shipping = _without_tax(computed.shipping, item)
     return QuotedLine(
         item=item,
@@ -247,7 +247,7 @@ def can_cancel(*, status: str, paid: int, live_until: datetime | None, now: date
 
 def can_cancel_paid(*, status: str, is_dispatched: bool) -> bool:
     """Test if a paid order can be cancelled: it is not closed, and nothing of it was dispatched."""
-    return status in KEEPS_GOODS and not is_dispatched
+    return status in HOLDS_STOCK and not is_dispatched
 
 
 def can_expire(
@@ -282,7 +282,7 @@ def payment_status(
     disputed: int = 0,
     lost: int = 0,
     under_review: int = 0,
-) -> PaymentStatus:
+) -> OrderPaymentStatus:
     """
     Derive the payment status of an order; the refund of a surplus is no refund of the order.
 
@@ -291,18 +291,18 @@ def payment_status(
     is a pending or authorised attempt (`is_processing`); a payment that is merely open is not.
     """
     if disputed:
-        return PaymentStatus.DISPUTED
+        return OrderPaymentStatus.DISPUTED
     refunded += lost
     if refunded and paid - refunded < total:
-        return PaymentStatus.REFUNDED if refunded >= paid else PaymentStatus.PARTIALLY_REFUNDED
+        return OrderPaymentStatus.REFUNDED if refunded >= paid else OrderPaymentStatus.PARTIALLY_REFUNDED
     paid -= refunded
     if paid > total:
-        return PaymentStatus.OVERPAID
+        return OrderPaymentStatus.OVERPAID
     if paid == total:
-        return PaymentStatus.PAID
+        return OrderPaymentStatus.PAID
     if paid > 0:
-        return PaymentStatus.PARTIALLY_PAID
-    return PaymentStatus.PROCESSING if under_review > 0 or is_processing else PaymentStatus.UNPAID
+        return OrderPaymentStatus.PARTIALLY_PAID
+    return OrderPaymentStatus.PROCESSING if under_review > 0 or is_processing else OrderPaymentStatus.UNPAID
 
 
 def erasure_blocker(

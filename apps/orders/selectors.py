@@ -18,7 +18,7 @@ from apps.core.search import SearchTerm, any_of
 from apps.orders import rules
 from apps.orders.models import REVERSED_NUMBER, UNPAID, Order, OrderAddress, OrderLine
 from apps.orders.models import OrderNotFound as OrderNotFound  # noqa: PLC0414 - other apps catch it from here
-from apps.orders.states import OrderStatus, PaymentStatus
+from apps.orders.states import OrderPaymentStatus, OrderStatus
 
 #: A whole number without the zeros that nobody reads out: `ORD-2627-3`.
 _SHORT_NUMBER: Final = re.compile(r"(?P<series>[A-Z]{3}-[0-9]{4})-(?P<sequence>[1-9][0-9]{0,5})", re.ASCII)
@@ -130,7 +130,7 @@ def search_orders_and_recipients(orders: "QuerySet[Order]", term: SearchTerm) ->
     """Narrow orders to those that a search means: as the back office finds them, or by a part of the recipient's name."""
     if "@" in term.text:
         return orders.filter(customer=accounts.find_user_by_contact(term.text))
-    if phone := accounts.find_phone(term.text):
+    if phone := accounts.parse_phone_or_none(term.text):
         return orders.filter(Q(customer_id=_find_customer_id(phone)) | Q(shipping_address__phone=phone))
     is_named = Q(pk__in=search_orders(term, among=orders.order_by()).order_by().values("pk"))
     return orders.filter(is_named if term.digits else is_named | Q(shipping_address__name__icontains=term.text))
@@ -177,7 +177,7 @@ def list_expirable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
     return list(overdue.order_by("expires_at", "pk").values_list("pk", flat=True)[:limit])
 
 
-def derive_payment_status(order: Order) -> PaymentStatus:
+def derive_order_payment_status(order: Order) -> OrderPaymentStatus:
     """Return how far an order is paid."""
     return rules.payment_status(
         paid=order.paid_amount,

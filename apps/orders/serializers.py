@@ -17,7 +17,7 @@ from apps.core.api.filters import INSTANT
 from apps.core.api.requests import instant_reader
 from apps.orders import rules, selectors
 from apps.orders.models import Order, OrderLine
-from apps.orders.states import OrderStatus, PaymentStatus
+from apps.orders.states import OrderPaymentStatus, OrderStatus
 from apps.tax import rules as gst
 
 TAXABILITY = [one.value for one in gst.Taxability]
@@ -202,9 +202,9 @@ class OrderSummaryResponse(ResponseSerializer):
     version = serializers.IntegerField()
     metadata = serializers.DictField()
 
-    @extend_schema_field(serializers.ChoiceField(choices=PaymentStatus.choices))
+    @extend_schema_field(serializers.ChoiceField(choices=OrderPaymentStatus.choices))
     def get_payment_status(self, order: Order) -> str:
-        return str(selectors.derive_payment_status(order))
+        return str(selectors.derive_order_payment_status(order))
 
 
 class OrderResponse(OrderSummaryResponse, _TotalsResponse):

@@ -17,7 +17,7 @@ class OrderStatus(models.TextChoices):
     CLOSED = "closed", "Closed"
 
 
-class PaymentStatus(models.TextChoices):
+class OrderPaymentStatus(models.TextChoices):
     """
     Derived from the order's total and its copies of payment totals, never from the clock.
 
@@ -44,10 +44,10 @@ class ErasureBlocker(models.TextChoices):
     CONFIRMED_RECENTLY = "confirmed_recently", "Confirmed recently"
 
 
-#: Closed without a sale: such an order wants no money any more.
+#: Closed without a sale: such an order takes no more payments.
 CANCELLED_OR_EXPIRED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 #: Paid for, with goods that are reserved or on their way.
-KEEPS_GOODS = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
+HOLDS_STOCK = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
 
 transition = transition_table(
     {

@@ -1,5 +1,5 @@
 """
-Owns attempts to move money, the gateways and their webhooks, and the ledger.
+Owns attempts to move money, the gateways and their webhooks.
 
 Refuses to know documents and messages.
 """

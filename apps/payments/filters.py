@@ -13,19 +13,19 @@ from apps.payments.states import DisputeStatus, PaymentStatus, RefundStatus
 _MAX_VALUES = 50
 
 
-class UnknownPaymentStatus(Invalid):
+class InvalidPaymentStatus(Invalid):
     """`status` names a state that payments do not have. Choose from those that the message names."""
 
     message = "There is no payment status {0}. There are: {1}."
 
 
-class UnknownRefundStatus(Invalid):
+class InvalidRefundStatus(Invalid):
     """`status` names a state that refunds do not have. Choose from those that the message names."""
 
     message = "There is no refund status {0}. There are: {1}."
 
 
-class UnknownDisputeStatus(Invalid):
+class InvalidDisputeStatus(Invalid):
     """`status` names a state that disputes do not have. Choose from those that the message names."""
 
     message = "There is no dispute status {0}. There are: {1}."
@@ -65,19 +65,19 @@ def _status_filter(statuses: Sequence[str], refusal: type[Invalid]) -> ReadFilte
 class PaymentFilterSet(QueryFilterSet):
     """Filters of payments by state and order."""
 
-    status = _status_filter(PaymentStatus.values, UnknownPaymentStatus)
+    status = _status_filter(PaymentStatus.values, InvalidPaymentStatus)
     order_id = ReadFilter(read=_read_order_id, schema=id_schema("ord"), description="Those of one order.")
 
 
 class RefundFilterSet(QueryFilterSet):
     """Filters of refunds by state and order."""
 
-    status = _status_filter(RefundStatus.values, UnknownRefundStatus)
+    status = _status_filter(RefundStatus.values, InvalidRefundStatus)
     order_id = ReadFilter(read=_read_order_id, schema=id_schema("ord"), description="Those of one order.")
 
 
 class DisputeFilterSet(QueryFilterSet):
     """Filters of disputes by state and order."""
 
-    status = _status_filter(DisputeStatus.values, UnknownDisputeStatus)
+    status = _status_filter(DisputeStatus.values, InvalidDisputeStatus)
     order_id = ReadFilter(read=_read_order_id, schema=id_schema("ord"), description="Only those of this order.")

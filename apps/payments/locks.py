@@ -19,7 +19,7 @@ from apps.payments.models import (
     Webhook,
     WebhookNotFound,
 )
-from apps.payments.states import PAST_APPROVAL, AttemptStatus, RefundStatus, ReviewReason
+from apps.payments.states import NOT_AWAITING_APPROVAL, AttemptStatus, RefundStatus, ReviewReason
 
 
 def lock_payment(payment_id: UUID) -> Payment:
@@ -64,7 +64,7 @@ def lock_refund(refund_id: UUID) -> Refund:
 def lock_refunds_awaiting_approval(order_id: UUID) -> list[Refund]:
     """Lock an order's refunds that require approval, without amount mismatches; the caller holds the order."""
     rows = Refund.objects.select_for_update(no_key=True, of=("self",))
-    rows = rows.filter(order_id=order_id).exclude(status__in=PAST_APPROVAL)
+    rows = rows.filter(order_id=order_id).exclude(status__in=NOT_AWAITING_APPROVAL)
     return list(rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH).order_by("pk"))
 
 

@@ -9,7 +9,7 @@ from apps.core.errors import Forbidden
 from apps.core.events import user_actor
 from apps.core.models import is_staff_with
 
-_DECISIONS = frozenset({"approve", "reject", "retry", "confirm_transfer"})
+_DECISIONS = frozenset({"approve", "reject", "retry", "hold_for_transfer", "confirm_transfer"})
 
 
 class RefundNotPermitted(Forbidden):
@@ -20,7 +20,7 @@ class RefundNotPermitted(Forbidden):
 
 class RefundPermission(BasePermission):
     """
-    Staff with `payments.change_refund` decide about refunds; the person who requested one may withdraw it.
+    Staff with `payments.change_refund` decide about refunds; the person who requested one may cancel it.
 
     Refunds are requested for one's own order, or for any by staff with `payments.add_refund`.
     """

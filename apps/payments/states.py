@@ -19,7 +19,7 @@ class PaymentStatus(models.TextChoices):
 LIVE = (PaymentStatus.REQUIRES_PAYMENT, PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
 
 #: An attempt is in progress, or its payment is not captured yet or is under review.
-PROCESSING = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
+IN_PROGRESS_PAYMENTS = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
 
 #: All other statuses. A query for one row by its id excludes these instead of requiring LIVE: for LIVE the planner may
 #: use the index of live payments, which it assumes to be empty on a quiet day, and read it from end to end.
@@ -99,7 +99,7 @@ class RefundStatus(models.TextChoices):
 
 
 #: Refunds that do not require approval. A query for the refunds of one order that do excludes these: see CLOSED.
-PAST_APPROVAL = tuple(status for status in RefundStatus if status != RefundStatus.REQUIRES_APPROVAL)
+NOT_AWAITING_APPROVAL = tuple(status for status in RefundStatus if status != RefundStatus.REQUIRES_APPROVAL)
 
 #: Refunds in progress or processed: their amount cannot be refunded a second time.
 COMMITTED_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.AWAITING_TRANSFER, RefundStatus.PROCESSED)
@@ -136,7 +136,7 @@ class RefundReason(models.TextChoices):
     GOODS_RETURNED = "goods_returned", "Goods were returned"
     GOODS_MISSING = "goods_missing", "Goods were missing or damaged"
     PRICE_ADJUSTED = "price_adjusted", "The price was reduced"
-    LATE_PAYMENT_POLICY = "late_payment", "The payment arrived after the order was closed"
+    LATE_PAYMENT = "late_payment", "The payment arrived after the order was closed"
     PAID_TWICE = "paid_twice", "The order was paid already"
     AMOUNT_MISMATCH = "amount_mismatch", "The amount was not the one requested"
     OTHER = "other", "Other"
@@ -146,7 +146,7 @@ class RefundReason(models.TextChoices):
 USER_REFUND_REASONS = tuple(
     reason
     for reason in RefundReason
-    if reason not in (RefundReason.ORDER_CANCELLED, RefundReason.LATE_PAYMENT_POLICY, RefundReason.PAID_TWICE)
+    if reason not in (RefundReason.ORDER_CANCELLED, RefundReason.LATE_PAYMENT, RefundReason.PAID_TWICE)
 )
 
 
@@ -186,14 +186,14 @@ IMMEDIATE_OPERATIONS = (
 UNLIMITED_OPERATIONS = (MoneyOperation.APPROVE_REFUND, MoneyOperation.HOLD_FOR_TRANSFER)
 
 
-class Decision(models.TextChoices):
-    """Whether one person may decide alone, or why a second person is needed."""
+class ApprovalRequirement(models.TextChoices):
+    """Whether a decision about money needs the approval of a second person, and why."""
 
-    ALONE = "alone", "Decides alone"
+    NOT_REQUIRED = "not_required", "One person may decide"
     OWN_ORDER = "own_order", "The order is their own"
     OWN_REQUEST = "own_request", "They requested the refund"
     NOT_APPROVER = "not_approver", "They may not approve refunds"
-    OVER_LIMIT = "over_limit", "The amount is above the limit"
+    ABOVE_THRESHOLD = "above_threshold", "The amount is above the approval threshold"
 
 
 class RefundSpeed(models.TextChoices):
@@ -226,12 +226,10 @@ class WebhookOutcome(models.TextChoices):
 
 
 class Source(models.TextChoices):
-    """The source of a gateway's payment."""
+    """Where a gateway's report about a payment came from."""
 
     WEBHOOK = "webhook", "Webhook"
-    VERIFY = "verify", "Browser callback"
     POLL = "poll", "Poll"
-    OPERATOR = "operator", "Operator"
 
 
 class DisputeStatus(models.TextChoices):

@@ -28,10 +28,10 @@ def sweep_webhooks(**_: object) -> None:
     webhooks.sweep_webhooks(now=clock.now())
 
 
-@shared_task(name="payments.check_missing_webhooks")
-def check_missing_webhooks(**_: object) -> None:
+@shared_task(name="payments.report_missing_webhooks")
+def report_missing_webhooks(**_: object) -> None:
     """Report an incident if polling found changes that no webhook reported."""
-    webhook_health.check_missing_webhooks(now=clock.now())
+    webhook_health.report_missing_webhooks(now=clock.now())
 
 
 @shared_task(name="payments.poll_open_disputes")

@@ -15,4 +15,4 @@ def request_reported_settlement(*, event: Event, now: datetime) -> None:
 @calls_external
 def import_settlements(*, event: Event, now: datetime) -> None:
     """Import a requested settlement report from the API; a file is imported by the process that opened it."""
-    report_imports.import_requested_settlements(import_id=event.subject_id, now=now)
+    report_imports.run_import_if_waiting(import_id=event.subject_id, now=now)

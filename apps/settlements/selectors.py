@@ -92,7 +92,7 @@ def find_not_imported_exception(gateway: str) -> "ReconciliationException | None
     return rows.filter(gateway=gateway).first()
 
 
-def find_open_sum_mismatch(settlement_id: UUID) -> UUID | None:
+def find_open_sum_mismatch_id(settlement_id: UUID) -> UUID | None:
     """Return the open exception about the sum of a settlement, or None."""
     rows = ledger.list_exceptions(reasons=[ExceptionReason.SUM_MISMATCH]).filter(settlement_id=settlement_id)
     # Resolved ones are filtered here: the planner would use the index of open exceptions and read it from end to end.

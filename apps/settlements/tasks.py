@@ -9,7 +9,7 @@ from apps.settlements.services import matching, receivables, report_imports
 @shared_task(name="settlements.import_settlements")
 def import_settlements(**_: object) -> None:
     """Request the import of the settlement reports of yesterday and today."""
-    report_imports.import_recent_settlements(now=clock.now())
+    report_imports.request_recent_imports(now=clock.now())
 
 
 @shared_task(name="settlements.open_missing_line_exceptions")

@@ -41,7 +41,7 @@ SPECTACULAR_SETTINGS = {
     "SORT_OPERATIONS": False,
     "ENUM_NAME_OVERRIDES": {
         "OrderStatusEnum": "apps.orders.states.OrderStatus",
-        "OrderPaymentStatusEnum": "apps.orders.states.PaymentStatus",
+        "OrderPaymentStatusEnum": "apps.orders.states.OrderPaymentStatus",
         "PaymentStatusEnum": "apps.payments.states.PaymentStatus",
         "PaymentChannelEnum": "apps.payments.states.PaymentChannel",
         "NotificationChannelEnum": "apps.notifications.states.Channel",

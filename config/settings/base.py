@@ -79,7 +79,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "apps.core.api.sessions.BackOfficeSessionMiddleware",
+    "apps.core.admin_sessions.BackOfficeSessionMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -140,7 +140,7 @@ DATABASES = {
             "application_name": "bahi",
             "options": (
                 f"-c statement_timeout={env.DB_STATEMENT_TIMEOUT_MS} -c lock_timeout={env.DB_LOCK_TIMEOUT_MS} "
-                f"-c idle_in_transaction_session_timeout={env.DB_IDLE_TIMEOUT_MS}"
+                f"-c idle_in_transaction_session_timeout={env.DB_IDLE_IN_TRANSACTION_TIMEOUT_MS}"
             ),
         },
     }
@@ -284,14 +284,14 @@ PAYMENT_LINK_TTL = timedelta(minutes=env.PAYMENT_LINK_TTL_MINUTES)  # a QR code 
 # Refunds and late payments -----------------------------------------------------------------------------------------------
 
 REFUND_APPROVAL_THRESHOLD_PAISE = env.REFUND_APPROVAL_THRESHOLD_PAISE  # paise; over it a second person must agree
-ACCEPT_CUSTOMER_FEE = env.ACCEPT_CUSTOMER_FEE  # of a payer who bore the gateway's fee, to the paisa
+ACCEPT_PAYER_FEE = env.ACCEPT_PAYER_FEE  # of a payer who bore the gateway's fee, to the paisa
 REVIEW_OVERDUE_AFTER = timedelta(hours=env.REVIEW_OVERDUE_AFTER_HOURS)  # money that nobody decided about
 DISPUTE_REMINDER_HOURS = env.DISPUTE_REMINDER_HOURS  # warnings before the deadline
 LATE_PAYMENT_POLICY = env.LATE_PAYMENT_POLICY  # an expired order, if its stock is there; or: refund
 
 # What sending costs the buyer, in the terms of the prices; nothing unless set --------------------------------------------
 
-SHIPPING_FLAT_PAISE = env.SHIPPING_FLAT_PAISE
+SHIPPING_FLAT_RATE_PAISE = env.SHIPPING_FLAT_RATE_PAISE
 HSN_MIN_DIGITS = env.HSN_MIN_DIGITS  # by turnover: 6 above ₹5 crore a year, 8 for exports
 
 # What the seller's documents show besides the sale ----------------------------------------------------------------------

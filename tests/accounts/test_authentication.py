@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from apps.accounts.authentication import verify_refresh_token
 from apps.accounts.models import RefreshToken, Session
-from apps.accounts.services.sessions import RefreshTokenNotValid
+from apps.accounts.services.sessions import InvalidRefreshToken
 from apps.core import ids
 from tests.factories.accounts import make_access_token
 from tests.support.tokens import sign
@@ -18,7 +18,7 @@ ODD = ["x", "", None, [], {}, [1], "9" * 400, 10**30, -(10**30), 1e308, float("i
 
 def refused(claims: dict[str, Any], claim: str, value: Any) -> bool:
     answer = ask({**claims, claim: value})
-    is_ours = answer.status_code == 401 and answer.json()["error"]["code"] == "token_not_valid"
+    is_ours = answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_access_token"
     return is_ours and answer["WWW-Authenticate"] == "Bearer"
 
 
@@ -79,7 +79,7 @@ class TestRefreshToken:
 
     @pytest.mark.parametrize("value", [*ODD, True, 0, 4_102_444_800.5], ids=lambda value: repr(value)[:20])
     def test_an_odd_end_is_refused(self, value: Any) -> None:
-        with pytest.raises(RefreshTokenNotValid):
+        with pytest.raises(InvalidRefreshToken):
             verify_refresh_token(self.written(exp=value))
 
     @pytest.mark.parametrize("claim", ["iat", "nbf"])
@@ -87,5 +87,5 @@ class TestRefreshToken:
         "value", [10**30, 1e308, float("inf"), float("nan"), "9" * 400, []], ids=lambda value: repr(value)[:20]
     )
     def test_another_odd_instant_is_refused(self, claim: str, value: Any) -> None:
-        with pytest.raises(RefreshTokenNotValid):
+        with pytest.raises(InvalidRefreshToken):
             verify_refresh_token(self.written(**{claim: value}))

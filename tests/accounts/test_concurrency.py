@@ -98,13 +98,13 @@ class TestCodeGuesses:
         outcomes = self.guess(challenge)
 
         challenge.refresh_from_db()
-        assert outcomes == {"OtpNotValid": 100}
+        assert outcomes == {"InvalidOtp": 100}
         assert (challenge.attempts, len(compared)) == (5, 5)
 
     def test_correct_code_in_parallel_logs_in_once(self, request_code: Callable[..., Challenge]) -> None:
         outcomes = self.guess(request_code(), CODE)
 
-        assert outcomes == {"done": 1, "OtpNotValid": 99}
+        assert outcomes == {"done": 1, "InvalidOtp": 99}
         assert (User.objects.count(), Session.objects.count()) == (1, 1)
 
     def test_control_reading_before_counting_compares_more(

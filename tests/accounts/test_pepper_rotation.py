@@ -9,7 +9,7 @@ from django.test import override_settings
 from apps.accounts import rules, services
 from apps.accounts.models import Challenge, User
 from apps.accounts.services.log_in import InvalidCredentials
-from apps.accounts.services.otp import OtpNotValid
+from apps.accounts.services.otp import InvalidOtp
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import Transport
 from apps.core import clock
@@ -41,14 +41,14 @@ class TestCodes:
     def test_control_without_the_fallback_it_is_refused(self, request_code: Any) -> None:
         challenge = request_code("asha@example.in")
 
-        with rotated(fallbacks=0), pytest.raises(OtpNotValid):
+        with rotated(fallbacks=0), pytest.raises(InvalidOtp):
             log_in(challenge)
         assert not User.objects.exists()
 
     def test_a_wrong_one_is_refused_under_each_pepper(self, request_code: Any) -> None:
         challenge = request_code("asha@example.in")
 
-        with rotated(), pytest.raises(OtpNotValid):
+        with rotated(), pytest.raises(InvalidOtp):
             log_in(challenge, "111111")
         assert not User.objects.exists()
 

@@ -212,7 +212,7 @@ class TestDeleteExpired:
         for key, age in (("old", -1), ("new", 60)):
             BackOfficeSession.objects.create(session_key=key, expire_date=now + timedelta(seconds=age))
 
-        counts = services.delete_expired(now=now)
+        counts = services.end_and_delete_expired(now=now)
 
         assert counts == {"sessions": 1, "rate_limits": 1, "challenges": 1, "tokens": 2, "back_office_sessions": 1}
         dead.refresh_from_db()
@@ -220,7 +220,7 @@ class TestDeleteExpired:
         assert (dead.end_reason, live.ended_at) == (EndReason.EXPIRED, None)
         assert list(RefreshToken.objects.all()) == [kept]
         assert [session.session_key for session in BackOfficeSession.objects.all()] == ["new"]
-        assert set(services.delete_expired(now=now).values()) == {0}
+        assert set(services.end_and_delete_expired(now=now).values()) == {0}
 
     def test_task_is_scheduled(self, db: None) -> None:
         from apps.accounts.tasks import delete_expired

@@ -74,7 +74,7 @@ class TestFailedLogIns:
         assert lines == [
             {
                 "event": "log_in_failed", "log_level": "warning", "ip": IP, "method": "code", "place": "api",
-                "reason": "otp_not_valid", "challenge": challenge.public_id,
+                "reason": "invalid_otp", "challenge": challenge.public_id,
             }
         ]  # fmt: skip
 

@@ -196,7 +196,7 @@ class TestVerify:
         last = post(anonymous, "/auth/otp/verify", {**body, "code": CODE})
 
         assert answers == [400] * 5
-        assert (last.status_code, code_of(last)) == (400, "otp_not_valid")
+        assert (last.status_code, code_of(last)) == (400, "invalid_otp")
         assert not User.objects.exists()
         assert Challenge.objects.get().attempts == 5
 
@@ -411,10 +411,10 @@ class TestRefresh:
             refused = post(anonymous, "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
 
             assert expiries == ["2026-11-14", "2026-11-20", "2026-11-26", "2026-12-01", "2026-12-01"]
-            assert (refused.status_code, code_of(refused)) == (401, "refresh_token_not_valid")
-            assert services.delete_expired(now=clock.now())["sessions"] == 0
+            assert (refused.status_code, code_of(refused)) == (401, "invalid_refresh_token")
+            assert services.end_and_delete_expired(now=clock.now())["sessions"] == 0
             traveller.shift(1)
-            assert services.delete_expired(now=clock.now())["sessions"] == 1
+            assert services.end_and_delete_expired(now=clock.now())["sessions"] == 1
 
     def test_older_token_is_refused_after_thirty_days(self, anonymous: Any, logged_in: Callable[..., Any]) -> None:
         with time_machine.travel("2026-11-01T05:30:00Z", tick=False) as traveller:
@@ -464,7 +464,7 @@ class TestRefresh:
             session=make_session(make_user()), expires_at=clock.now() + timedelta(days=1)
         )
 
-        with pytest.raises(services.sessions.RefreshTokenNotValid):
+        with pytest.raises(services.sessions.InvalidRefreshToken):
             refresh_session(token_id=token.pk, session_id=session.pk, transport=Transport.BODY, now=clock.now())
 
 

@@ -130,7 +130,7 @@ class TestEmail:
 
         wrong, right = self.confirm(client, challenge, WRONG), self.confirm(client, challenge)
 
-        assert (wrong.status_code, code_of(wrong)) == (400, "otp_not_valid")
+        assert (wrong.status_code, code_of(wrong)) == (400, "invalid_otp")
         assert (right.status_code, code_of(right)) == (409, "email_in_use")
         owner.refresh_from_db()
         assert owner.email is None
@@ -140,7 +140,7 @@ class TestEmail:
 
         response = self.confirm(client_of(stranger), challenge)
 
-        assert (response.status_code, code_of(response)) == (400, "otp_not_valid")
+        assert (response.status_code, code_of(response)) == (400, "invalid_otp")
         challenge.refresh_from_db()
         assert challenge.attempts == 0
 

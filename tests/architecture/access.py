@@ -100,6 +100,7 @@ ACCESS: dict[str, Access] = {
     "POST refunds/<refund_id>/reject": Access(STAFF, "payments.change_refund"),
     "POST refunds/<refund_id>/retry": Access(STAFF, "payments.change_refund"),
     "POST refunds/<refund_id>/cancel": Access(OWNER, "payments.change_refund"),
+    "POST refunds/<refund_id>/hold-for-transfer": Access(STAFF, "payments.change_refund"),
     "POST refunds/<refund_id>/confirm-transfer": Access(STAFF, "payments.change_refund"),
     "POST webhooks/razorpay": Access(SIGNATURE),
     "GET disputes": Access(STAFF, "payments.view_dispute"),

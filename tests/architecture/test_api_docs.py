@@ -221,7 +221,7 @@ class TestErrorsOfOperations:
             "insufficient_stock", "too_many_unpaid_orders", "too_many_unpaid_orders",
         ]  # fmt: skip
         assert codes("/api/v1/orders", "get", "400") == [
-            "invalid_status", "invalid_order_number", "invalid_customer_id", "invalid_phone", "query_length_out_of_range",
+            "invalid_order_status", "invalid_order_number", "invalid_customer_id", "invalid_phone", "query_length_out_of_range",
             "invalid_instant",
         ]  # fmt: skip
         assert codes("/api/v1/customers", "get", "400") == [
@@ -229,7 +229,7 @@ class TestErrorsOfOperations:
             "invalid_email",
             "query_length_out_of_range",
         ]
-        assert codes("/api/v1/me/password/confirm", "post", "400") == ["otp_not_valid", "password_too_weak"]
+        assert codes("/api/v1/me/password/confirm", "post", "400") == ["invalid_otp", "password_too_weak"]
         assert codes("/api/v1/refunds", "post", "409") == ["refund_exceeds_payment", "nothing_to_refund"]
         assert codes("/api/v1/refunds/{refund_id}/approve", "post", "403") == ["self_approval_forbidden"]
         assert codes("/api/v1/auth/login", "post", "401") == ["invalid_credentials"]

@@ -40,7 +40,7 @@ UNRECORDED: dict[str, Unrecorded] = {
     "core.incidents:_count_again": Unrecorded("core.incident", "how often a fault was met"),
     "accounts.services.erasure:erase_user": Unrecorded("accounts.session", _ERASE),
     "accounts.services.erasure:_delete_codes": Unrecorded("accounts.challenge", _ERASE),
-    "accounts.services.cleanup:delete_expired": Unrecorded(
+    "accounts.services.cleanup:end_and_delete_expired": Unrecorded(
         "accounts.challenge", "codes and sessions that are long over"
     ),
     "accounts.services.log_in:_upgrade_password_hash": Unrecorded(
@@ -54,12 +54,12 @@ UNRECORDED: dict[str, Unrecorded] = {
     "notifications.services.erasure:erase_messages": Unrecorded("notifications.notification", _ERASE),
     "notifications.services.inbox:mark_read": Unrecorded("notifications.notification", "what the buyer has read"),
     "notifications.services.inbox:mark_all_read": Unrecorded("notifications.notification", "what the buyer has read"),
-    "notifications.services.delivery:claim_notification": Unrecorded(
+    "notifications.services.sending:claim_notification": Unrecorded(
         "notifications.notification",
         "a sender's claim; the event of the outcome keeps what it led to",
         frozenset({"status", "attempts", "claimed_until", "next_attempt_at"}),
     ),
-    "notifications.services.delivery:_requeue": Unrecorded(
+    "notifications.services.sending:_requeue": Unrecorded(
         "notifications.notification",
         "it waits again as it did before the claim",
         frozenset({"status", "claimed_until", "next_attempt_at"}),

@@ -6,7 +6,7 @@ from collections import defaultdict
 import pytest
 from rest_framework import exceptions as drf
 
-from apps.core.api.errors import response_for
+from apps.core.api.errors import exception_response
 from apps.core.errors import BahiError, Conflict
 from tests.architecture import error_map
 from tests.architecture.error_codes import PUBLISHED
@@ -104,7 +104,7 @@ class TestDescriptions:
         ],
     )
     def test_codes_of_the_framework_have_the_status_that_the_page_says(self, error: Exception, code: str) -> None:
-        answer = response_for(error)
+        answer = exception_response(error)
 
         assert answer is not None
         assert answer.data["error"]["code"] == code

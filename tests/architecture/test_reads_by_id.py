@@ -182,7 +182,7 @@ class TestPayments:
 
         read = rows_read_amid(
             exception,
-            lambda: settlements.find_open_sum_mismatch(settlement.pk),
+            lambda: settlements.find_open_sum_mismatch_id(settlement.pk),
             closed={"resolved_at": "now()", "resolved_by": "'user:x'", "resolution": "'written_off'"},
             waiting={"settlement_id": "gen_random_uuid()"},
         )

@@ -22,7 +22,7 @@ from apps.core import clock, pdf
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.invoicing.selectors import DocumentNotReady
-from apps.invoicing.services import issue_invoice, render_document
+from apps.invoicing.services import render_document
 from apps.ledger import selectors as ledger
 from apps.notifications import services
 from apps.notifications.models import Notification
@@ -36,6 +36,7 @@ from apps.payments.services.disputes import polling as dispute_polling
 from apps.payments.services.disputes import reminders, responses
 from config.subscriptions import HANDLERS
 from tests.factories.catalog import make_registration
+from tests.factories.invoicing import issue_invoice
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_payment, pay
 from tests.support.pdf_text import pages_of

@@ -12,7 +12,6 @@ from django.db import connection
 from apps.backoffice.services import event_replay
 from apps.core import clock
 from apps.core.events import SYSTEM
-from apps.invoicing import services
 from apps.invoicing.models import Invoice
 from apps.ledger.models import ReconciliationException
 from apps.orders.models import Order
@@ -21,6 +20,7 @@ from apps.payments.services import gateway_orders, payments, polling
 from apps.payments.services.refunds import requests, submission
 from apps.settlements.models import Settlement, SettlementImport
 from apps.settlements.services import reconciliation
+from tests.factories.invoicing import issue_credit_note, issue_invoice
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_refund
 
@@ -36,13 +36,13 @@ def world(owner: Any, sandbox: Any) -> Any:
     payment.refresh_from_db()
     sandbox.control("POST", f"/orders/{payment.gateway_order_id}/checkout", {"outcome": "success", "method": "card"})
     polling.sync_payment(payment_id=payment.pk, now=clock.now())
-    services.issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
+    issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
     (refund,) = requests.request_refund_by_amount(
         order_id=order.pk, amount=10_000, reason="other", actor=SYSTEM, now=clock.now()
     )
     submission.submit_refund(refund_id=refund.pk, now=clock.now())
     apply_refund(refund)
-    services.issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
+    issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
     attempt = PaymentAttempt.objects.get(status="captured")
     sandbox.control("POST", "/disputes", {"payment_id": attempt.gateway_payment_id})
     sandbox.control("POST", "/settlements/run", {"errors": {"sum_mismatch": 1}})

@@ -166,7 +166,9 @@ class TestHeadline:
     def test_a_link_or_code_is_named_as_what_it_is(
         self, order: Order, support: Any, channel: str, next_action: dict[str, str], expected: str, happened: str
     ) -> None:
-        payment = payments.start_link(order_id=order.pk, channel=channel, actor=actor_for(support), now=clock.now())
+        payment = payments.start_link_payment(
+            order_id=order.pk, channel=channel, actor=actor_for(support), now=clock.now()
+        )
         type(payment).objects.filter(pk=payment.pk).update(next_action=next_action)
 
         assert headline_of(order) == expected.format(format_instant(payment.live_until))

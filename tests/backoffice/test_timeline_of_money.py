@@ -7,10 +7,10 @@ import pytest
 
 from apps.core import clock
 from apps.core.events import SYSTEM
-from apps.invoicing.services import issue_credit_note, issue_invoice
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services import ledger_accounts, order_cancellation
 from apps.payments.services.refunds import requests
+from tests.factories.invoicing import issue_credit_note, issue_invoice
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, apply_refund, make_dispute, make_gateway_payment, make_payment, pay
 

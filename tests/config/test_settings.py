@@ -272,8 +272,8 @@ WRONG_EVERYWHERE = [
     ("LOG_LEVEL", "info",
      "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, but it is 'info'; for example LOG_LEVEL=INFO."),
     ("HSN_MIN_DIGITS", "5", "HSN_MIN_DIGITS must be 4, 6 or 8, but it is '5'; for example HSN_MIN_DIGITS=4."),
-    ("ACCEPT_CUSTOMER_FEE", "perhaps",
-     "ACCEPT_CUSTOMER_FEE must be true or false, but it is 'perhaps'; for example ACCEPT_CUSTOMER_FEE=true."),
+    ("ACCEPT_PAYER_FEE", "perhaps",
+     "ACCEPT_PAYER_FEE must be true or false, but it is 'perhaps'; for example ACCEPT_PAYER_FEE=true."),
     ("SECURE_SSL_REDIRECT", "2",
      "SECURE_SSL_REDIRECT must be true or false, but it is '2'; for example SECURE_SSL_REDIRECT=true."),
     ("DISPUTE_REMINDER_HOURS", "72,-1",
@@ -294,7 +294,7 @@ WRONG_EVERYWHERE = [
     number("TRUSTED_PROXY_HOPS", 0, 10, "one", "1"),
     number("DB_STATEMENT_TIMEOUT_MS", 1, 3_600_000, "0", "15000"),
     number("DB_LOCK_TIMEOUT_MS", 1, 3_600_000, "-1", "5000"),
-    number("DB_IDLE_TIMEOUT_MS", 1, 3_600_000, "1.5", "15000"),
+    number("DB_IDLE_IN_TRANSACTION_TIMEOUT_MS", 1, 3_600_000, "1.5", "15000"),
     number("OTP_REQUESTS_PER_NETWORK_PER_HOUR", 1, 1_000_000, "-20", "20"),
     number("OTP_REQUESTS_PER_PREFIX_PER_DAY", 1, 1_000_000, "0", "100"),
     number("OTP_REQUESTS_PER_DAY", 1, 10_000_000, "0", "20000"),
@@ -311,7 +311,7 @@ WRONG_EVERYWHERE = [
     number("REFUND_APPROVAL_THRESHOLD_PAISE", 0, 100_000_000_000, "-1", "1000000", of="paise"),
     number("REFUND_APPROVAL_THRESHOLD_PAISE", 0, 100_000_000_000, "10,000", "1000000", of="paise"),
     number("REVIEW_OVERDUE_AFTER_HOURS", 1, 720, "0", "24"),
-    number("SHIPPING_FLAT_PAISE", 0, 10_000_000, "-4900", "4900", of="paise"),
+    number("SHIPPING_FLAT_RATE_PAISE", 0, 10_000_000, "-4900", "4900", of="paise"),
     number("PORT", 0, 65_535, "65536", "8000"),
     number("WEB_CONCURRENCY", 1, 256, "0", "4"),
     number("WEB_THREADS", 1, 256, "257", "4"),
@@ -386,7 +386,7 @@ class TestReadEnvironment:
 
         assert variables["ENVIRONMENT"] == read.ENVIRONMENT
         assert read.is_strict == (variables["ENVIRONMENT"] != "local")
-        assert (read.ORDER_TTL_MINUTES, read.DISPUTE_REMINDER_HOURS, read.ACCEPT_CUSTOMER_FEE) == (
+        assert (read.ORDER_TTL_MINUTES, read.DISPUTE_REMINDER_HOURS, read.ACCEPT_PAYER_FEE) == (
             30,
             [72, 24],
             True,

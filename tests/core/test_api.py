@@ -29,7 +29,7 @@ from apps.core.api import (
     idempotent,
     with_etag,
 )
-from apps.core.api.errors import response_of
+from apps.core.api.errors import domain_error_response
 from apps.core.errors import Conflict, RateLimited, Unavailable, wait_in_words
 from apps.core.models import IdempotencyKey
 from tests.factories.accounts import make_user
@@ -609,7 +609,7 @@ class TestMessages:
         assert wait_in_words(seconds) == text
 
     def test_retry_after_stays_exact_to_the_second(self) -> None:
-        response = response_of(RateLimited(retry_after=91))
+        response = domain_error_response(RateLimited(retry_after=91))
 
         assert (response.status_code, response["Retry-After"]) == (429, "91")
         assert response.data["error"]["code"] == "rate_limited"

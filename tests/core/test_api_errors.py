@@ -6,7 +6,7 @@ import pytest
 from rest_framework import exceptions as drf
 from rest_framework import serializers
 
-from apps.core.api.errors import response_for
+from apps.core.api.errors import exception_response
 
 
 class LineRequest(serializers.Serializer[Any]):
@@ -31,7 +31,7 @@ class OrderRequest(serializers.Serializer[Any]):
 
 def read_errors(error: drf.ValidationError) -> list[dict[str, Any]]:
     """Return the details of the answer, as a client reads them."""
-    response = response_for(error)
+    response = exception_response(error)
     assert response is not None
     assert response.status_code == 400
     details: list[dict[str, Any]] = response.data["error"]["details"]
@@ -83,14 +83,14 @@ class TestPathsOfErrors:
         ]
 
     def test_the_answer_repeats_its_first_error(self) -> None:
-        response = response_for(drf.ValidationError({"a": ["First."], "b": ["Second."]}))
+        response = exception_response(drf.ValidationError({"a": ["First."], "b": ["Second."]}))
 
         assert response is not None
         error = response.data["error"]
         assert (error["param"], error["code"], error["message"]) == ("a", "invalid", "First.")
 
     def test_an_error_without_details_still_has_a_sentence(self) -> None:
-        response = response_for(drf.ValidationError([]))
+        response = exception_response(drf.ValidationError([]))
 
         assert response is not None
         assert response.data["error"] == {

@@ -3,7 +3,7 @@
 import pytest
 
 from apps.accounts.models import User
-from apps.accounts.selectors import find_phone
+from apps.accounts.selectors import parse_phone_or_none
 from apps.core.search import SearchTerm
 
 
@@ -53,16 +53,16 @@ class TestSearchTerm:
      "+91.98765.43210", " 9876 543 210 ", "98765/43210", "9876543210."],
 )  # fmt: skip
 def test_a_phone_in_any_writing(typed: str) -> None:
-    assert find_phone(SearchTerm(typed).text) == "+919876543210"
+    assert parse_phone_or_none(SearchTerm(typed).text) == "+919876543210"
 
 
 @pytest.mark.parametrize(
     "typed", ["987654321", "98765432101", "Asha 9876543210", "+44 20 7946 0000", "000123", "0000123", "", "+++"]
 )
 def test_what_is_no_phone(typed: str) -> None:
-    assert find_phone(SearchTerm(typed).text) is None
+    assert parse_phone_or_none(SearchTerm(typed).text) is None
 
 
 @pytest.mark.parametrize("typed", ["+971 50 123 4567", "00971-50-1234567"])
 def test_a_phone_of_another_country_in_any_writing(typed: str) -> None:
-    assert find_phone(typed) == "+971501234567"
+    assert parse_phone_or_none(typed) == "+971501234567"

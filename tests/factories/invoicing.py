@@ -4,10 +4,11 @@ import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import transaction
 
-from apps.core.events import SYSTEM, stored_fields
+from apps.core.events import SYSTEM, Actor, current_values
 from apps.core.money import half_up
 from apps.core.quantities import to_milli
 from apps.invoicing import services
@@ -28,6 +29,16 @@ _numbers = itertools.count(1)
 
 #: An afternoon in India.
 NOON = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
+
+
+def issue_invoice(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice:
+    """Issue the documents of an order and return the first."""
+    return services.issue_invoices(order_id=order_id, actor=actor, now=now)[0]
+
+
+def issue_credit_note(*, refund_id: UUID, actor: Actor, now: datetime) -> Invoice | None:
+    """Issue the credit notes of a refund and return the first, or None if there is none."""
+    return next(iter(services.issue_credit_notes(refund_id=refund_id, actor=actor, now=now)), None)
 
 
 class Goods(NamedTuple):
@@ -98,7 +109,7 @@ def make_paid_order(
             subject=order,
             root_id=order.pk,
             actor=SYSTEM,
-            changes=stored_fields(order),
+            changes=current_values(order),
             now=NOON,
         )
     return order
@@ -106,7 +117,7 @@ def make_paid_order(
 
 def make_invoice(customer: Any = None, *, now: datetime = NOON, **order: Any) -> Invoice:
     """Return the invoice of a new paid order."""
-    return services.issue_invoice(order_id=make_paid_order(customer, **order).pk, actor=SYSTEM, now=now)
+    return issue_invoice(order_id=make_paid_order(customer, **order).pk, actor=SYSTEM, now=now)
 
 
 def make_rendered_invoice(customer: Any = None, *, now: datetime = NOON, **order: Any) -> Invoice:
@@ -168,7 +179,7 @@ def make_refund(
         )
     with transaction.atomic():
         record_event(
-            payment_events.REFUND_PROCESSED, subject=refund, root_id=order.pk, actor=SYSTEM, changes=stored_fields(refund), now=NOON
+            payment_events.REFUND_PROCESSED, subject=refund, root_id=order.pk, actor=SYSTEM, changes=current_values(refund), now=NOON
         )  # fmt: skip
     return refund
 
@@ -179,7 +190,7 @@ def make_credit_note(
     """Return the credit note of a new refund of an invoice: of half of it, if nothing is said."""
     invoice = invoice or make_invoice()
     refund = make_refund(Order.objects.get(pk=invoice.order_id), amount=amount, **fields)
-    note = services.issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=now)
+    note = issue_credit_note(refund_id=refund.pk, actor=SYSTEM, now=now)
     assert note is not None
     return note
 

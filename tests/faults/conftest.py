@@ -26,7 +26,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         env = environment.build_environment(servers.env, ports, data_dir=place, ignore_user=True)
         env |= {"DJANGO_SETTINGS_MODULE": "tests.faults.settings", "FAULT_DIR": str(place), "LOG_FORMAT": "json"}
         # A test that keeps a row locked until something has happened must not meet a time-out first.
-        env |= dict.fromkeys(("DB_LOCK_TIMEOUT_MS", "DB_STATEMENT_TIMEOUT_MS", "DB_IDLE_TIMEOUT_MS"), "120000")
+        env |= dict.fromkeys(
+            ("DB_LOCK_TIMEOUT_MS", "DB_STATEMENT_TIMEOUT_MS", "DB_IDLE_IN_TRANSACTION_TIMEOUT_MS"), "120000"
+        )
         stack = Stack(servers, env, ports, logs=place / "logs")
         stack.run_manage("migrate", "migrate", "--no-input", "--verbosity", "0")
         stack.run_manage("reference", "setup_reference_data")

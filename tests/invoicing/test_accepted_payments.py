@@ -10,7 +10,7 @@ from apps.core.events import SYSTEM
 from apps.invoicing.models import Invoice
 from apps.invoicing.services import issue_credit_notes
 from apps.orders import selectors as orders
-from apps.orders.states import PaymentStatus
+from apps.orders.states import OrderPaymentStatus
 from apps.payments.models import Refund
 from apps.payments.services import order_cancellation, payment_acceptance
 from apps.payments.services.refunds import amounts
@@ -49,7 +49,7 @@ class TestRefundWithPayerFee:
         made, (note,) = refund(order)
 
         assert (made.amount, note.total_amount) == (order.total_amount, order.total_amount)
-        assert orders.derive_payment_status(order) == PaymentStatus.REFUNDED
+        assert orders.derive_order_payment_status(order) == OrderPaymentStatus.REFUNDED
         assert balances() == {"payer_fees": -2_360}
         with pytest.raises(amounts.NothingToRefund):
             refund(order)
@@ -71,7 +71,7 @@ class TestRefundWithPayerFee:
         order.refresh_from_db()
         assert note.total_amount == order.total_amount
         assert balances() == {}
-        assert orders.derive_payment_status(order) == PaymentStatus.REFUNDED
+        assert orders.derive_order_payment_status(order) == OrderPaymentStatus.REFUNDED
 
     def test_made_at_the_gateway_after_ours_takes_the_fee_back_too(self, owner: Any) -> None:
         order, attempt = sell(owner, difference=2_360)
@@ -90,7 +90,7 @@ class TestRefundWithOffer:
 
         assert (made.amount, note.total_amount) == (attempt.amount, order.total_amount)
         assert order.refunded_amount == order.total_amount
-        assert orders.derive_payment_status(order) == PaymentStatus.REFUNDED
+        assert orders.derive_order_payment_status(order) == OrderPaymentStatus.REFUNDED
         assert balances() == {}
 
     def test_of_its_units_one_by_one_gives_the_last_one_what_is_left(self, owner: Any) -> None:
@@ -99,7 +99,7 @@ class TestRefundWithOffer:
 
         first, (first_note,) = refund(order, lines=[amounts.RefundLineInput(line.pk, 1)])
         assert first.amount == first_note.total_amount
-        assert orders.derive_payment_status(order) == PaymentStatus.PARTIALLY_REFUNDED
+        assert orders.derive_order_payment_status(order) == OrderPaymentStatus.PARTIALLY_REFUNDED
         assert balances() == {"payment_differences": 9_000}
 
         last, (last_note,) = refund(order, lines=[amounts.RefundLineInput(line.pk, 1)])
@@ -107,7 +107,7 @@ class TestRefundWithOffer:
         assert first.amount + last.amount == attempt.amount
         assert first_note.total_amount + last_note.total_amount == order.total_amount
         assert last_note.total_amount == last.amount + 9_000
-        assert orders.derive_payment_status(order) == PaymentStatus.REFUNDED
+        assert orders.derive_order_payment_status(order) == OrderPaymentStatus.REFUNDED
         assert balances() == {}
 
     def test_by_cancelling_returns_what_was_captured(self, owner: Any) -> None:

@@ -11,7 +11,7 @@ from apps.core.events import SYSTEM, change
 from apps.core.models import Event
 from apps.invoicing import selectors
 from apps.invoicing.models import Invoice
-from apps.invoicing.services import issue_credit_note, issue_invoice, issue_pending_credit_notes
+from apps.invoicing.services import issue_pending_credit_notes
 from apps.ledger.models import LedgerEntry
 from apps.orders import events, states
 from apps.orders.models import Order
@@ -22,6 +22,7 @@ from apps.payments.services import decision_rights, order_cancellation
 from apps.payments.services.refunds import amounts, approvals, gateway_updates, requests
 from apps.payments.services.refunds.gateway_updates import mark_refund_unknown
 from tests.factories.catalog import make_variant
+from tests.factories.invoicing import issue_credit_note, issue_invoice
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
@@ -33,7 +34,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleague
 @pytest.fixture
 def order(owner: Any, settings: Any) -> Order:
     """An order with a shipping charge and a round-off, paid and invoiced."""
-    settings.SHIPPING_FLAT_PAISE = 4_999
+    settings.SHIPPING_FLAT_RATE_PAISE = 4_999
     order = make_order(owner, [(make_variant(price=33_333, tax_class="gst_5"), 2), (make_variant(price=10_001), 1)])
     assert order.shipping_amount > 0
     assert order.round_off_amount != 0

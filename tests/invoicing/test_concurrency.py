@@ -10,10 +10,10 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.invoicing import events, rules
 from apps.invoicing.models import Invoice, InvoiceFile, NumberSeries
-from apps.invoicing.services import invoices, issue_invoice, pdf, render_document
+from apps.invoicing.services import invoices, pdf, render_document
 from apps.ledger.models import LedgerTransaction
 from apps.orders.models import Order
-from tests.factories.invoicing import NOON, make_invoice, make_paid_order
+from tests.factories.invoicing import NOON, issue_invoice, make_invoice, make_paid_order
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("books"), pytest.mark.race]

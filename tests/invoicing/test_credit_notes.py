@@ -17,14 +17,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event, HandlerRun, Outbox
 from apps.invoicing import events, handlers, selectors
 from apps.invoicing.models import Invoice, InvoiceLine, NumberSeries
-from apps.invoicing.services import (
-    RefundNotProcessed,
-    credit_notes,
-    issue_credit_note,
-    issue_invoice,
-    issue_pending_credit_notes,
-    render_document,
-)
+from apps.invoicing.services import RefundNotProcessed, credit_notes, issue_pending_credit_notes, render_document
 from apps.ledger.models import LedgerEntry, LedgerTransaction
 from apps.orders import events as order_events
 from apps.orders.models import Order
@@ -34,6 +27,8 @@ from tests.factories.catalog import make_registration
 from tests.factories.invoicing import (
     NOON,
     Goods,
+    issue_credit_note,
+    issue_invoice,
     make_credit_note,
     make_invoice,
     make_paid_order,
@@ -261,7 +256,7 @@ class TestRefundBeforeInvoice:
         event = record_event(
             order_events.ORDER_CONFIRMED, subject=order, root_id=order.pk, actor=SYSTEM, changes={}, now=NOON
         )
-        handlers.issue_invoice_for_order(event=event, now=NOON)
+        handlers.issue_invoices_of_order(event=event, now=NOON)
         assert not Invoice.objects.exists()
 
 
@@ -343,7 +338,7 @@ class TestConcurrentCreditNotes:
 class TestCreditNotePdf:
     def test_has_what_rule_53_requires(self) -> None:
         note = make_rendered_credit_note(lines=[(1, 1)])
-        _, content = selectors.get_document(note.pk)
+        _, content = selectors.get_invoice_pdf(note.pk)
         [page] = pages_of(content)
         assert note.refers_to is not None
         for particular in (
@@ -357,7 +352,7 @@ class TestCreditNotePdf:
     def test_of_money_without_goods_shows_no_units(self) -> None:
         note = make_credit_note(amount=1_000)
         render_document(invoice_id=note.pk, now=NOON)
-        _, content = selectors.get_document(note.pk)
+        _, content = selectors.get_invoice_pdf(note.pk)
         [page] = pages_of(content)
         assert "–" in page
         assert "0 PCS" not in page

@@ -64,7 +64,7 @@ def outcome(order: Order, happenings: Sequence[Happening], attempt: Any) -> tupl
     credit(order, attempt)
     order.refresh_from_db()
     credited = Invoice.objects.filter(type="credit_note").aggregate(total=Sum("total_amount"))["total"] or 0
-    return credited, order.refunded_amount, orders.derive_payment_status(order), balances()
+    return credited, order.refunded_amount, orders.derive_order_payment_status(order), balances()
 
 
 # An order of 236.00 of which 146.00 was charged: the shortfall is 90.00.

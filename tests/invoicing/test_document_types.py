@@ -239,7 +239,7 @@ class TestMessages:
     def test_confirmed_order_issues_both_by_its_event(self) -> None:
         order = make_paid_order(goods=(KURTA, BOOK), buyer_gstin=REGISTERED)
 
-        handlers.issue_invoice_for_order(event=Event(subject_id=order.pk, root_id=order.pk), now=NOON)
+        handlers.issue_invoices_of_order(event=Event(subject_id=order.pk, root_id=order.pk), now=NOON)
 
         assert [one.type for one in selectors.list_invoices_of_order(order.pk)] == ["tax_invoice", "bill_of_supply"]
         assert Outbox.objects.filter(event__type="invoicing.invoice.issued").count() == 2

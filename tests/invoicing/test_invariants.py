@@ -16,7 +16,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.invoicing import events, invariants
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
-from apps.invoicing.services import invoices, issue_invoice, issue_pending_credit_notes, ledger_accounts
+from apps.invoicing.services import invoices, issue_pending_credit_notes, ledger_accounts
 from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerEntry, LedgerTransaction
 from apps.orders.models import Order
@@ -24,6 +24,7 @@ from apps.orders.states import OrderStatus
 from tests.factories.catalog import make_registration
 from tests.factories.invoicing import (
     NOON,
+    issue_invoice,
     make_credit_note,
     make_invoice,
     make_paid_order,

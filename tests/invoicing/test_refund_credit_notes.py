@@ -13,7 +13,7 @@ from apps.core.models import Event
 from apps.invoicing import events, selectors
 from apps.invoicing import invariants as invoicing
 from apps.invoicing.models import Invoice
-from apps.invoicing.services import issue_credit_note, issue_invoice, issue_pending_credit_notes
+from apps.invoicing.services import issue_pending_credit_notes
 from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerEntry
 from apps.orders.models import OrderLine
@@ -21,6 +21,7 @@ from apps.payments.facts import GatewayRefund
 from apps.payments.models import Refund
 from apps.payments.services.refunds import gateway_updates
 from apps.payments.services.refunds.amounts import RefundLineInput
+from tests.factories.invoicing import issue_credit_note, issue_invoice
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support import money_invariants as payments

@@ -9,7 +9,6 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.invoicing import selectors
 from apps.invoicing.models import Invoice, InvoiceLine
-from apps.invoicing.services import issue_credit_note, issue_invoice
 from apps.ledger.models import LedgerEntry
 from apps.orders.models import Order, OrderLine
 from apps.payments.facts import GatewayError
@@ -17,6 +16,7 @@ from apps.payments.models import Refund, RefundLine
 from apps.payments.services.refunds import amounts, approvals, bank_transfers, plans, requests
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
 from tests.factories.catalog import make_variant
+from tests.factories.invoicing import issue_credit_note, issue_invoice
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_refund, pay
 from tests.support.colleagues import ASHA, BALA
@@ -132,9 +132,9 @@ class TestAfterARefundByAmount:
 
         check_that_all_is_back(order)
 
-    def test_a_refund_that_was_withdrawn_counts_no_more(self, order: Order, lines: list[OrderLine]) -> None:
-        withdrawn = request(order, amount=10_000)
-        approvals.cancel_refund(refund_id=withdrawn.pk, actor=ASHA, now=clock.now())
+    def test_a_refund_that_was_cancelled_counts_no_more(self, order: Order, lines: list[OrderLine]) -> None:
+        cancelled = request(order, amount=10_000)
+        approvals.cancel_refund(refund_id=cancelled.pk, actor=ASHA, now=clock.now())
 
         assert request(order, returned=[lines[0]]).amount == 63_000
 
@@ -175,7 +175,7 @@ class TestAmountWithReturnedLines:
 
 
 class TestDelayedRefund:
-    """A refund that failed or was withdrawn, and that the gateway makes after all, takes what is left of the lines by then."""
+    """A refund that failed or was cancelled, and that the gateway makes after all, takes what is left of the lines by then."""
 
     def test_its_lines_were_refunded_meanwhile(self, order: Order, lines: list[OrderLine]) -> None:
         failed = request(order, amount=10_000)

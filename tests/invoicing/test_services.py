@@ -23,7 +23,6 @@ from apps.invoicing.services import (
     OrderNotInvoiceable,
     OrderTotalsMismatch,
     invoices,
-    issue_invoice,
     number_series,
     pdf,
     render_document,
@@ -34,7 +33,7 @@ from apps.orders import events as order_events
 from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus
 from tests.factories.catalog import make_registration
-from tests.factories.invoicing import NOON, Goods, make_invoice, make_paid_order, make_rendered_invoice
+from tests.factories.invoicing import NOON, Goods, issue_invoice, make_invoice, make_paid_order, make_rendered_invoice
 from tests.factories.orders import make_order_address
 from tests.support.events import record_event
 
@@ -295,7 +294,7 @@ class TestRenderDocument:
         assert (file.sha256, file.size) == (hashlib.sha256(content).hexdigest(), len(content))
         assert file.rendered_at == NOON
         assert content.startswith(b"%PDF-")
-        assert selectors.get_document(invoice.pk) == (file, content)
+        assert selectors.get_invoice_pdf(invoice.pk) == (file, content)
 
     def test_rendered_event_follows_issued_event(self) -> None:
         invoice = make_rendered_invoice()
@@ -342,7 +341,7 @@ class TestRenderDocument:
         render_document(invoice_id=invoice.pk, now=NOON)
 
         assert len([path for path in documents.rglob("*") if path.is_file()]) == 1
-        assert selectors.get_document(invoice.pk)[1].startswith(b"%PDF-")
+        assert selectors.get_invoice_pdf(invoice.pk)[1].startswith(b"%PDF-")
 
     def test_full_disk_leaves_no_row_and_no_file(self, documents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         invoice = make_invoice()
@@ -416,12 +415,12 @@ class TestHandlers:
     def test_a_confirmed_order_gets_its_invoice_and_its_pdf(self) -> None:
         order = make_paid_order()
 
-        handlers.issue_invoice_for_order(event=Event(subject_id=order.pk, root_id=order.pk), now=NOON)
+        handlers.issue_invoices_of_order(event=Event(subject_id=order.pk, root_id=order.pk), now=NOON)
         invoice = selectors.find_invoice_of_order(order.pk)
         assert invoice is not None
         handlers.render_invoice(event=Event(subject_id=invoice.pk, root_id=order.pk), now=NOON)
 
-        assert selectors.get_document(invoice.pk)[0].size > 10_000
+        assert selectors.get_invoice_pdf(invoice.pk)[0].size > 10_000
         assert handlers.render_invoice.calls_external  # type: ignore[attr-defined]
 
 
@@ -429,24 +428,24 @@ class TestGetDocument:
     def test_document_not_ready(self) -> None:
         invoice = make_invoice()
         with pytest.raises(DocumentNotReady, match=r"INV260000001 is being prepared") as refusal:
-            selectors.get_document(invoice.pk)
+            selectors.get_invoice_pdf(invoice.pk)
         assert refusal.value.retry_after == 2
 
     def test_corrupted_file_is_not_returned(self, documents: Path) -> None:
         invoice = make_rendered_invoice()
         (documents / invoice.file.path).write_bytes(b"%PDF- forged")
         with pytest.raises(DocumentCorrupted):
-            selectors.get_document(invoice.pk)
+            selectors.get_invoice_pdf(invoice.pk)
 
     def test_missing_file_is_reported(self, documents: Path) -> None:
         invoice = make_rendered_invoice()
         (documents / invoice.file.path).unlink()
         with pytest.raises(DocumentCorrupted):
-            selectors.get_document(invoice.pk)
+            selectors.get_invoice_pdf(invoice.pk)
 
     def test_unknown_document_is_not_found(self) -> None:
         with pytest.raises(InvoiceNotFound):
-            selectors.get_document(make_paid_order().pk)
+            selectors.get_invoice_pdf(make_paid_order().pk)
 
 
 def test_issuing_locks_the_series_last(count_queries: Any) -> None:
@@ -477,7 +476,7 @@ def test_confirmed_order_event_issues_invoice_and_pdf() -> None:
                 assert not relay.run_handler(handler_run.pk, now=NOON)
 
     invoice = Invoice.objects.select_related("file").get(order_id=order.pk)
-    assert selectors.get_document(invoice.pk)[0] == invoice.file
+    assert selectors.get_invoice_pdf(invoice.pk)[0] == invoice.file
     assert list(Event.objects.filter(root_id=order.pk).order_by("created_at", "id").values_list("type", flat=True))[
         -2:
     ] == [

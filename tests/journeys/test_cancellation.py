@@ -31,7 +31,7 @@ class Buyer(OrderScenario):
 
 
 def test_buyer_cancels_a_paid_order_and_is_refunded(shop: Shop, tmp_path: Path, settings: Any) -> None:
-    settings.SHIPPING_FLAT_PAISE = 4_999
+    settings.SHIPPING_FLAT_RATE_PAISE = 4_999
     buyer = Buyer(shop.url, shop.world.url, StepReporter(), documents=tmp_path)
     buyer.buy()
     order = buyer.api.get(f"/orders/{buyer.order_id}")

@@ -64,7 +64,7 @@ def test_wrong_code_is_refused_and_the_correct_one_expires_after_five_attempts(s
 
     for code in [wrong] * 5 + [right]:
         body = {"challenge_id": asked["id"], "code": code, "transport": "body"}
-        assert code_of(buyer.api.call("POST", "/auth/otp/verify", body, expect=400).json()) == "otp_not_valid"
+        assert code_of(buyer.api.call("POST", "/auth/otp/verify", body, expect=400).json()) == "invalid_otp"
 
     buyer.api.call("GET", "/me", expect=401)
 

@@ -10,7 +10,7 @@ from django.db import connection
 from apps.notifications import locks, services
 from apps.notifications.gateways import Outcome, SendResult, msg91
 from apps.notifications.models import Notification
-from apps.notifications.services import delivery
+from apps.notifications.services import sending
 from apps.orders.states import OrderStatus
 from tests.factories.notifications import NOON, make_event, make_order_of, make_queued_sms
 
@@ -76,7 +76,7 @@ def test_control_without_the_lock_they_send_twice(
         all_have_read.wait(60)
         return found
 
-    monkeypatch.setattr(delivery.locks, "lock_notification", unlocked)
+    monkeypatch.setattr(sending.locks, "lock_notification", unlocked)
 
     together(lambda: services.send_notification(notification_id=notification.pk, now=NOON))
 

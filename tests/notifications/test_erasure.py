@@ -17,7 +17,6 @@ from apps.accounts.models import Address, Challenge, Session, User
 from apps.core import audit
 from apps.core.events import SYSTEM, Actor
 from apps.core.models import Event, IdempotencyKey
-from apps.invoicing import services as invoicing
 from apps.invoicing.models import Invoice
 from apps.notifications import handlers
 from apps.notifications import services as notifications
@@ -27,6 +26,7 @@ from apps.orders.models import Order, OrderAddress
 from apps.payments import handlers as payment_handlers
 from apps.payments.models import Payment, PaymentAttempt
 from tests.factories.accounts import make_address, make_challenge, make_session, make_staff, make_user
+from tests.factories.invoicing import issue_invoice
 from tests.factories.notifications import make_queued_email, make_queued_sms
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, pay
@@ -49,7 +49,7 @@ def order(db: None, owner: User) -> Order:
     pay(order, now=PLACED)
     PaymentAttempt.objects.update(payer="as***@upi")
     Payment.objects.update(payer_ip="203.0.113.7", payer_user_agent="Firefox")
-    invoicing.issue_invoice(order_id=order.pk, actor=SYSTEM, now=PLACED)
+    issue_invoice(order_id=order.pk, actor=SYSTEM, now=PLACED)
     order.refresh_from_db()
     return order
 

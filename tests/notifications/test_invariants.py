@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from apps.core import audit, ids
-from apps.core.events import SYSTEM, stored_fields
+from apps.core.events import SYSTEM, current_values
 from apps.notifications import rules, services
 from apps.notifications.models import Notification
 from apps.orders.states import OrderStatus
@@ -139,7 +139,7 @@ def test_claimed_message_does_not_drift_from_its_events(owner: Any) -> None:
 
 def store_as_recorded(notification: Notification) -> None:
     with transaction.atomic():
-        changed = stored_fields(notification, "status")
+        changed = current_values(notification, "status")
         record_event("notifications.notification.queued", subject=notification, actor=SYSTEM, changes=changed, now=NOON)
 
 

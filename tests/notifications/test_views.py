@@ -7,10 +7,10 @@ import pytest
 
 from apps.core import clock, ids
 from apps.core.events import SYSTEM, list_events_of_root
-from apps.invoicing.services import issue_invoice
 from apps.notifications.models import Notification
 from apps.notifications.services import create_notifications
 from apps.notifications.states import Channel
+from tests.factories.invoicing import issue_invoice
 from tests.factories.notifications import NOON, make_event, make_notification, make_order_of, make_queued_sms
 from tests.factories.orders import make_order
 from tests.factories.payments import pay

@@ -9,7 +9,7 @@ from apps.backoffice import messages as backoffice_messages
 from apps.backoffice.selectors import timeline
 from apps.orders import rules
 from apps.orders.rules import OrderLineInput, PricedItem
-from apps.orders.states import OrderStatus, PaymentStatus
+from apps.orders.states import OrderPaymentStatus, OrderStatus
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
 SOON, JUST_NOW = NOW + timedelta(seconds=1), NOW - timedelta(seconds=1)
@@ -199,14 +199,14 @@ def test_the_full_amount_confirms_a_waiting_order(status: str, paid: int, does: 
 @pytest.mark.parametrize(
     ("paid", "is_processing", "status"),
     [
-        (0, False, PaymentStatus.UNPAID),
-        (0, True, PaymentStatus.PROCESSING),
-        (1, True, PaymentStatus.PARTIALLY_PAID),
-        (100, False, PaymentStatus.PAID),
-        (101, False, PaymentStatus.OVERPAID),
+        (0, False, OrderPaymentStatus.UNPAID),
+        (0, True, OrderPaymentStatus.PROCESSING),
+        (1, True, OrderPaymentStatus.PARTIALLY_PAID),
+        (100, False, OrderPaymentStatus.PAID),
+        (101, False, OrderPaymentStatus.OVERPAID),
     ],
 )
-def test_payment_status_is_derived(paid: int, is_processing: bool, status: PaymentStatus) -> None:
+def test_payment_status_is_derived(paid: int, is_processing: bool, status: OrderPaymentStatus) -> None:
     assert rules.payment_status(paid=paid, total=100, is_processing=is_processing) == status
 
 

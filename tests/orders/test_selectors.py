@@ -80,11 +80,11 @@ def test_an_open_payment_that_nobody_is_paying_leaves_the_order_unpaid(owner: An
 
     assert selectors.has_live_payment(order, NOW - timedelta(seconds=1))
     assert not selectors.has_live_payment(order, NOW)
-    assert selectors.derive_payment_status(order) == "unpaid"
+    assert selectors.derive_order_payment_status(order) == "unpaid"
 
     order.is_payment_processing = True
 
-    assert selectors.derive_payment_status(order) == "processing"
+    assert selectors.derive_order_payment_status(order) == "processing"
 
 
 def test_timeline_of_customers_has_customer_events_only(owner: Any, support: Any) -> None:

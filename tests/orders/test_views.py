@@ -392,10 +392,10 @@ class TestList:
     @pytest.mark.parametrize(
         ("params", "code"),
         [
-            ({"status": "paid"}, "invalid_status"),
-            ({"status": ""}, "invalid_status"),
-            ({"status": "confirmed,"}, "invalid_status"),
-            ({"status": "," * 10_000}, "invalid_status"),
+            ({"status": "paid"}, "invalid_order_status"),
+            ({"status": ""}, "invalid_order_status"),
+            ({"status": "confirmed,"}, "invalid_order_status"),
+            ({"status": "," * 10_000}, "invalid_order_status"),
             ({"created_at[gte]": "yesterday"}, "invalid_instant"),
             ({"created_at[gte]": "2026-11-21"}, "invalid_instant"),
             ({"created_at[gte]": "2026-11-21T05:30:00"}, "invalid_instant"),

@@ -79,7 +79,7 @@ class TestConcurrentAcceptance:
         self, order: Any, attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         checked, refunded = threading.Event(), threading.Event()
-        real = payment_acceptance._check_acceptable
+        real = payment_acceptance._acceptable_amount
 
         def check_and_wait(*args: Any) -> int:
             due = real(*args)
@@ -94,7 +94,7 @@ class TestConcurrentAcceptance:
             finally:
                 refunded.set()
 
-        monkeypatch.setattr(payment_acceptance, "_check_acceptable", check_and_wait)
+        monkeypatch.setattr(payment_acceptance, "_acceptable_amount", check_and_wait)
         monkeypatch.setattr(payment_acceptance, "lock_order", lambda pk: Order.objects.get(pk=pk))
         monkeypatch.setattr(locks, "lock_payment", lambda pk: Payment.objects.get(pk=pk))
         monkeypatch.setattr(

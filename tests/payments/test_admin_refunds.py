@@ -281,7 +281,7 @@ def test_what_is_over_is_not_offered_and_not_done(order: Any, finance: Any) -> N
     assert address(refund, "approve") not in client.get(page_of(refund)).content.decode()
     answer = client.post(address(refund, "approve"), follow=True)
 
-    assert "is not possible any more" in answer.content.decode()
+    assert "is no longer possible" in answer.content.decode()
     assert state() == before
 
 

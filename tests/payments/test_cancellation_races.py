@@ -84,7 +84,7 @@ def test_control_without_locks_money_is_refunded_twice(order: Any, monkeypatch: 
 def test_an_order_cancelled_by_ten_at_once_is_cancelled_once(order: Any) -> None:
     results = run_together(*[canceller(order)] * 10)
 
-    assert sorted(type(result).__name__ for result in results) == ["Order", *["OrderCancelledAlready"] * 9]
+    assert sorted(type(result).__name__ for result in results) == ["Order", *["OrderAlreadyCancelled"] * 9]
     assert sum(isinstance(result, OrderNotCancellable) for result in results) == 9
     assert (Refund.objects.count(), committed_amount()) == (1, order.total_amount)
     assert stock_of(variant_id=order.lines.get().variant_id).reserved == 0

@@ -107,7 +107,7 @@ def test_webhook_callback_and_poll_at_once_book_the_money_once(order: Any, sandb
         polling.sync_payment(payment_id=payment.pk, now=clock.now())
 
     facts = adapter.Razorpay().get_payment(gateway_payment_id=paid["razorpay_payment_id"])
-    results = run_together(by_webhook, by_webhook, by_callback, by_poll, by_poll, apply_as(facts, Source.OPERATOR))
+    results = run_together(by_webhook, by_webhook, by_callback, by_poll, by_poll, apply_as(facts, Source.POLL))
 
     assert results[:5] == [None] * 5
     assert PaymentAttempt.objects.filter(status="captured").count() == 1
@@ -136,7 +136,7 @@ def test_control_without_locks_one_of_two_fails_at_the_constraint(order: Any, mo
 def test_two_captures_of_one_order_at_once_pay_it_once_and_review_the_other(order: Any) -> None:
     payment = make_payment(order)
     first, second = make_gateway_payment(payment), make_gateway_payment(payment)
-    run_together(apply_as(first, Source.OPERATOR), apply_as(second, Source.POLL))
+    run_together(apply_as(first, Source.POLL), apply_as(second, Source.POLL))
     assert sorted(PaymentAttempt.objects.values_list("review_reason", flat=True)) == ["", "paid_twice"]
     assert books_hold()
 
@@ -149,7 +149,7 @@ def test_control_without_locks_neither_of_two_captures_is_seen_as_the_second(
     monkeypatch.setattr(attempts, "sync_order_totals", lambda **_: None)
     monkeypatch.setattr(attempts, "sync_payment_status", lambda *_, **__: None)
     with without_locks(monkeypatch, meet_in="_post_capture"):
-        run_together(apply_as(first, Source.OPERATOR), apply_as(second, Source.POLL))
+        run_together(apply_as(first, Source.POLL), apply_as(second, Source.POLL))
     assert list(PaymentAttempt.objects.values_list("review_reason", flat=True)) == ["", ""]
     assert not books_hold()
 
@@ -261,7 +261,7 @@ def test_cancellation_and_capture_at_once_end_with_the_money_booked(order: Any) 
     def give_up() -> None:
         payments.cancel_payment(payment_id=payment.pk, customer_id=payment.customer_id, actor=SYSTEM, now=clock.now())
 
-    run_together(give_up, apply_as(make_gateway_payment(payment), Source.OPERATOR))
+    run_together(give_up, apply_as(make_gateway_payment(payment), Source.POLL))
     payment.refresh_from_db()
     order.refresh_from_db()
     assert payment.status in ("succeeded", "succeeded_late")

@@ -102,7 +102,7 @@ class TestDashboardRefundOfADisputedPayment:
 
 class TestDashboardRefundNextToOurRefund:
     @pytest.mark.parametrize("status", ["pending", "processed"])
-    def test_withdraws_what_was_not_sent(self, order: Any, attempt: PaymentAttempt, status: str) -> None:
+    def test_cancels_what_was_not_sent(self, order: Any, attempt: PaymentAttempt, status: str) -> None:
         order_cancellation.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
         ours = Refund.objects.get()
 
@@ -116,7 +116,7 @@ class TestDashboardRefundNextToOurRefund:
         assert ledger.balance_of("refunds_payable") == (-attempt.amount if status == "pending" else 0)
         assert violated() == []
 
-    def test_takes_the_lines_that_the_withdrawn_refund_had_taken(self, order: Any, attempt: PaymentAttempt) -> None:
+    def test_takes_the_lines_that_the_cancelled_refund_had_taken(self, order: Any, attempt: PaymentAttempt) -> None:
         line = order.lines.get()
         ours = request(order)
         assert ours.line_amounts == {str(line.pk): line.total_amount}
@@ -136,7 +136,7 @@ class TestDashboardRefundNextToOurRefund:
         ours.refresh_from_db()
         assert ours.status == "requires_approval"
 
-    def test_withdraws_no_more_than_it_must_the_latest_first(self, order: Any, attempt: PaymentAttempt) -> None:
+    def test_cancels_no_more_than_it_must_the_latest_first(self, order: Any, attempt: PaymentAttempt) -> None:
         first, second = request(order, 10_000), request(order, 20_000)
 
         refund_in_dashboard(attempt, attempt.amount - 10_000)

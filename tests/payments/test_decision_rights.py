@@ -16,7 +16,7 @@ from apps.payments.services import decision_rights, order_cancellation, payment_
 from apps.payments.services.disputes import responses
 from apps.payments.services.refunds import approvals, bank_transfers, requests
 from apps.payments.services.refunds.gateway_updates import mark_refund_failed
-from apps.payments.states import IMMEDIATE_OPERATIONS, Decision, MoneyOperation
+from apps.payments.states import IMMEDIATE_OPERATIONS, ApprovalRequirement, MoneyOperation
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
     apply_payment,
@@ -39,7 +39,7 @@ WAITING_OPERATIONS = [one for one in MoneyOperation if one not in IMMEDIATE_OPER
 
 def assess(role: str, operation: str, **fields: Any) -> str:
     values: dict[str, Any] = {"is_own_order": False, "amount": 1, "decided_alone": 0, "limit": LIMIT}
-    return rules.assess(role=role, operation=operation, **{**values, **fields})
+    return rules.approval_requirement(role=role, operation=operation, **{**values, **fields})
 
 
 class TestAssess:
@@ -47,26 +47,29 @@ class TestAssess:
 
     @pytest.mark.parametrize("operation", MoneyOperation)
     def test_the_shops_own_rules_decide_alone_about_any_amount(self, operation: str) -> None:
-        assert assess("system", operation, amount=10**12) == Decision.ALONE
+        assert assess("system", operation, amount=10**12) == ApprovalRequirement.NOT_REQUIRED
 
     @pytest.mark.parametrize("operation", MoneyOperation)
     @pytest.mark.parametrize("role", ["staff", "approver"])
     def test_no_staff_decide_alone_about_an_own_order(self, operation: str, role: str) -> None:
-        assert assess(role, operation, is_own_order=True) == Decision.OWN_ORDER
+        assert assess(role, operation, is_own_order=True) == ApprovalRequirement.OWN_ORDER
 
     @pytest.mark.parametrize("operation", REFUND_OPERATIONS)
     def test_staff_who_may_only_request_never_decide(self, operation: str) -> None:
-        assert assess("staff", operation) == Decision.NOT_APPROVER
+        assert assess("staff", operation) == ApprovalRequirement.NOT_APPROVER
 
     @pytest.mark.parametrize("operation", [one for one in REFUND_OPERATIONS if one != MoneyOperation.CANCEL_ORDER])
     def test_customers_decide_nothing_but_to_cancel(self, operation: str) -> None:
-        assert assess("customer", operation, is_own_order=True) == Decision.OWN_ORDER
-        assert assess("customer", operation) == Decision.NOT_APPROVER
+        assert assess("customer", operation, is_own_order=True) == ApprovalRequirement.OWN_ORDER
+        assert assess("customer", operation) == ApprovalRequirement.NOT_APPROVER
 
-    @pytest.mark.parametrize(("amount", "decision"), [(LIMIT, Decision.ALONE), (LIMIT + 1, Decision.OVER_LIMIT)])
+    @pytest.mark.parametrize(
+        ("amount", "decision"),
+        [(LIMIT, ApprovalRequirement.NOT_REQUIRED), (LIMIT + 1, ApprovalRequirement.ABOVE_THRESHOLD)],
+    )
     def test_customers_cancel_an_own_order_up_to_the_limit(self, amount: int, decision: str) -> None:
         assert assess("customer", MoneyOperation.CANCEL_ORDER, is_own_order=True, amount=amount) == decision
-        assert assess("customer", MoneyOperation.CANCEL_ORDER, amount=amount) == Decision.NOT_APPROVER
+        assert assess("customer", MoneyOperation.CANCEL_ORDER, amount=amount) == ApprovalRequirement.NOT_APPROVER
 
     @pytest.mark.parametrize(
         "operation", [*WAITING_OPERATIONS, MoneyOperation.CONFIRM_TRANSFER, MoneyOperation.ACCEPT_ATTEMPT]
@@ -74,11 +77,11 @@ class TestAssess:
     @pytest.mark.parametrize(
         ("decided_alone", "amount", "decision"),
         [
-            (0, LIMIT, Decision.ALONE),
-            (0, LIMIT + 1, Decision.OVER_LIMIT),
-            (15_000, 5_000, Decision.ALONE),
-            (15_000, 5_001, Decision.OVER_LIMIT),
-            (LIMIT, 1, Decision.OVER_LIMIT),
+            (0, LIMIT, ApprovalRequirement.NOT_REQUIRED),
+            (0, LIMIT + 1, ApprovalRequirement.ABOVE_THRESHOLD),
+            (15_000, 5_000, ApprovalRequirement.NOT_REQUIRED),
+            (15_000, 5_001, ApprovalRequirement.ABOVE_THRESHOLD),
+            (LIMIT, 1, ApprovalRequirement.ABOVE_THRESHOLD),
         ],
     )
     def test_approvers_decide_up_to_the_limit_of_an_order(
@@ -88,15 +91,17 @@ class TestAssess:
 
     @pytest.mark.parametrize("operation", [MoneyOperation.APPROVE_REFUND, MoneyOperation.HOLD_FOR_TRANSFER])
     def test_approvers_agree_to_the_request_of_another_person_at_any_amount(self, operation: str) -> None:
-        assert assess("approver", operation, amount=10**12, decided_alone=LIMIT) == Decision.ALONE
+        assert assess("approver", operation, amount=10**12, decided_alone=LIMIT) == ApprovalRequirement.NOT_REQUIRED
 
     @pytest.mark.parametrize("operation", [one for one in IMMEDIATE_OPERATIONS if one in REFUND_OPERATIONS])
     def test_nobody_agrees_to_an_own_request(self, operation: str) -> None:
-        assert assess("approver", operation, is_requester=True) == Decision.OWN_REQUEST
+        assert assess("approver", operation, is_requester=True) == ApprovalRequirement.OWN_REQUEST
 
     def test_a_transfer_that_another_approver_agreed_to_has_no_limit(self) -> None:
         operation = MoneyOperation.CONFIRM_TRANSFER
-        assert assess("approver", operation, amount=LIMIT + 1, has_second_person=True) == Decision.ALONE
+        assert (
+            assess("approver", operation, amount=LIMIT + 1, has_second_person=True) == ApprovalRequirement.NOT_REQUIRED
+        )
 
 
 # With rows ------------------------------------------------------------------------------------------------------------

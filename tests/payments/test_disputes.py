@@ -13,10 +13,10 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.core.money import rupees
-from apps.invoicing.services import issue_invoice, render_document
+from apps.invoicing.services import render_document
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerEntry
-from apps.orders.selectors import derive_payment_status, get_order
+from apps.orders.selectors import derive_order_payment_status, get_order
 from apps.payments.admin.disputes import _deadline
 from apps.payments.gateways import EvidenceFile
 from apps.payments.models import Dispute, PaymentAttempt, Refund
@@ -24,6 +24,7 @@ from apps.payments.services import order_cancellation, webhooks
 from apps.payments.services.disputes import gateway_updates, polling, reminders, responses
 from apps.payments.services.refunds import amounts, approvals, requests
 from apps.payments.states import Source
+from tests.factories.invoicing import issue_invoice
 from tests.factories.orders import make_order
 from tests.factories.payments import (
     apply_payment,
@@ -336,7 +337,7 @@ def test_response_after_the_deadline_is_refused(attempt: PaymentAttempt, finance
 
 def status_of(attempt: PaymentAttempt) -> tuple[str, int, int]:
     order = get_order(attempt.payment.order_id)
-    return str(derive_payment_status(order)), order.disputed_amount, order.lost_amount
+    return str(derive_order_payment_status(order)), order.disputed_amount, order.lost_amount
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ class TestTypedTexts:
         assert [found[0] for found in violated()] == ["INV-50c"]
 
     def test_text_in_an_event_is_found(self, order: Order, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("apps.orders.services.cancellation.text_for_event", lambda order, text, *, actor: text)
+        monkeypatch.setattr("apps.orders.services.cancellation.text_to_record", lambda order, text, *, actor: text)
         order_cancellation.cancel_order(order_id=order.pk, actor=actor_for(owner), reason=REASON, now=PLACED)
 
         assert [found[0] for found in violated("INV-50f", now=PLACED + timedelta(hours=1))] == ["INV-50f"]

@@ -12,7 +12,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event, Incident
 from apps.ledger.models import LedgerEntry
 from apps.notifications.models import Notification
-from apps.payments.gateways import CredentialsRejected, EvidenceFile, Payer, get_adapter
+from apps.payments.gateways import CredentialsRejected, EvidenceFile, Payer, load_adapter
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
 from apps.payments.services import gateway_access, gateway_orders, ledger_accounts, payments
 from apps.payments.services import polling as payment_polling
@@ -124,14 +124,14 @@ class TestEveryCall:
         break_calls(sandbox, status)
 
         with pytest.raises(CredentialsRejected):
-            _CALLS[name](get_adapter("razorpay"))
+            _CALLS[name](load_adapter("razorpay"))
 
         calls = sandbox.control("GET", "/journal", service="razorpay", direction="in")["items"]
         assert len(calls) == 1
 
     def test_every_call_of_the_adapter_is_in_the_table(self) -> None:
         named = {name.split(" ")[0] for name in _CALLS} | {"list_link_payments"}
-        public = {name for name in dir(get_adapter("razorpay")) if not name.startswith("_") and name != "name"}
+        public = {name for name in dir(load_adapter("razorpay")) if not name.startswith("_") and name != "name"}
 
         assert public - LOCAL_METHODS - named == set()
 
@@ -180,7 +180,7 @@ class TestPayment:
         self, order: Any, sandbox: Any, channel: PaymentChannel, status: int
     ) -> None:
         ledger_accounts.set_up_reference_data(now=clock.now())
-        payment = payments.start_link(order_id=order.pk, channel=channel, actor=SYSTEM, now=clock.now())
+        payment = payments.start_link_payment(order_id=order.pk, channel=channel, actor=SYSTEM, now=clock.now())
         break_calls(sandbox, status)
 
         gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
@@ -332,6 +332,6 @@ class TestIncident:
         break_calls(sandbox, 401)
         gateway_orders.create_gateway_order(payment_id=payment.pk, now=clock.now())
 
-        gateway_access.get_gateway("razorpay").is_webhook_signed(raw=b"x", signature="y")
+        gateway_access.get_monitored_gateway("razorpay").is_webhook_signed(raw=b"x", signature="y")
 
         assert open_incidents() == OPEN

@@ -16,7 +16,7 @@ from apps.payments.gateways import (
     GatewayRejected,
     GatewayUnavailable,
     Payer,
-    get_adapter,
+    load_adapter,
 )
 from apps.payments.gateways.razorpay.disputes import dispute_from
 from apps.payments.gateways.razorpay.entities import (
@@ -45,7 +45,7 @@ CHECKOUT = {
 
 @pytest.fixture
 def gateway() -> Any:
-    return get_adapter("razorpay")
+    return load_adapter("razorpay")
 
 
 # Signatures -----------------------------------------------------------------------------------------------------------

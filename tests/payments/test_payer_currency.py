@@ -124,7 +124,7 @@ class TestDisputeInPayersCurrency:
                 asked.append(amount)
                 return replace(dispute_from(dispute_entity(attempt, amount=700)), status="under_review")
 
-        monkeypatch.setattr("apps.payments.services.disputes.responses.get_gateway", lambda _: Gateway())
+        monkeypatch.setattr("apps.payments.services.disputes.responses.get_monitored_gateway", lambda _: Gateway())
         proof = EvidenceFile(kind="billing", name="INV.pdf", content=b"%PDF-1.7")
         responses.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[proof], now=clock.now())
 

@@ -17,8 +17,7 @@ from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.orders import selectors as orders
 from apps.orders.models import Order
 from apps.orders.services import cancel_unpaid_order, expire_orders
-from apps.orders.states import OrderStatus
-from apps.orders.states import PaymentStatus as OrderPaymentStatus
+from apps.orders.states import OrderPaymentStatus, OrderStatus
 from apps.payments.facts import GatewayOrder, GatewayPayment, GatewayRefund
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
 from apps.payments.selectors import refunds as selectors
@@ -100,12 +99,12 @@ def events_of(subject: Any) -> list[str]:
     return list(Event.objects.filter(subject_id=subject.pk).order_by("version").values_list("type", flat=True))
 
 
-def derive_payment_status(order: Order) -> str:
-    return orders.derive_payment_status(order)
+def order_payment_status(order: Order) -> str:
+    return orders.derive_order_payment_status(order)
 
 
 class TestCustomerFee:
-    """ACCEPT_CUSTOMER_FEE: a fee that the payer bore is accepted by itself."""
+    """ACCEPT_PAYER_FEE: a fee that the payer bore is accepted by itself."""
 
     def test_confirms_the_order_and_books_the_fee(self, order: Any) -> None:
         payment = make_payment(order)
@@ -117,7 +116,7 @@ class TestCustomerFee:
 
         reload(order, payment)
         assert (order.status, order.paid_amount, order.under_review_amount) == (OrderStatus.CONFIRMED, total, 0)
-        assert derive_payment_status(order) == OrderPaymentStatus.PAID
+        assert order_payment_status(order) == OrderPaymentStatus.PAID
         assert payment.status == PaymentStatus.SUCCEEDED
         assert (attempt.amount, attempt.accepted_amount, attempt.difference_reason, attempt.review_reason) == (
             total + fee, total, DifferenceReason.PAYER_FEE, "",
@@ -182,7 +181,7 @@ class TestCustomerFee:
         self, order: Any, settings: Any, said: dict[str, Any]
     ) -> None:
         payment = make_payment(order)
-        settings.ACCEPT_CUSTOMER_FEE = said.get("setting", True)
+        settings.ACCEPT_PAYER_FEE = said.get("setting", True)
         fields = {name: said[name] for name in ("fee_bearer", "fee_amount") if name in said}
         facts = with_fee(payment, is_paid=said.get("is_paid", True), **fields)
         facts = replace(facts, amount=facts.amount + said.get("amount_off", 0))
@@ -199,7 +198,7 @@ class TestCustomerFee:
         assert (attempt.review_reason, attempt.accepted_amount) == (ReviewReason.AMOUNT_MISMATCH, None)
         assert balances("customer_advances", "payer_fees") == (-facts.amount, 0)
         assert events_of(attempt)[-1] == "payments.attempt.review_opened"
-        assert derive_payment_status(order) == OrderPaymentStatus.PROCESSING
+        assert order_payment_status(order) == OrderPaymentStatus.PROCESSING
 
     def test_waits_for_the_gateways_order_before_staff_and_buyer_are_notified(self, order: Any) -> None:
         payment = make_payment(order)
@@ -254,7 +253,7 @@ class TestCustomerFee:
         attempt = apply_payment(facts)
 
         refund = Refund.objects.get()
-        assert (refund.amount, refund.reason) == (facts.amount, RefundReason.LATE_PAYMENT_POLICY)
+        assert (refund.amount, refund.reason) == (facts.amount, RefundReason.LATE_PAYMENT)
         assert (attempt.accepted_amount, attempt.review_reason) == (None, ReviewReason.ORDER_CLOSED)
         assert balances("customer_advances", "payer_fees", "refunds_payable") == (0, 0, -facts.amount)
 
@@ -567,7 +566,7 @@ class TestAcceptAttempt:
 
         reload(order)
         assert (order.status, order.paid_amount, order.under_review_amount) == (OrderStatus.CONFIRMED, total, 0)
-        assert derive_payment_status(order) == OrderPaymentStatus.PAID
+        assert order_payment_status(order) == OrderPaymentStatus.PAID
         assert Payment.objects.get().status == PaymentStatus.SUCCEEDED
         assert (accepted.amount, accepted.accepted_amount, accepted.difference_reason) == (
             total + difference,

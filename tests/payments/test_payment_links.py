@@ -25,7 +25,7 @@ from apps.orders.services import expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import handlers
 from apps.payments.facts import UnreadableFacts
-from apps.payments.gateways import get_adapter
+from apps.payments.gateways import load_adapter
 from apps.payments.gateways.razorpay.payment_links import link_from, qr_from
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
 from apps.payments.services import order_cancellation, payments, polling
@@ -151,7 +151,7 @@ def test_a_qr_code_is_found_among_hundreds_of_others(order: Any, sandbox: Any) -
     for number in range(250):
         copy = type(one)(**{**vars(one), "id": f"qr_{number:014d}", "notes": {}})
         rows[copy.id] = copy
-    found = get_adapter("razorpay").find_link(
+    found = load_adapter("razorpay").find_link(
         channel=QR, receipt=payment.public_id, since=payment.created_at - timedelta(minutes=1), until=payment.live_until
     )
     assert found is not None

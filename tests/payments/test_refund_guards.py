@@ -8,13 +8,13 @@ import pytest
 from apps.core import audit, clock
 from apps.core.events import SYSTEM, Actor
 from apps.invoicing import invariants as invoicing
-from apps.invoicing.services import issue_credit_note, issue_invoice
 from apps.ledger import selectors as ledger
 from apps.orders.services import expire_orders, update_payment_totals
 from apps.payments.models import Payment, Refund
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services import payment_reviews
 from apps.payments.services.refunds import amounts, approvals, requests, submission
+from tests.factories.invoicing import issue_credit_note, issue_invoice
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_dispute, make_gateway_payment, make_payment, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
@@ -52,7 +52,7 @@ def test_a_question_that_is_refused_leaves_a_refund_as_unknown_as_it_was(paid: A
 
 
 @pytest.mark.parametrize("actor", [BALA, DEEPA])
-def test_retry_is_withdrawn_when_the_first_refund_was_made_after_all(order: Any, actor: Actor) -> None:
+def test_retry_is_cancelled_when_the_first_refund_was_made_after_all(order: Any, actor: Actor) -> None:
     pay(order)
     failed = request_refund(order, amount=15_000)
     apply_refund_update(failed, "failed")

@@ -174,7 +174,7 @@ class TestRetryRefund:
         assert send(again, minutes=10).status == "processed"
         assert len(at_gateway(sandbox)) == 1
 
-    def test_retry_is_withdrawn_if_the_first_refund_has_become_known_meanwhile(
+    def test_retry_is_cancelled_if_the_first_refund_has_become_known_meanwhile(
         self, paid: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         reject(sandbox, is_made=True)

@@ -349,7 +349,7 @@ class TestRefusals:
 
         answer = client.post(address(paid), shown, follow=True)
 
-        assert "“Refund” is not possible any more." in answer.content.decode()
+        assert "“Refund” is no longer possible." in answer.content.decode()
         assert state() == before
 
 
@@ -378,7 +378,7 @@ class TestSubmittingTwice:
         second = client.post(address(paid), shown, follow=True).content.decode()
 
         assert "it took effect once" in second
-        assert "is not possible any more" not in second
+        assert "is no longer possible" not in second
         assert state() == after
 
     def test_the_same_page_with_other_values_does_nothing(self, two_lines: Order, finance: Any) -> None:

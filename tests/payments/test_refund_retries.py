@@ -97,13 +97,13 @@ class TestCancelledRetry:
     def test_leaves_the_failed_refund_to_staff(self, order: Any, end_retry: Any) -> None:
         failed = make_failed(order)
         retried = retry(failed)
-        assert list(selectors.list_failed_refunds()) == []
+        assert list(selectors.list_refunds_to_retry_or_transfer()) == []
         assert not is_retryable(failed)
         approvals.cancel_refund(refund_id=retried.pk, actor=ASHA, now=clock.now())
 
         end_retry(failed)
 
-        assert list(selectors.list_failed_refunds()) == [failed]
+        assert list(selectors.list_refunds_to_retry_or_transfer()) == [failed]
         assert is_retryable(failed)
 
 
@@ -132,11 +132,11 @@ class TestActiveRetry:
         third = retry(again)
 
         assert (third.retry_of_id, third.amount) == (again.pk, 10_000)
-        assert list(selectors.list_failed_refunds()) == []
+        assert list(selectors.list_refunds_to_retry_or_transfer()) == []
 
 
 class TestFailedRefundProcessedLater:
-    def test_withdraws_the_second_retry(self, order: Any) -> None:
+    def test_cancels_the_second_retry(self, order: Any) -> None:
         failed = make_failed(order)
         make_rejected_retry(failed)
         second = retry(failed)
@@ -158,7 +158,7 @@ class TestFailedRefundProcessedLater:
         assert (again.status, Refund.objects.count(), order.refunded_amount) == ("cancelled", 2, 30_000)
         assert ledger.balance_of("refunds_payable") == 0
 
-    def test_withdraws_the_retry_of_its_retry(self, order: Any) -> None:
+    def test_cancels_the_retry_of_its_retry(self, order: Any) -> None:
         failed = make_failed(order)
         third = retry(apply_status(retry(failed), "failed"))
 
@@ -167,7 +167,7 @@ class TestFailedRefundProcessedLater:
         third.refresh_from_db()
         assert third.status == "cancelled"
 
-    def test_as_a_withdrawn_retry_withdraws_the_other_retry(self, order: Any) -> None:
+    def test_as_a_cancelled_retry_cancels_the_other_retry(self, order: Any) -> None:
         failed = make_failed(order)
         given_up = make_retry_with_rejected_transfer(failed)
         second = retry(failed)

@@ -1,4 +1,4 @@
-"""Refunds over HTTP: who may ask, read, decide and withdraw; every refusal by its code; and that refusals change nothing."""
+"""Refunds over HTTP: who may ask, read, decide and cancel; every refusal by its code; and that refusals change nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +35,7 @@ DECISIONS = {
     "approve": ("requires_approval", {}, 202, "pending"),
     "reject": ("requires_approval", {"reason": "no"}, 200, "cancelled"),
     "retry": ("failed", {}, 202, "pending"),
+    "hold-for-transfer": ("failed", {}, 200, "awaiting_transfer"),
     "confirm-transfer": ("failed", {"reference": "NEFT 1"}, 200, "processed"),
 }
 
@@ -251,7 +252,7 @@ def test_my_key_is_nothing_to_others(client_of: Clients, owner: Any, support: An
     assert Refund.objects.count() == 2
 
 
-@pytest.mark.parametrize("verb", ["", "approve", "retry", "confirm-transfer"])
+@pytest.mark.parametrize("verb", ["", "approve", "retry", "hold-for-transfer", "confirm-transfer"])
 def test_what_moves_money_needs_a_key(client_of: Clients, finance: Any, paid: Any, verb: str) -> None:
     refund = make_refund(paid)
     url, body = (url_of(refund, f"/{verb}"), {}) if verb else (BASE, {"order_id": paid.public_id})
@@ -332,7 +333,7 @@ def test_lists_are_narrowed_by_status_and_order(client_of: Clients, owner: Any, 
 @pytest.mark.parametrize(
     ("query", "code", "param"),
     [
-        ({"status": "lost"}, "unknown_refund_status", "status"),
+        ({"status": "lost"}, "invalid_refund_status", "status"),
         ({"order_id": "pay_01jf3z8k4qe7tv2w9x0y1z2a3b"}, "invalid_order_id", "order_id"),
         ({"cursor": "x"}, "invalid_cursor", "cursor"),
     ],
@@ -397,6 +398,7 @@ def test_who_may_decide_decides(client_of: Clients, people: dict[str, Any], paid
 @pytest.mark.parametrize(
     ("verb", "state", "code"),
     [
+        ("hold-for-transfer", "pending", "refund_not_transferable"),
         ("approve", "pending", "refund_not_awaiting_approval"),
         ("reject", "pending", "refund_not_awaiting_approval"),
         ("retry", "pending", "refund_not_failed"),
@@ -412,7 +414,7 @@ def test_what_cannot_be_decided_now_is_a_conflict(
     refund = refund_that_is(state, paid)
     client = client_of(finance)
     with nothing_changes(but=KEPT_ANSWERS):
-        answer = post(client, url_of(refund, f"/{verb}"), key=KEY)
+        answer = post(client, url_of(refund, f"/{verb}"), DECISIONS.get(verb, ("", {}))[1], key=KEY)
 
     assert code_of(answer) == (409, code, None)
 
@@ -430,7 +432,7 @@ def test_failed_refund_is_retried_once(client_of: Clients, finance: Any, paid: A
 def test_transfer_is_awaited_first_and_then_confirmed(client_of: Clients, finance: Any, paid: Any) -> None:
     refund, client = refund_that_is("failed", paid), client_of(finance)
 
-    held = post(client, url_of(refund, "/confirm-transfer"), {}, key="some-key-1")
+    held = post(client, url_of(refund, "/hold-for-transfer"), key="some-key-1")
     done = post(client, url_of(refund, "/confirm-transfer"), {"reference": "NEFT N1"}, key="some-key-2")
 
     assert (held.status_code, held.json()["status"]) == (200, "awaiting_transfer")
@@ -438,18 +440,20 @@ def test_transfer_is_awaited_first_and_then_confirmed(client_of: Clients, financ
     assert done["ETag"] == f'"v{done.json()["version"]}"'
 
 
-@pytest.mark.parametrize("reference", ["", " ", "\u200b", None])
-def test_a_blank_reference_is_no_request_to_hold(client_of: Clients, finance: Any, paid: Any, reference: Any) -> None:
+@pytest.mark.parametrize(
+    "body", [{}, {"reference": ""}, {"reference": " "}, {"reference": "\u200b"}, {"reference": None}]
+)
+def test_a_transfer_is_confirmed_only_with_a_reference(client_of: Clients, finance: Any, paid: Any, body: Any) -> None:
     refund = refund_that_is("failed", paid)
 
-    refused = post(client_of(finance), url_of(refund, "/confirm-transfer"), {"reference": reference}, key="some-key-1")
+    refused = post(client_of(finance), url_of(refund, "/confirm-transfer"), body, key="some-key-1")
 
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "reference")
     refund.refresh_from_db()
     assert (refund.status, refund.transfer_reference) == ("failed", "")
 
 
-# Withdrawing ----------------------------------------------------------------------------------------------------------
+# Cancelling ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -463,7 +467,7 @@ def test_a_blank_reference_is_no_request_to_hold(client_of: Clients, finance: An
         ("catalogue_manager", 404, "refund_not_found"),
     ],
 )
-def test_a_refund_is_withdrawn_by_who_asked_or_by_who_decides(
+def test_a_refund_is_cancelled_by_who_asked_or_by_who_decides(
     client_of: Clients, people: dict[str, Any], paid: Any, who: str, status: int, code: str | None
 ) -> None:
     refund, client = make_refund(paid), client_of(people[who])
@@ -479,14 +483,14 @@ def test_a_refund_is_withdrawn_by_who_asked_or_by_who_decides(
         assert everything_stored() == before
 
 
-def test_support_withdraws_what_it_asked_for_itself(client_of: Clients, support: Any, paid: Any) -> None:
+def test_support_cancels_what_it_asked_for_itself(client_of: Clients, support: Any, paid: Any) -> None:
     client = client_of(support)
     asked = post(client, BASE, {"order_id": paid.public_id}, key=KEY).json()["data"][0]
     answer = post(client, f"{BASE}/{asked['id']}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
 
 
-def test_what_the_gateway_may_know_of_is_not_withdrawn(client_of: Clients, owner: Any, paid: Any) -> None:
+def test_what_the_gateway_may_know_of_is_not_cancelled(client_of: Clients, owner: Any, paid: Any) -> None:
     refund = make_refund(paid, is_approved=True)
     Refund.objects.filter(pk=refund.pk).update(status=RefundStatus.UNKNOWN, gateway_call="unknown")
     client = client_of(owner)

@@ -488,7 +488,7 @@ def test_a_refund_made_at_the_gateway_gets_its_row_and_its_posting(order: Any) -
 def test_refund_reported_with_another_amount_is_a_conflict(order: Any) -> None:
     pay(order)
     refund = request_refund(order)
-    with pytest.raises(gateway_updates.UnknownGatewayRefund):
+    with pytest.raises(gateway_updates.RefundFactsConflict):
         apply_refund_update(refund, amount=refund.amount - 1)
 
 

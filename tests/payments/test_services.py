@@ -17,7 +17,7 @@ from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerEntry, LedgerTransaction
 from apps.orders.locks import OrderNotFound
 from apps.orders.models import Order
-from apps.orders.selectors import derive_payment_status
+from apps.orders.selectors import derive_order_payment_status
 from apps.orders.services import cancel_unpaid_order, expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments.models import Payment, PaymentAttempt, PaymentNotFound
@@ -389,7 +389,7 @@ def test_the_order_is_processing_only_while_somebody_is_paying(
 
     payment.refresh_from_db()
     order.refresh_from_db()
-    assert (payment.status, derive_payment_status(order)) == (of_payment, of_order)
+    assert (payment.status, derive_order_payment_status(order)) == (of_payment, of_order)
 
 
 @pytest.mark.parametrize("last", ["failed", "cancelled", "expired"])
@@ -406,7 +406,7 @@ def test_the_order_is_unpaid_again_when_the_attempt_has_ended(order: Any, last: 
         _record_poll_result(payment.pk, order.pk, link=None, now=payment.live_until + timedelta(hours=1))
 
     order.refresh_from_db()
-    assert derive_payment_status(order) == "unpaid"
+    assert derive_order_payment_status(order) == "unpaid"
 
 
 def test_payment_expires_and_order_totals_are_updated(order: Any) -> None:

@@ -12,7 +12,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Incident
 from apps.payments.models import PaymentAttempt, Refund, Webhook
 from apps.payments.services import webhook_health, webhooks
-from apps.payments.tasks import check_missing_webhooks
+from apps.payments.tasks import report_missing_webhooks
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_refund, make_dispute, make_payment, make_refund, pay
 from tests.support.webhooks import body_of, receive
@@ -23,7 +23,7 @@ METRIC = "bahi_webhook_last_received_timestamp_seconds"
 
 
 def check(**later: float) -> int:
-    return webhook_health.check_missing_webhooks(now=clock.now() + timedelta(**later))
+    return webhook_health.report_missing_webhooks(now=clock.now() + timedelta(**later))
 
 
 def report_by_webhook(order: Any) -> Webhook:
@@ -117,7 +117,7 @@ class TestCheckMissingWebhooks:
         long_ago = clock.now() - timedelta(minutes=30)
         PaymentAttempt.objects.filter(pk=attempt.pk).update(captured_at=long_ago, authorized_at=long_ago)
 
-        check_missing_webhooks()
+        report_missing_webhooks()
 
         assert open_incidents() == [("webhooks_missing", "razorpay", 1)]
 

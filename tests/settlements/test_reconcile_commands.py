@@ -298,6 +298,6 @@ def test_a_webhook_of_a_settlement_asks_for_its_report(settled: Any) -> None:
 
     report = SettlementImport.objects.get()
     assert (report.day, report.status) == (clock.ist_date(now), "waiting")
-    report_imports.import_requested_settlements(import_id=report.pk, now=now)
+    report_imports.run_import_if_waiting(import_id=report.pk, now=now)
     report.refresh_from_db()
     assert report.status == "completed"

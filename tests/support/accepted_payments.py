@@ -5,7 +5,7 @@ from typing import Any
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.invoicing.models import Invoice
-from apps.invoicing.services import issue_credit_notes, issue_invoice
+from apps.invoicing.services import issue_credit_notes
 from apps.ledger import selectors as ledger
 from apps.orders.models import Order
 from apps.payments.facts import GatewayRefund
@@ -13,6 +13,7 @@ from apps.payments.models import Refund
 from apps.payments.services import payment_acceptance
 from apps.payments.services.refunds import gateway_updates
 from tests.factories.catalog import make_registration
+from tests.factories.invoicing import issue_invoice
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, apply_refund, make_gateway_payment, make_payment, new_gateway_id
 from tests.support.refunds import request_refunds

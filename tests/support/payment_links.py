@@ -14,7 +14,7 @@ LINK, QR = PaymentChannel.PAYMENT_LINK, PaymentChannel.QR_CODE
 
 def start(order: Any, channel: PaymentChannel = LINK) -> Payment:
     ledger_accounts.set_up_reference_data(now=clock.now())
-    return payments.start_link(order_id=order.pk, channel=channel, actor=SYSTEM, now=clock.now())
+    return payments.start_link_payment(order_id=order.pk, channel=channel, actor=SYSTEM, now=clock.now())
 
 
 def make(order: Any, channel: PaymentChannel = LINK) -> Payment:

@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 from apps.accounts import rules, selectors
 from apps.accounts.models import Challenge, User
 from apps.accounts.services import otp, profiles
-from apps.accounts.services.otp import OtpNotValid
+from apps.accounts.services.otp import InvalidOtp
 from apps.accounts.services.passwords import PasswordTooWeak
 from apps.core import clock
 from apps.core.admin_actions import staff_actor
@@ -98,7 +98,7 @@ def _change(request: HttpRequest, form: NewPasswordForm, challenge_id: Any) -> b
     """Change the password and keep this browser signed in; return False with the error on the form if that is refused."""
     user = _user_of(request)
     try:
-        changed = profiles.change_own_password(
+        changed = profiles.change_password(
             user_id=user.pk,
             challenge_id=challenge_id,
             code=form.cleaned_data["code"],
@@ -106,7 +106,7 @@ def _change(request: HttpRequest, form: NewPasswordForm, challenge_id: Any) -> b
             actor=staff_actor(request),
             now=clock.now(),
         )
-    except (OtpNotValid, PasswordTooWeak) as error:
+    except (InvalidOtp, PasswordTooWeak) as error:
         form.add_error(error.param or "code", error.text)
         return False
     # The change has ended this session with all others: the person who entered the code gets a new one.

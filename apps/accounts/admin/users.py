@@ -290,7 +290,7 @@ class ChallengeAdmin(KeySearch, ReadOnlyAdmin):
     readonly_fields = ("masked",)
 
     def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
-        contact = selectors.find_contact(term.text)
+        contact = selectors.parse_contact_or_none(term.text)
         wanted = {"destination": contact} if contact else {"provider_id": term.text}
         return Challenge.objects.filter(**wanted).values_list("pk")
 

@@ -7,8 +7,8 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from apps.accounts import rules
 from apps.accounts.serializers import ChallengeResponse
 from apps.accounts.services.log_in import AccountDeactivated, InvalidCredentials
-from apps.accounts.services.otp import OtpNotValid
-from apps.accounts.services.sessions import RefreshTokenNotValid, RefreshTokenReused
+from apps.accounts.services.otp import InvalidOtp
+from apps.accounts.services.sessions import InvalidRefreshToken, RefreshTokenReused
 from apps.core.api.schema import operation, page_example
 
 CHALLENGE_EXAMPLE = {
@@ -109,7 +109,7 @@ describe_log_in_codes = extend_schema_view(
             ),
             OpenApiExample("Logged in", response_only=True, value=TOKENS_EXAMPLE),
         ],
-        raises=[OtpNotValid(), AccountDeactivated()],
+        raises=[InvalidOtp(), AccountDeactivated()],
     ),
 )
 
@@ -145,7 +145,7 @@ describe_log_in = extend_schema_view(
             ),
             OpenApiExample("Refreshed", response_only=True, value={**TOKENS_EXAMPLE, "is_new_user": False}),
         ],
-        raises=[RefreshTokenNotValid(), RefreshTokenReused()],
+        raises=[InvalidRefreshToken(), RefreshTokenReused()],
     ),
     log_out=operation(
         "log_out",
@@ -155,7 +155,7 @@ describe_log_in = extend_schema_view(
         examples=[
             OpenApiExample("From the body", request_only=True, value={"refresh_token": TOKENS_EXAMPLE["refresh_token"]})
         ],
-        raises=[RefreshTokenNotValid()],
+        raises=[InvalidRefreshToken()],
     ),
 )
 

@@ -4,7 +4,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_view
 
 from apps.accounts.openapi.log_in import CHALLENGE_EXAMPLE, TOKENS_EXAMPLE, USER_EXAMPLE
 from apps.accounts.serializers import ChallengeResponse
-from apps.accounts.services.otp import NoContactChannel, OtpNotValid
+from apps.accounts.services.otp import InvalidOtp, NoContactChannel
 from apps.accounts.services.passwords import PasswordTooWeak
 from apps.accounts.services.profiles import EmailInUse
 from apps.core.api.schema import IF_MATCH, operation
@@ -66,7 +66,7 @@ describe_email = extend_schema_view(
                 },
             ),
         ],
-        raises=[OtpNotValid(), EmailInUse()],
+        raises=[InvalidOtp(), EmailInUse()],
     ),
 )
 
@@ -103,6 +103,6 @@ describe_password = extend_schema_view(
             ),
             OpenApiExample("Logged in again", response_only=True, value={**TOKENS_EXAMPLE, "is_new_user": False}),
         ],
-        raises=[OtpNotValid(), PasswordTooWeak("This password is too common.", param="password")],
+        raises=[InvalidOtp(), PasswordTooWeak("This password is too common.", param="password")],
     ),
 )

@@ -10,7 +10,7 @@ from apps.accounts import messages, rules, selectors
 from apps.accounts.models import Address, Challenge, RefreshToken, Session, User
 from apps.accounts.states import ChallengePurpose, Channel, SendStatus, Transport
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictBooleanField, StrictCharField
-from apps.core.api.renderer import rfc3339
+from apps.core.api.renderer import rfc3339_or_none
 from apps.core.masking import mask
 from apps.tax import rules as tax
 
@@ -223,11 +223,13 @@ class ChallengeResponse(ResponseSerializer):
             "purpose": challenge.purpose,
             "channel": challenge.channel,
             "sent_to": mask(challenge.destination),
-            "expires_at": rfc3339(challenge.expires_at),
-            "resend_after": rfc3339(requested_at if challenge.send_failure else requested_at + rules.RESEND_INTERVAL),
+            "expires_at": rfc3339_or_none(challenge.expires_at),
+            "resend_after": rfc3339_or_none(
+                requested_at if challenge.send_failure else requested_at + rules.RESEND_INTERVAL
+            ),
             "status": status,
             "failure": {"code": failure, "message": rules.SEND_FAILURE_MESSAGES[failure]} if failure else None,
-            "created_at": rfc3339(challenge.created_at),
+            "created_at": rfc3339_or_none(challenge.created_at),
         }
 
 
@@ -254,11 +256,11 @@ class UserResponse(ResponseSerializer):
             "name": user.name,
             "phone": user.phone,
             "email": user.email,
-            "email_confirmed_at": rfc3339(user.email_confirmed_at),
+            "email_confirmed_at": rfc3339_or_none(user.email_confirmed_at),
             "has_password": user.has_usable_password(),
             "roles": selectors.list_roles(user),
-            "created_at": rfc3339(user.created_at),
-            "updated_at": rfc3339(user.updated_at),
+            "created_at": rfc3339_or_none(user.created_at),
+            "updated_at": rfc3339_or_none(user.updated_at),
             "version": user.version,
             "metadata": user.metadata,
         }
@@ -288,7 +290,7 @@ class TokensResponse(ResponseSerializer):
             "access_token": access,
             "expires_in": int(AccessToken.lifetime.total_seconds()),
             "refresh_token": refresh,
-            "refresh_expires_at": rfc3339(token.expires_at),
+            "refresh_expires_at": rfc3339_or_none(token.expires_at),
             "session": session.public_id,
             "is_new_user": is_new,
             "user": UserResponse(user).data,
@@ -318,9 +320,9 @@ class SessionResponse(ResponseSerializer):
             "transport": session.transport,
             "user_agent": session.user_agent,
             "ip": session.ip,
-            "last_used_at": rfc3339(session.last_used_at),
-            "created_at": rfc3339(session.created_at),
-            "updated_at": rfc3339(session.updated_at),
+            "last_used_at": rfc3339_or_none(session.last_used_at),
+            "created_at": rfc3339_or_none(session.created_at),
+            "updated_at": rfc3339_or_none(session.updated_at),
             "version": session.version,
             "metadata": session.metadata,
         }
@@ -377,8 +379,8 @@ class AddressResponse(ResponseSerializer):
                 {"code": code, "param": param, "message": messages.address_warning(code, pin=address.pin)}
                 for param, code in rules.find_address_warnings(pin=address.pin)
             ],
-            "created_at": rfc3339(address.created_at),
-            "updated_at": rfc3339(address.updated_at),
+            "created_at": rfc3339_or_none(address.created_at),
+            "updated_at": rfc3339_or_none(address.updated_at),
             "version": address.version,
             "metadata": address.metadata,
         }

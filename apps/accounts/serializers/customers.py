@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from apps.accounts.models import User
 from apps.core.api import ResponseSerializer
-from apps.core.api.renderer import rfc3339
+from apps.core.api.renderer import rfc3339_or_none
 from apps.core.masking import mask
 
 
@@ -37,11 +37,11 @@ class CustomerResponse(ResponseSerializer):
             "phone": shown(user.phone) if user.phone else None,
             "email": shown(user.email) if user.email else None,
             "is_masked": is_masked,
-            "email_confirmed_at": rfc3339(user.email_confirmed_at),
+            "email_confirmed_at": rfc3339_or_none(user.email_confirmed_at),
             "is_active": user.is_active,
             "is_staff": user.is_staff,
-            "created_at": rfc3339(user.created_at),
-            "updated_at": rfc3339(user.updated_at),
+            "created_at": rfc3339_or_none(user.created_at),
+            "updated_at": rfc3339_or_none(user.updated_at),
             "version": user.version,
             "metadata": user.metadata,
         }

@@ -1,4 +1,4 @@
-"""Writes of accounts: codes, log-in, sessions, people, staff, addresses, and forgetting."""
+"""Writes of accounts: codes, log-in, sessions, people, staff, addresses, and erasure."""
 
 from apps.accounts.services.addresses import (
     AddressFields,
@@ -7,7 +7,7 @@ from apps.accounts.services.addresses import (
     check_address,
 )
 from apps.accounts.services.cleanup import (
-    delete_expired,
+    end_and_delete_expired,
 )
 from apps.accounts.services.contact_details import (
     record_contact_details_view,
@@ -58,7 +58,7 @@ __all__ = [
     "confirm_email",
     "create_staff",
     "deactivate_user",
-    "delete_expired",
+    "end_and_delete_expired",
     "erase_user",
     "log_in_with_code",
     "log_in_with_password",

@@ -15,7 +15,7 @@ from apps.tax import rules as tax
 from apps.tax import selectors as tax_selectors
 
 
-class AddressNotValid(Invalid):
+class InvalidAddress(Invalid):
     """A field of the address does not fit an invoice or a parcel label. Correct the field that `param` names."""
 
     message = "{0}"
@@ -59,7 +59,7 @@ def add_address(
     """
     Add an address; a person's first is the default.
 
-    :raises AddressNotValid: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
+    :raises InvalidAddress: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
     :raises PinStateMismatch: if the PIN code belongs to another state, or no state is given and it does not have exactly one
     :raises GstinBelongsToSeller: if the GSTIN is the shop's own
     :raises TooManyAddresses: if the person has 50 already
@@ -97,7 +97,7 @@ def change_address(
 
     :raises AddressNotFound: if it is not this person's
     :raises PreconditionFailed: if it is no longer at the version that the caller has seen
-    :raises AddressNotValid: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
+    :raises InvalidAddress: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
     :raises PinStateMismatch: if the PIN code belongs to another state, or no state is given and it does not have exactly one
     :raises GstinBelongsToSeller: if the GSTIN is the shop's own
     :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
@@ -151,7 +151,7 @@ def check_address(address: Address) -> None:
     """
     Refuse an address that could not be added today: rules and registrations may have come since it was.
 
-    :raises AddressNotValid: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
+    :raises InvalidAddress: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
     :raises PinStateMismatch: if the PIN code belongs to another state
     :raises GstinBelongsToSeller: if the GSTIN is the shop's own
     """
@@ -162,7 +162,7 @@ def _validate(fields: AddressFields) -> AddressFields:
     """
     Return an address as it is stored: with its state and a normalised GSTIN.
 
-    :raises AddressNotValid: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
+    :raises InvalidAddress: if state, PIN or GSTIN are wrong, or a text is not one that an e-invoice carries
     :raises PinStateMismatch: if the PIN code belongs to another state, or no state is given and it does not have exactly one
     :raises GstinBelongsToSeller: if the GSTIN is the shop's own
     """
@@ -193,8 +193,8 @@ def _raise_address_error(fields: AddressFields) -> None:
         raise _address_error(param, code, messages.address_field_error(param, code))
 
 
-def _address_error(param: str, code: str, sentence: str) -> AddressNotValid:
-    return AddressNotValid(sentence, param=param, details=[{"param": param, "code": str(code)}])
+def _address_error(param: str, code: str, sentence: str) -> InvalidAddress:
+    return InvalidAddress(sentence, param=param, details=[{"param": param, "code": str(code)}])
 
 
 def _clear_outdated_state(before: AddressFields, changes: Mapping[str, str]) -> Mapping[str, str]:

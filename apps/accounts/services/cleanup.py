@@ -18,8 +18,8 @@ REFRESH_TOKEN_RETENTION = timedelta(days=7)
 BATCH_SIZE = 1_000
 
 
-def delete_expired(*, now: datetime) -> dict[str, int]:
-    """End sessions that nobody can refresh any more, delete what has expired, and return how many of each."""
+def end_and_delete_expired(*, now: datetime) -> dict[str, int]:
+    """End sessions that can no longer be refreshed, delete expired rows, and return how many of each."""
     return {
         "sessions": _end_expired_sessions(now=now),
         "rate_limits": RateLimitCounter.objects.filter(expires_at__lt=now).delete()[0],

@@ -44,14 +44,14 @@ def log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str
     """
     Log in by the code that was sent; the first time makes the account.
 
-    :raises OtpNotValid: if the code is wrong, used, expired, or was tried five times
+    :raises InvalidOtp: if the code is wrong, used, expired, or was tried five times
     :raises AccountDeactivated: if the code is right and the account may not be used
     """
     try:
         otp.count_attempt(challenge_id=challenge_id, purpose=ChallengePurpose.LOG_IN, user_id=None, now=now)
 
         return _log_in_with_code(challenge_id=challenge_id, code=code, device=device, name=name, now=now)
-    except (otp.OtpNotValid, AccountDeactivated) as error:
+    except (otp.InvalidOtp, AccountDeactivated) as error:
         challenge = ids.encode(Challenge.PREFIX, challenge_id)
         log_security_event("log_in_failed", method="code", place="api", reason=error.code, challenge=challenge)
         raise
@@ -202,7 +202,7 @@ def authenticate_staff(*, email: str, password: str, device: Device, now: dateti
 
     :raises RateLimited: if the caller or the account was tried too often
     """
-    identity = selectors.find_email(email) or email.strip().lower()
+    identity = selectors.parse_email_or_none(email) or email.strip().lower()
     found = selectors.find_user_at(identity)
     counted = _count_attempt(identity, found, device=device, now=now)
     try:

@@ -24,7 +24,7 @@ from apps.core.events import Actor, create
 from apps.core.incidents import sync_credentials_incident
 
 
-class OtpNotValid(Invalid):
+class InvalidOtp(Invalid):
     """The one-time code is wrong, used or expired. Request a new one."""
 
     message = "That code is incorrect or has expired. Request a new one."
@@ -254,25 +254,25 @@ def count_attempt(*, challenge_id: UUID, purpose: ChallengePurpose, user_id: UUI
     """
     Count an attempt at a challenge, before its code is checked; call it outside any transaction, so that it stays counted.
 
-    :raises OtpNotValid: if the challenge is unknown, dead, for something else, or has no attempt left
+    :raises InvalidOtp: if the challenge is unknown, dead, for something else, or has no attempt left
     """
     is_counted = sql.count_attempt(
         challenge_id=challenge_id, purpose=purpose, user_id=user_id, most=rules.MAX_ATTEMPTS, now=now
     )
     if not is_counted:
-        raise OtpNotValid(param="code")
+        raise InvalidOtp(param="code")
 
 
 def use_code(*, challenge_id: UUID, code: str, now: datetime) -> Challenge:
     """
     Use up a challenge whose attempt has been counted; call it inside the transaction of what the code is for.
 
-    :raises OtpNotValid: if the code is wrong, or the challenge expired or was superseded meanwhile
+    :raises InvalidOtp: if the code is wrong, or the challenge expired or was superseded meanwhile
     """
     challenge = locks.lock_challenge(challenge_id)
 
     if challenge is None or not _matches(challenge, code) or not _is_live(challenge, now):
-        raise OtpNotValid(param="code")
+        raise InvalidOtp(param="code")
 
     challenge.used_at = now
     challenge.save(update_fields=["used_at", "updated_at"])

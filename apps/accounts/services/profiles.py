@@ -45,7 +45,7 @@ def confirm_email(*, user_id: UUID, challenge_id: UUID, code: str, actor: Actor,
     """
     Give a person the e-mail address that the code was sent to.
 
-    :raises OtpNotValid: if the code is wrong or dead
+    :raises InvalidOtp: if the code is wrong or dead
     :raises EmailInUse: if another account has it; only who reads its mail learns so
     :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
@@ -71,14 +71,14 @@ def _confirm_email(*, user_id: UUID, challenge_id: UUID, code: str, actor: Actor
     return user
 
 
-def set_own_password(
+def change_password_and_log_in(
     *, user_id: UUID, challenge_id: UUID, code: str, password: str, device: Device, actor: Actor, now: datetime
 ) -> Grant:
     """
     Set a person's password after a fresh code, end all their access, and let this device in again.
 
     :raises PasswordTooWeak: if the password is too weak; no attempt is counted then
-    :raises OtpNotValid: if the code is wrong or dead
+    :raises InvalidOtp: if the code is wrong or dead
     :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
     encoded = _prepare_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)
@@ -90,14 +90,14 @@ def set_own_password(
         return sessions.start_session(user=user, device=device, now=now)
 
 
-def change_own_password(
+def change_password(
     *, user_id: UUID, challenge_id: UUID, code: str, password: str, actor: Actor, now: datetime
 ) -> User:
     """
     Set a person's password after a fresh code and end all their access, without a session of the API: for the back office.
 
     :raises PasswordTooWeak: if the password is too weak; no attempt is counted then
-    :raises OtpNotValid: if the code is wrong or dead
+    :raises InvalidOtp: if the code is wrong or dead
     :raises AccessEnded, UserErased: as `locks.lock_user_to_change` does
     """
     encoded = _prepare_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)

@@ -20,7 +20,7 @@ from apps.core.events import SYSTEM, Actor, change, create, user_actor
 from apps.core.security_log import log_security_event
 
 
-class RefreshTokenNotValid(Unauthenticated):
+class InvalidRefreshToken(Unauthenticated):
     """The refresh token is malformed, expired or of an ended session. Log in again."""
 
     message = "The refresh token is not valid. Log in again."
@@ -89,7 +89,7 @@ def refresh_session(*, token_id: UUID, session_id: UUID, transport: Transport, n
     Of parallel calls one rotates; the others, and repetitions within 15 s, get the same successor. A token that comes back
     later has been copied: its whole session ends. No token outlives the 30 days of its session.
 
-    :raises RefreshTokenNotValid: if it is unknown, ended, expired, or was given out for another transport
+    :raises InvalidRefreshToken: if it is unknown, ended, expired, or was given out for another transport
     :raises RefreshTokenReused: if it came back after the grace; the session has ended then
     """
     grant = _rotate(token_id=token_id, session_id=session_id, transport=transport, now=now)
@@ -106,10 +106,10 @@ def _rotate(*, token_id: UUID, session_id: UUID, transport: Transport, now: date
 
     token = RefreshToken.objects.select_related("session__user").filter(pk=token_id, session=session).first()
     if token is None or session.ended_at is not None or session.transport != transport:
-        raise RefreshTokenNotValid
+        raise InvalidRefreshToken
     user = token.session.user
     if not user.is_active or now >= session.created_at + settings.REFRESH_FAMILY_LIFETIME:
-        raise RefreshTokenNotValid
+        raise InvalidRefreshToken
 
     if sql.claim_refresh_token(token_id=token_id, now=now):
         successor = _make_refresh_token(session, now=now)
@@ -121,7 +121,7 @@ def _rotate(*, token_id: UUID, session_id: UUID, transport: Transport, now: date
     # A statement of its own: what was read above may be older than the twin that won the claim.
     token = RefreshToken.objects.select_related("successor").get(pk=token_id)
     if token.rotated_at is None:
-        raise RefreshTokenNotValid
+        raise InvalidRefreshToken
     if token.successor is not None and now - token.rotated_at <= settings.REFRESH_GRACE:
         return Grant(user=user, session=session, refresh_token=token.successor)
 
@@ -134,7 +134,7 @@ def _lock_session_of_token(session_id: UUID) -> Session:
     try:
         return locks.lock_session(session_id)
     except SessionNotFound:
-        raise RefreshTokenNotValid from None
+        raise InvalidRefreshToken from None
 
 
 @transaction.atomic

@@ -96,7 +96,7 @@ class PasswordViewSet(ApiViewSet):
     @action(detail=False, methods=["post"])
     def confirm(self, request: Request) -> Response:
         body = self.read_body()
-        grant = profiles.set_own_password(
+        grant = profiles.change_password_and_log_in(
             user_id=user_id_of(request),
             challenge_id=body["challenge_id"],
             code=body["code"],

@@ -15,7 +15,7 @@ from apps.accounts.authentication import (
     verify_refresh_token,
 )
 from apps.accounts.serializers import TokensResponse
-from apps.accounts.services.sessions import Grant, RefreshTokenNotValid
+from apps.accounts.services.sessions import Grant, InvalidRefreshToken
 from apps.accounts.states import Transport
 
 REFRESH_COOKIE = "bahi_refresh"
@@ -69,7 +69,7 @@ def extract_refresh_token(request: Request, body: dict[str, Any]) -> tuple[Refre
     A cookie is accepted only with a JSON content type, which a page of another origin cannot send without our leave;
     SameSite=Strict alone would let pages of sister domains end or rotate sessions.
 
-    :raises RefreshTokenNotValid: if there is none, or it was not issued by Bahi
+    :raises InvalidRefreshToken: if there is none, or it was not issued by Bahi
     """
     text = body.get("refresh_token")
     if text:
@@ -81,5 +81,5 @@ def extract_refresh_token(request: Request, body: dict[str, Any]) -> tuple[Refre
         if text and content_type != "application/json":
             raise UnsupportedMediaType(content_type or "none")
     if not text or body.get("transport", transport) != transport:
-        raise RefreshTokenNotValid
+        raise InvalidRefreshToken
     return verify_refresh_token(text), transport

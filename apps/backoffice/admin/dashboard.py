@@ -244,7 +244,9 @@ def _money_tiles() -> dict[str, tuple[str, str, str]]:
             tone="",
         ),
         "failed": _alert_tile(
-            _count(payments.list_failed_refunds()), good="no refund has failed", bad="retry, or pay by bank transfer"
+            _count(payments.list_refunds_to_retry_or_transfer()),
+            good="no refund has failed",
+            bad="retry, or pay by bank transfer",
         ),
         "doubt": _alert_tile(
             _count(doubts), good="nothing awaits a decision", bad="awaiting a decision or the gateway"

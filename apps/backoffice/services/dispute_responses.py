@@ -41,7 +41,7 @@ def _load_invoice_files(evidence: Evidence) -> list[money.EvidenceFile]:
     evidence_files = []
     for invoice in evidence.documents:
         try:
-            _, content = invoicing.get_document(invoice.pk)
+            _, content = invoicing.get_invoice_pdf(invoice.pk)
         except BahiError:
             # A missing document must not make us miss the deadline with the others.
             continue

@@ -2,7 +2,7 @@
 Reservations of stock: held when an order is placed, committed when it is paid, consumed when it is dispatched.
 
 A reservation is identified by its `reference`, the id of the order line. These services record no events: the order
-records them, and the reservation's status says what became of the units.
+records them, and the reservation's status says whether the units were sold or released.
 """
 
 from collections import Counter

@@ -8,7 +8,7 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from apps.core import errors
-from apps.core.api.errors import response_for
+from apps.core.api.errors import exception_response
 from apps.core.api.parser import BodyTooLarge, LengthRequired
 from apps.core.api.requests import UnknownParameter
 from apps.core.idempotency import IdempotencyKeyReused, RequestInFlight
@@ -200,7 +200,7 @@ def _body_of(error: Exception | None) -> dict[str, Any]:
 
 
 def _response_for_error(error: Exception) -> Response:
-    answer = response_for(error)
+    answer = exception_response(error)
     if answer is None:
         raise TypeError(f"{error!r} is not an error that the API answers with")
     return answer

@@ -80,7 +80,7 @@ def status_of(error: errors.BahiError) -> tuple[int, str]:
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an exception of a view into an answer; what is not meant becomes a 500 through Django's own road."""
-    response = response_for(exc)
+    response = exception_response(exc)
     if response is not None:
         set_rollback()
         # Whatever the view draws (a page, a picture), its errors are JSON.
@@ -89,16 +89,16 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     return response
 
 
-def response_for(exc: Exception) -> Response | None:
+def exception_response(exc: Exception) -> Response | None:
     """Return the answer for an exception of a view, or None for one that nobody meant."""
     if isinstance(exc, errors.BahiError):
-        return response_of(exc)
+        return domain_error_response(exc)
     if isinstance(exc, Ratelimited):
-        return response_of(errors.RateLimited(retry_after=60))
+        return domain_error_response(errors.RateLimited(retry_after=60))
     if isinstance(exc, RequestDataTooBig):
-        return response_of(BodyTooLarge())
+        return domain_error_response(BodyTooLarge())
     if isinstance(exc, UnreadablePostError):
-        return response_of(BodyIncomplete())
+        return domain_error_response(BodyIncomplete())
     if isinstance(exc, (OperationalError, InterfaceError)):
         return _database_response(exc)
     if isinstance(exc, Http404):
@@ -112,7 +112,7 @@ def response_for(exc: Exception) -> Response | None:
     return None
 
 
-def response_of(error: errors.BahiError) -> Response:
+def domain_error_response(error: errors.BahiError) -> Response:
     """Return the answer for a domain error."""
     status, error_type = status_of(error)
     headers = {}
@@ -133,7 +133,7 @@ def _database_response(exc: Exception) -> Response:
         error: errors.BahiError = errors.Unavailable(retry_after=1)
     else:
         error = errors.Unavailable(retry_after=5)
-    return response_of(error)
+    return domain_error_response(error)
 
 
 def _framework_response(exc: drf.APIException) -> Response:
@@ -215,7 +215,7 @@ def _plain(status: int, code: str, message: str) -> Callable[..., HttpResponse]:
     return handler
 
 
-def refuse(request: HttpRequest, error: errors.BahiError) -> HttpResponse:
+def plain_error_response(request: HttpRequest, error: errors.BahiError) -> HttpResponse:
     """Return the answer for a domain error outside of views: the one shape under /api, its sentence elsewhere."""
     status, error_type = status_of(error)
     if not request.path.startswith("/api"):

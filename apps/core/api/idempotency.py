@@ -15,7 +15,7 @@ from rest_framework.status import is_client_error
 
 from apps.core import clock, idempotency
 from apps.core.api.contacts import mask_contacts
-from apps.core.api.errors import response_of, status_of
+from apps.core.api.errors import domain_error_response, status_of
 from apps.core.api.renderer import to_json
 from apps.core.errors import BahiError, Invalid
 from apps.core.idempotency import StoredResponse
@@ -109,7 +109,7 @@ def _run(call: Callable[[], Response]) -> Response:
         status, _ = status_of(error)
         if status not in _STORED_STATUSES:
             raise
-        return response_of(error)
+        return domain_error_response(error)
 
 
 def _replay(stored: StoredResponse) -> Response:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
 from apps.core import ids
-from apps.core.api.errors import refuse
+from apps.core.api.errors import plain_error_response
 from apps.core.api.parser import MAX_BODY_BYTES, BodyIncomplete, BodyTooLarge, LengthRequired, UnexpectedBody
 from apps.core.api.requests import METHODS_WITHOUT_BODY, client_ip, has_body
 from apps.core.errors import BahiError, Invalid
@@ -105,7 +105,7 @@ class ProxyHeaderMiddleware:
         if header is None or settings.TRUSTED_PROXY_HOPS or not settings.IS_STRICT:
             return self.get_response(request)
         log.error("proxy_not_configured", header=header)
-        return refuse(request, ProxyNotConfigured(header))
+        return plain_error_response(request, ProxyNotConfigured(header))
 
 
 class RequestBodyMiddleware:
@@ -120,7 +120,7 @@ class RequestBodyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         error = _body_error(request)
-        return refuse(request, error) if error is not None else self.get_response(request)
+        return plain_error_response(request, error) if error is not None else self.get_response(request)
 
 
 def _body_error(request: HttpRequest) -> BahiError | None:

@@ -33,6 +33,6 @@ def to_json(data: Any) -> bytes:
     return orjson.dumps(data, default=_default, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS)
 
 
-def rfc3339(instant: datetime | None) -> str | None:
+def rfc3339_or_none(instant: datetime | None) -> str | None:
     """Return an instant as the API writes it: UTC, in milliseconds, with `Z`."""
     return None if instant is None else clock.rfc3339(instant)

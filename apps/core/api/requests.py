@@ -52,7 +52,7 @@ class InvalidInstant(Invalid):
 
 
 def get_actor(request: Request) -> Actor:
-    """Return who asks, as events keep it."""
+    """Return the actor of a request, as events record it."""
     return user_actor(request.user)
 
 

@@ -2,14 +2,12 @@
 
 from apps.invoicing.services.credit_notes import (
     RefundNotProcessed,
-    issue_credit_note,
     issue_credit_notes,
     issue_pending_credit_notes,
 )
 from apps.invoicing.services.invoices import (
     OrderNotInvoiceable,
     OrderTotalsMismatch,
-    issue_invoice,
     issue_invoices,
 )
 from apps.invoicing.services.ledger_accounts import set_up_reference_data
@@ -21,9 +19,7 @@ __all__ = [
     "OrderNotInvoiceable",
     "OrderTotalsMismatch",
     "RefundNotProcessed",
-    "issue_credit_note",
     "issue_credit_notes",
-    "issue_invoice",
     "issue_invoices",
     "issue_pending_credit_notes",
     "render_document",

@@ -30,7 +30,7 @@ from apps.tax.rules import CREDIT_NOTE_PREFIX, Credit, ist_date
 #: Money that belongs to no invoice, because nothing was sold for it: by the review of the refunded payment, or by a reason that
 #: only the system sets.
 SURPLUS_REVIEW_REASONS = (ReviewReason.PAID_TWICE, ReviewReason.AMOUNT_MISMATCH)
-SURPLUS_REFUND_REASONS = (RefundReason.LATE_PAYMENT_POLICY, RefundReason.PAID_TWICE)
+SURPLUS_REFUND_REASONS = (RefundReason.LATE_PAYMENT, RefundReason.PAID_TWICE)
 
 _COPIED_FIELDS = (
     "order_id", "customer_id", "registration_id", "order_number", "seller", "buyer", "shipping_address", "place_of_supply",
@@ -52,15 +52,6 @@ class _SaleDocument:
     invoice: Invoice
     lines: Sequence[InvoiceLine]
     credited: selectors.CreditedAmounts
-
-
-def issue_credit_note(*, refund_id: UUID, actor: Actor, now: datetime) -> Invoice | None:
-    """
-    Issue the credit notes of a processed refund and return the first, or None if there is none. See `issue_credit_notes`.
-
-    :raises RefundNotProcessed, NumberSeriesUnavailable: as `issue_credit_notes` does
-    """
-    return next(iter(issue_credit_notes(refund_id=refund_id, actor=actor, now=now)), None)
 
 
 @transaction.atomic
@@ -101,7 +92,7 @@ def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[
     notes = [_build_document(refund, of.invoice, draft) for of, draft in drafts]
     for note, (of, draft) in zip(notes, drafts, strict=True):
         _post_to_ledger(note, now=now)
-        # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
+        # Postgres checks foreign keys at commit, so the lines are inserted first, without waiting for the number.
         InvoiceLine.objects.bulk_create(_lines_of(note, draft, of.lines))
     for note, (of, _) in zip(notes, drafts, strict=True):
         # Never before its invoice, whatever the clocks of two workers say.

@@ -48,15 +48,6 @@ class OrderTotalsMismatch(Conflict):
     message = "Order {0} cannot be invoiced: {1}."
 
 
-def issue_invoice(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice:
-    """
-    Issue the documents of a paid order and return the first: its tax invoice, if it has one. See `issue_invoices`.
-
-    :raises OrderNotInvoiceable, OrderTotalsMismatch, NumberSeriesUnavailable: as `issue_invoices` does
-    """
-    return issue_invoices(order_id=order_id, actor=actor, now=now)[0]
-
-
 @transaction.atomic
 def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
     """
@@ -88,7 +79,7 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
     invoices = [_build_document(order, registration, kind, part) for kind, part in parts]
     for invoice, (_, part) in zip(invoices, parts, strict=True):
         _post_to_ledger(invoice, registration, now=now)
-        # Postgres checks foreign keys at commit, so the lines can go first and need not wait for the number.
+        # Postgres checks foreign keys at commit, so the lines are inserted first, without waiting for the number.
         InvoiceLine.objects.bulk_create(
             [InvoiceLine(invoice=invoice, created_at=now, **asdict(line)) for line in part.lines]
         )
@@ -100,17 +91,17 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
     return invoices
 
 
-def invoice_confirmed_order(*, order_id: UUID, actor: Actor, now: datetime) -> Invoice | None:
+def invoice_confirmed_order(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
     """
-    Issue the documents of an order that was confirmed and return the first, or None if it was cancelled before they were made.
+    Issue the documents of an order that was confirmed; none if it was cancelled before they were made.
 
-    :raises OrderNotInvoiceable: as `issue_invoice` does, and so do its other errors
+    :raises OrderNotInvoiceable, OrderTotalsMismatch, NumberSeriesUnavailable: as `issue_invoices` does
     """
     with transaction.atomic():
         order = order_locks.lock_order(order_id)
         if order.status == OrderStatus.CANCELLED and selectors.find_invoice_of_order(order_id) is None:
-            return None
-        return issue_invoice(order_id=order_id, actor=actor, now=now)
+            return []
+        return issue_invoices(order_id=order_id, actor=actor, now=now)
 
 
 def _build_document(order: Any, registration: Any, document_type: DocumentType, draft: rules.Draft) -> Invoice:

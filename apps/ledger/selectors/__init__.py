@@ -10,11 +10,11 @@ from apps.ledger.selectors.exceptions import (
 from apps.ledger.selectors.transactions import (
     balance_of,
     count_postings,
+    get_account_statement,
     has_accounts,
     list_balances,
     list_entries_of_order,
     list_ledger_of_order,
-    list_statement,
     sum_posted,
 )
 
@@ -23,13 +23,13 @@ __all__ = [
     "count_open_exceptions",
     "count_postings",
     "find_exception_of_fact",
+    "get_account_statement",
     "has_accounts",
     "list_balances",
     "list_entries_of_order",
     "list_exceptions",
     "list_exceptions_after",
     "list_ledger_of_order",
-    "list_statement",
     "search_exceptions",
     "sum_posted",
 ]

@@ -80,7 +80,9 @@ def find_checkpoint(code: str, *, currency: str) -> BalanceCheckpoint | None:
     return rows.order_by("-last_entry_id").first()
 
 
-def list_statement(code: str, *, currency: str = "INR", last: int | None = None) -> tuple[int, QuerySet[LedgerEntry]]:
+def get_account_statement(
+    code: str, *, currency: str = "INR", last: int | None = None
+) -> tuple[int, QuerySet[LedgerEntry]]:
     """
     Return the balance (paise) before an account's first listed entry, and its entries in the order of posting.
 

@@ -1,4 +1,4 @@
-"""The ways out to people: MSG91 for SMS, SMTP for e-mail. Both answer with an Outcome."""
+"""Providers of messages: MSG91 for SMS, SMTP for e-mail. Both answer with an Outcome."""
 
 from dataclasses import dataclass
 from enum import Enum

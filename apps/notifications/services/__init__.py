@@ -1,8 +1,8 @@
 """Writes of notifications: creation, sending, resending, marks in the inbox, and erasure."""
 
-from apps.notifications.services.delivery import claim_notification, record_outcome, send_due, send_notification
 from apps.notifications.services.notifications import create_notifications
 from apps.notifications.services.resends import NotificationOutdated, request_resend
+from apps.notifications.services.sending import claim_notification, record_outcome, send_due, send_notification
 
 __all__ = [
     "NotificationOutdated",

@@ -9,7 +9,7 @@ from django.db.models.functions import Cast, Concat
 
 from apps.notifications import locks
 from apps.notifications.models import Notification
-from apps.notifications.services.delivery import fail_queued
+from apps.notifications.services.sending import fail_queued
 from apps.notifications.states import Channel, NotificationStatus
 
 PERSON_ERASED = "The person was erased."

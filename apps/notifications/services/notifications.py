@@ -236,7 +236,7 @@ def _payment_link_message(event: Event) -> OutgoingMessage | None:
 def _refund_message(
     *statuses: RefundStatus, days: int, is_decided: bool = True
 ) -> Callable[[Event], OutgoingMessage | None]:
-    """`days` are the working days by which the buyer has the money or another message; `is_decided`: needs no approval any more."""
+    """`days` are the working days by which the buyer has the money or another message; `is_decided`: needs no further approval."""
 
     def compose(event: Event) -> OutgoingMessage | None:
         refund = payments.get_refund(event.subject_id)

@@ -20,6 +20,10 @@ from apps.orders.services.payment_totals import (
     revive_order,
     update_payment_totals,
 )
+from apps.orders.services.personal_text import (
+    text_to_record,
+    text_to_store,
+)
 from apps.orders.services.placement import (
     EmptyOrder,
     OrderAmountTooSmall,
@@ -29,10 +33,6 @@ from apps.orders.services.placement import (
     VariantNotForSale,
     place_order,
     quote_order,
-)
-from apps.orders.services.typed_texts import (
-    text_for_event,
-    text_for_row,
 )
 from apps.orders.services.unpaid_orders import (
     TooManyUnpaidOrders,
@@ -61,7 +61,7 @@ __all__ = [
     "place_order",
     "quote_order",
     "revive_order",
-    "text_for_event",
-    "text_for_row",
+    "text_to_record",
+    "text_to_store",
     "update_payment_totals",
 ]

@@ -12,7 +12,7 @@ from apps.core.errors import Conflict
 from apps.core.events import Actor, change
 from apps.orders import events, locks, rules, selectors, states
 from apps.orders.models import Order
-from apps.orders.services.typed_texts import text_for_event, text_for_row
+from apps.orders.services.personal_text import text_to_record, text_to_store
 from apps.orders.states import OrderStatus
 
 
@@ -29,7 +29,7 @@ class OrderPaymentInProgress(OrderNotCancellable):
     code = OrderNotCancellable.code
 
 
-class OrderCancelledAlready(OrderNotCancellable):
+class OrderAlreadyCancelled(OrderNotCancellable):
     """The order is already cancelled. No action is needed."""
 
     message = "Order {0} is already cancelled."
@@ -78,7 +78,7 @@ def cancel_paid_order(*, order: Order, actor: Actor, reason: str, now: datetime)
 
 def _refusal_of(order: Order, *, now: datetime) -> OrderNotCancellable:
     if order.status == OrderStatus.CANCELLED:
-        return OrderCancelledAlready(order.number)
+        return OrderAlreadyCancelled(order.number)
     is_waiting = order.status == OrderStatus.PENDING_PAYMENT
     if is_waiting and rules.is_payment_live(live_until=order.payment_live_until, now=now):
         return OrderPaymentInProgress(order.number)
@@ -92,11 +92,11 @@ def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
         {
             "status": states.transition(OrderStatus(order.status), to=OrderStatus.CANCELLED),
             "cancelled_at": now,
-            "cancel_reason": text_for_row(order, reason),
+            "cancel_reason": text_to_store(order, reason),
         },
         root=order.pk,
         actor=actor,
-        event_reason=text_for_event(order, reason, actor=actor),
+        event_reason=text_to_record(order, reason, actor=actor),
         now=now,
     )
     stock.release_reservations(

@@ -98,7 +98,7 @@ def quote_order(
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
     :raises TaxClassPriceMismatch: if clothes or shoes would be sold at the rate of the other side of their value limit
     :raises NotFound: if an address is not the customer's
-    :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address is not valid on an invoice
+    :raises InvalidAddress, PinStateMismatch, GstinBelongsToSeller: if an address is not valid on an invoice
     """
     return _draft_order(
         customer_id=customer_id,
@@ -127,11 +127,11 @@ def place_order(
     :raises VariantNotForSale: if a variant is absent, inactive or of an unpublished product
     :raises TaxClassPriceMismatch: if clothes or shoes would be sold at the rate of the other side of their value limit
     :raises NotFound: if an address is not the customer's
-    :raises AddressNotValid, PinStateMismatch, GstinBelongsToSeller: if an address is not valid on an invoice
+    :raises InvalidAddress, PinStateMismatch, GstinBelongsToSeller: if an address is not valid on an invoice
     :raises OrderAmountTooSmall: if the total is under a rupee, which no gateway collects
     :raises TooManyUnpaidOrders, TooManyUnpaidUnits: if the customer would hold too much stock without having paid
     :raises InsufficientStock: if a variant has too few available units; then nothing is reserved
-    :raises AccessEnded, UserErased: if the customer is not active any more, or was erased
+    :raises AccessEnded, UserErased: if the customer's account was deactivated or erased
     """
     # Unpaid orders of the customer are counted below, so the second of two concurrent orders waits here for the first.
     account_locks.lock_user_to_change(customer_id, actor=actor)
@@ -175,7 +175,7 @@ def _draft_order(
         shipping_state=shipping.state,
         billing_state=billing.state,
         buyer_gstin=billing.gstin,
-        shipping_charge=settings.SHIPPING_FLAT_PAISE,
+        shipping_charge=settings.SHIPPING_FLAT_RATE_PAISE,
     )
     _check_tax_classes(quote, requested=lines, now=now)
     return _Draft(

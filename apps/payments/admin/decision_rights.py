@@ -9,13 +9,13 @@ from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.payments.models import Refund
 from apps.payments.services import decision_rights
-from apps.payments.states import IMMEDIATE_OPERATIONS, Decision, MoneyOperation
+from apps.payments.states import IMMEDIATE_OPERATIONS, ApprovalRequirement, MoneyOperation
 
 _WAITS = {
-    Decision.ALONE: "You may decide this alone. It takes effect at once.",
-    Decision.OWN_ORDER: "This is your own order, so another person must approve the refund first.",
-    Decision.NOT_APPROVER: "Another person must approve the refund first.",
-    Decision.OVER_LIMIT: (
+    ApprovalRequirement.NOT_REQUIRED: "You may decide this alone. It takes effect at once.",
+    ApprovalRequirement.OWN_ORDER: "This is your own order, so another person must approve the refund first.",
+    ApprovalRequirement.NOT_APPROVER: "Another person must approve the refund first.",
+    ApprovalRequirement.ABOVE_THRESHOLD: (
         "Another person must approve the refund first: together with earlier decisions about this order, it is above the"
         " {limit} that one person may approve for an order."
     ),
@@ -34,6 +34,6 @@ def decision_row(
             decision_rights.check_decision(**asked)
         except BahiError as refusal:
             return ("Your decision", refusal.text)
-        return ("Your decision", _WAITS[Decision.ALONE])
+        return ("Your decision", _WAITS[ApprovalRequirement.NOT_REQUIRED])
     limit = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE)
-    return ("Your decision", _WAITS[decision_rights.assess_decision(**asked)].format(limit=limit))
+    return ("Your decision", _WAITS[decision_rights.get_approval_requirement(**asked)].format(limit=limit))

@@ -77,8 +77,8 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
         "status_label",
         "deadline",
         "respond_by",
-        "wanted",
-        "taken",
+        "disputed_amount",
+        "deducted_amount",
         "response",
     )
     list_filter = (AwaitingResponse, "status", "phase", "response", "created_at")
@@ -86,10 +86,10 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
     search_fields = ("gateway_dispute_id__exact",)
     search_help_text = "A gateway's dispute or payment id, or an order number."
     inlines = (DisputeEvidenceInline,)
-    readonly_fields = ("time_left", "taken", "banks_reason", "gateways_words")
+    readonly_fields = ("time_left", "deducted_amount", "banks_reason", "gateways_words")
     fieldsets = (
         (None, {"fields": (("gateway_dispute_id", "order"), ("status", "phase"), ("time_left", "respond_by"))}),
-        ("Amounts", {"fields": (("amount", "taken"), "banks_reason", "attempt")}),
+        ("Amounts", {"fields": (("amount", "deducted_amount"), "banks_reason", "attempt")}),
         (
             "Our response",
             {"fields": (("response", "gateway_call"), ("responded_by", "responded_at"), "summary", "gateways_words")},
@@ -126,11 +126,11 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
         return _reason(dispute)
 
     @admin.display(description="Amount", ordering="amount")
-    def wanted(self, dispute: Dispute) -> str:
+    def disputed_amount(self, dispute: Dispute) -> str:
         return rupees(dispute.amount)
 
     @admin.display(description="Taken", ordering="amount_deducted")
-    def taken(self, dispute: Dispute) -> str:
+    def deducted_amount(self, dispute: Dispute) -> str:
         return rupees(dispute.amount_deducted)
 
     @admin.display(description="Reported by the gateway")

@@ -5,14 +5,14 @@ from typing import Any
 
 from apps.core import clock
 from apps.core.admin_panels import Headline, add_headline, most_urgent
-from apps.orders.states import KEEPS_GOODS, OrderStatus
+from apps.orders.states import HOLDS_STOCK, OrderStatus
 from apps.payments import messages
 from apps.payments.selectors import disputes as dispute_selectors
 from apps.payments.selectors import payments as payment_selectors
 from apps.payments.selectors import refunds as refund_selectors
 from apps.payments.states import (
+    IN_PROGRESS_PAYMENTS,
     LINK_CHANNELS,
-    PROCESSING,
     RESERVING_REFUNDS,
     AttemptStatus,
     DisputeStatus,
@@ -71,7 +71,7 @@ def _refunds_headline(order: Any) -> Headline | None:
 def _goods_of(order: Any, refunds: Sequence[Any]) -> str:
     """Return which goods of an order can be sent, given its refunds that are not cancelled; none if all of its money is refunded."""
     promised = sum(refund.amount for refund in refunds if refund.status in RESERVING_REFUNDS)
-    if order.status not in KEEPS_GOODS or promised >= order.paid_amount:
+    if order.status not in HOLDS_STOCK or promised >= order.paid_amount:
         return ""
     are_units_refunded = any(line.quantity for refund in refunds for line in refund.lines.all())
     return messages.goods_to_send(are_units_refunded=are_units_refunded)
@@ -100,8 +100,8 @@ def _of_open(status: RefundStatus, refunds: Sequence[Any], goods: str) -> Headli
 
 
 def _of_processed(order: Any, goods: str) -> Headline:
-    gone, _ = refund_selectors.refunded_and_pending_amounts(order.pk)
-    keeps_goods = order.status in KEEPS_GOODS
+    gone, _ = refund_selectors.refunded_and_in_progress_amounts(order.pk)
+    keeps_goods = order.status in HOLDS_STOCK
     text = messages.refunded(
         gone, order.paid_amount, is_closed=order.status == OrderStatus.CANCELLED, keeps_goods=keeps_goods, goods=goods
     )
@@ -118,7 +118,7 @@ def _of_live_payment(order: Any) -> Headline | None:
 
 
 def _open_payment_text(payment: Any) -> str:
-    if payment.status in PROCESSING:
+    if payment.status in IN_PROGRESS_PAYMENTS:
         return messages.payment_under_way(payment.amount)
     if payment.channel not in LINK_CHANNELS:
         return messages.checkout_open(payment.amount, until=payment.live_until)
@@ -129,7 +129,7 @@ def _open_payment_text(payment: Any) -> str:
 
 
 def _failed_attempts_headline(order: Any) -> Headline | None:
-    """Return that the last attempt of an unpaid order failed, unless another one is under way."""
+    """Return the sentence that says that the last attempt of an unpaid order failed, unless another one is under way."""
     if order.status != OrderStatus.PENDING_PAYMENT or order.under_review_amount:
         return None
     attempts = [

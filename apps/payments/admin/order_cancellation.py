@@ -10,13 +10,13 @@ from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.orders import selectors as orders
-from apps.orders.states import KEEPS_GOODS, OrderStatus
+from apps.orders.states import HOLDS_STOCK, OrderStatus
 from apps.payments.admin.decision_rights import decision_row
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services import order_cancellation
 from apps.payments.states import MoneyOperation, RefundStatus
 
-_OPEN = (OrderStatus.PENDING_PAYMENT, *KEEPS_GOODS)
+_OPEN = (OrderStatus.PENDING_PAYMENT, *HOLDS_STOCK)
 
 
 class CancelForm(forms.Form):
@@ -63,7 +63,7 @@ def _can_be_cancelled(order: Any) -> bool:
 
 def _money(order: Any) -> list[tuple[str, Any]]:
     goes_back = selectors.cancellation_refund_amount(order.pk)
-    gone, on_its_way = selectors.refunded_and_pending_amounts(order.pk)
+    gone, on_its_way = selectors.refunded_and_in_progress_amounts(order.pk)
     rows = []
     if goes_back:
         rows.append(("Money", f"{rupees(goes_back)} is refunded to the original payment method."))

@@ -22,7 +22,7 @@ _NEXT = {
 
 
 def _start(order: Any, *, channel: PaymentChannel, user: Any, actor: Any, now: Any) -> str:
-    payment = payment_services.start_link(order_id=order.pk, channel=channel, actor=actor, now=now)
+    payment = payment_services.start_link_payment(order_id=order.pk, channel=channel, actor=actor, now=now)
     return f"Payment {payment.public_id} collects {rupees(payment.amount)}. {_NEXT[channel]}"
 
 

@@ -34,8 +34,8 @@ from apps.payments.selectors import search as search_selectors
 from apps.payments.services import decision_rights, payment_acceptance, payment_reviews, polling
 from apps.payments.states import (
     LIVE,
+    ApprovalRequirement,
     AttemptStatus,
-    Decision,
     DifferenceReason,
     MoneyOperation,
     RefundStatus,
@@ -248,7 +248,7 @@ def _facts(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
 
 
 def _refund_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
-    left = refund_selectors.refundable_amount(attempt)
+    left = refund_selectors.attempt_refundable_amount(attempt)
     return [
         *_facts(attempt),
         ("Money", f"{rupees(left)} is refunded to the original payment method. Nothing else changes for the order."),
@@ -257,7 +257,7 @@ def _refund_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
 
 
 def _who_refunds(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]:
-    left = refund_selectors.refundable_amount(attempt)
+    left = refund_selectors.attempt_refundable_amount(attempt)
     return [decision_row(attempt.payment.order, MoneyOperation.REFUND_REVIEWED, left, actor=actor)]
 
 
@@ -282,8 +282,10 @@ def _acceptance_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
 def _who_accepts(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]:
     order, difference = attempt.payment.order, abs(attempt.amount - attempt.payment.amount)
     operation = MoneyOperation.ACCEPT_ATTEMPT
-    decision = decision_rights.assess_decision(order=order, operation=operation, amount=difference, actor=actor)
-    if decision != Decision.OVER_LIMIT:
+    decision = decision_rights.get_approval_requirement(
+        order=order, operation=operation, amount=difference, actor=actor
+    )
+    if decision != ApprovalRequirement.ABOVE_THRESHOLD:
         return [decision_row(order, operation, difference, actor=actor)]
     if attempt.acceptance_requested_by == str(actor):
         said = "You have accepted it already. Another person must accept it too, with the same reason."
@@ -306,7 +308,7 @@ def _fee_text(attempt: PaymentAttempt) -> str:
 
 
 def _closing_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
-    left = refund_selectors.undecided_amount(attempt)
+    left = refund_selectors.unallocated_amount(attempt)
     kept = f"{rupees(left)} is neither refunded nor on its way. Refund it first." if left > 0 else "None is left."
     return [*_facts(attempt), ("Remaining money", kept)]
 
@@ -317,7 +319,9 @@ def _waits(attempt: PaymentAttempt) -> bool:
 
 def _has_money_left(attempt: PaymentAttempt) -> bool:
     is_ours = attempt.status == AttemptStatus.CAPTURED
-    return _waits(attempt) and is_ours and refund_selectors.refundable_amount(attempt) >= attempt.min_refund_amount
+    return (
+        _waits(attempt) and is_ours and refund_selectors.attempt_refundable_amount(attempt) >= attempt.min_refund_amount
+    )
 
 
 def _can_be_accepted(attempt: PaymentAttempt) -> bool:

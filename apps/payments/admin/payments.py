@@ -1,4 +1,4 @@
-"""Admin pages of payments and the ledger. All are read-only; actions call services."""
+"""Admin pages of payments. All are read-only; actions call services."""
 
 from typing import Any
 

@@ -64,8 +64,8 @@ def of_approval(refund: Refund) -> list[tuple[str, Any]]:
     ]
 
 
-def of_refusal(refund: Refund) -> list[tuple[str, Any]]:
-    """Return what refusing a refund does."""
+def of_rejection(refund: Refund) -> list[tuple[str, Any]]:
+    """Return what rejecting a refund does."""
     return [*describe(refund), ("Money", "No money is sent. The buyer is notified and may request another refund.")]
 
 

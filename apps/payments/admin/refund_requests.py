@@ -19,13 +19,13 @@ from apps.core.admin_fields import RupeesField, WholeNumberField
 from apps.core.events import Actor
 from apps.core.money import half_up, rupees
 from apps.orders import selectors as orders
-from apps.orders.states import KEEPS_GOODS
+from apps.orders.states import HOLDS_STOCK
 from apps.payments.admin.decision_rights import decision_row
 from apps.payments.messages import method_text
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services import decision_rights
 from apps.payments.services.refunds import amounts, plans, previews
-from apps.payments.states import USER_REFUND_REASONS, Decision, MoneyOperation, RefundReason, RefundStatus
+from apps.payments.states import USER_REFUND_REASONS, ApprovalRequirement, MoneyOperation, RefundReason, RefundStatus
 
 ALL, LINES, AMOUNT = "all", "lines", "amount"
 _WHAT = ((LINES, "Items"), (AMOUNT, "An amount"), (ALL, "The full remaining amount"))
@@ -115,7 +115,7 @@ def _can_be_refunded(order: Any) -> bool:
 
 
 def _forecast(order: Any) -> list[tuple[str, Any]]:
-    gone, on_its_way = selectors.refunded_and_pending_amounts(order.pk)
+    gone, on_its_way = selectors.refunded_and_in_progress_amounts(order.pk)
     waiting = selectors.sum_awaiting_approval(order.pk)
     rows = [
         (
@@ -126,7 +126,7 @@ def _forecast(order: Any) -> list[tuple[str, Any]]:
         *([("Already on its way", f"{rupees(on_its_way)}.")] if on_its_way else []),
         *([("Waits for approval", f"{rupees(waiting)}; it cannot be refunded a second time.")] if waiting else []),
     ]
-    if order.status in KEEPS_GOODS:
+    if order.status in HOLDS_STOCK:
         rows.append(("The order", "The order does not change, and its goods stay reserved."))
     return rows
 
@@ -135,8 +135,8 @@ def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
     """Return how much of an order the reader may refund without approval, before an amount is entered."""
     operation, smallest = MoneyOperation.REQUEST_REFUND, amounts.MINIMUM_PAISE
     cancelling = _cancelling_row(order, actor)
-    decision = decision_rights.assess_decision(order=order, operation=operation, amount=smallest, actor=actor)
-    if decision != Decision.ALONE:
+    decision = decision_rights.get_approval_requirement(order=order, operation=operation, amount=smallest, actor=actor)
+    if decision != ApprovalRequirement.NOT_REQUIRED:
         return [*cancelling, decision_row(order, operation, smallest, actor=actor)]
     free = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE - selectors.sum_decided_alone(order.pk))
     return [
@@ -147,7 +147,7 @@ def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
 
 def _cancelling_row(order: Any, actor: Actor) -> list[tuple[str, Any]]:
     user = accounts.find_user(actor.id)
-    if order.status not in KEEPS_GOODS or user is None or not user.has_perm("orders.change_order"):
+    if order.status not in HOLDS_STOCK or user is None or not user.has_perm("orders.change_order"):
         return []
     return [
         (
@@ -177,7 +177,7 @@ def _preview(
         ("Reason", f"{RefundReason(reason).label}. {note}" if note else f"{RefundReason(reason).label}."),
         decision_row(order, MoneyOperation.REQUEST_REFUND, plan.amount, actor=actor),
     ]
-    is_alone = plan.decision == Decision.ALONE
+    is_alone = plan.decision == ApprovalRequirement.NOT_REQUIRED
     button = f"Refund {rupees(plan.amount)}" if is_alone else f"Request the refund of {rupees(plan.amount)}"
     return Preview(rows=rows, button=button, seen={"seen_amount": plan.amount, "seen_refundable": refundable})
 

@@ -26,7 +26,7 @@ from apps.payments.admin.refund_forecasts import (
     describe,
     name_of,
     of_approval,
-    of_refusal,
+    of_rejection,
     of_retry,
     of_transfer,
     way_back_text,
@@ -80,7 +80,7 @@ class TaskFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Refund]") -> "QuerySet[Refund]":
         wanted = {
             "approve": refund_selectors.list_refunds_to_approve,
-            "failed": refund_selectors.list_failed_refunds,
+            "failed": refund_selectors.list_refunds_to_retry_or_transfer,
             "unknown": refund_selectors.list_unknown_refunds,
         }.get(self.value() or "")
         return queryset if wanted is None else wanted(queryset)
@@ -90,7 +90,15 @@ class TaskFilter(admin.SimpleListFilter):
 class RefundAdmin(KeySearch, ReadOnlyAdmin):
     """Refunds; those that require approval wait for a second person to decide."""
 
-    list_display = ("unbroken_number", "status_label", "back", "reason", "asked_by", "agreed_by", "created_at")
+    list_display = (
+        "unbroken_number",
+        "status_label",
+        "amount_label",
+        "reason",
+        "requested_by_name",
+        "approved_by_name",
+        "created_at",
+    )
     list_filter = (TaskFilter, "status", "reason", "created_at")
     list_select_related = ("order__customer", "attempt")
     ordering = ("-created_at", "-id")
@@ -98,29 +106,37 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
     search_help_text = "A refund's or order's number, a gateway's refund id, or a bank reference."
     readonly_fields = (
         "buyer",
-        "way_back",
-        "asked_by",
-        "agreed_by",
-        "confirmed_by",
+        "refund_method",
+        "requested_by_name",
+        "approved_by_name",
+        "transferred_by_name",
         "why_it_failed",
-        "by_which_payment",
+        "payment_link",
         "bank_reference",
         "at_gateway",
-        "asked_again",
+        "next_check",
     )
     fieldsets = (
         (None, {"fields": (("number", "order"), ("buyer", "amount"), ("status", "reason"), "note")}),
-        ("Who", {"fields": (("asked_by", "agreed_by", "confirmed_by"), ("created_at", "approved_at"))}),
+        (
+            "Who",
+            {
+                "fields": (
+                    ("requested_by_name", "approved_by_name", "transferred_by_name"),
+                    ("created_at", "approved_at"),
+                )
+            },
+        ),
         (
             "The money",
             {
                 "fields": (
-                    "way_back",
-                    ("by_which_payment", "retry_of"),
+                    "refund_method",
+                    ("payment_link", "retry_of"),
                     ("speed_requested", "speed_processed"),
                     ("gateway_refund_id", "arn"),
                     ("bank_reference", "processed_at"),
-                    ("at_gateway", "asked_again"),
+                    ("at_gateway", "next_check"),
                     "why_it_failed",
                 )
             },
@@ -142,7 +158,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
         return format_html('<span class="whitespace-nowrap">{}</span>', refund.number)
 
     @admin.display(description="Amount", ordering="amount")
-    def back(self, refund: Refund) -> str:
+    def amount_label(self, refund: Refund) -> str:
         return rupees(refund.amount)
 
     @admin.display(description="Buyer")
@@ -151,7 +167,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
         return link(page, refund.order.customer.name or "The customer's page")
 
     @admin.display(description="How the buyer gets it")
-    def way_back(self, refund: Refund) -> str:
+    def refund_method(self, refund: Refund) -> str:
         return way_back_text(refund)
 
     @admin.display(description="Bank reference (UTR)")
@@ -163,23 +179,23 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
         return "" if refund.status in _NOT_SUBMITTED else _SUBMITTED[GatewayCall(refund.gateway_call)]
 
     @admin.display(description="Next check with the gateway")
-    def asked_again(self, refund: Refund) -> str:
+    def next_check(self, refund: Refund) -> str:
         return format_instant(refund.next_check_at) if refund.next_check_at else ""
 
     @admin.display(description="Requested by")
-    def asked_by(self, refund: Refund) -> str:
+    def requested_by_name(self, refund: Refund) -> str:
         return name_of(refund, refund.requested_by)
 
     @admin.display(description="Approved by")
-    def agreed_by(self, refund: Refund) -> str:
+    def approved_by_name(self, refund: Refund) -> str:
         return name_of(refund, refund.approved_by)
 
     @admin.display(description="Transferred by")
-    def confirmed_by(self, refund: Refund) -> str:
+    def transferred_by_name(self, refund: Refund) -> str:
         return name_of(refund, refund.transferred_by)
 
     @admin.display(description="From payment")
-    def by_which_payment(self, refund: Refund) -> str:
+    def payment_link(self, refund: Refund) -> str:
         page = reverse("admin:payments_paymentattempt_change", args=[refund.attempt_id])
         return link(page, refund.attempt.gateway_payment_id)
 
@@ -286,11 +302,11 @@ for _action in (
     ),
     ObjectAction(
         name="reject", title="Reject", permission=_DECIDE, perform=_reject, icon="block", form=ReasonForm, is_destructive=True,
-        forecast=of_refusal, is_available=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
+        forecast=of_rejection, is_available=lambda refund: refund.status == RefundStatus.REQUIRES_APPROVAL,
     ),
     ObjectAction(
         name="give-up", title="Cancel the transfer", permission=_DECIDE, perform=_reject, icon="block", form=ReasonForm,
-        is_destructive=True, forecast=of_refusal, is_available=lambda refund: refund.status == RefundStatus.AWAITING_TRANSFER,
+        is_destructive=True, forecast=of_rejection, is_available=lambda refund: refund.status == RefundStatus.AWAITING_TRANSFER,
     ),
     ObjectAction(
         name="retry", title="Retry", permission=_DECIDE, perform=_retry, icon="replay", forecast=of_retry,

@@ -173,7 +173,7 @@ class Gateway(LinkGateway, Protocol):
         """Return the subject of a webhook, as far as it can be read."""
         ...
 
-    def is_our_account(self, account_id: str) -> bool:
+    def may_be_our_account(self, account_id: str) -> bool:
         """Test if an account is ours by the settings; an empty id or an unset setting passes."""
         ...
 
@@ -215,7 +215,7 @@ class Gateway(LinkGateway, Protocol):
         ...
 
 
-def get_adapter(name: str) -> Gateway:
+def load_adapter(name: str) -> Gateway:
     """Return a gateway by the name that is stored in payments."""
     gateway: Gateway = import_string(settings.PAYMENT_GATEWAYS[name])()
     return gateway

@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
                 ('payer_amount', models.BigIntegerField(blank=True, help_text='What the payer was charged in a currency of their own, in its smallest unit.', null=True)),
                 ('payer_currency', models.CharField(blank=True, db_default='', default='', max_length=3)),
                 ('error', models.JSONField(blank=True, default=dict)),
-                ('source', models.CharField(choices=[('webhook', 'Webhook'), ('verify', 'Browser callback'), ('poll', 'Poll'), ('operator', 'Operator')], max_length=10)),
+                ('source', models.CharField(choices=[('webhook', 'Webhook'), ('poll', 'Poll')], max_length=10)),
                 ('authorized_at', models.DateTimeField(blank=True, null=True)),
                 ('captured_at', models.DateTimeField(blank=True, null=True)),
                 ('failed_at', models.DateTimeField(blank=True, null=True)),

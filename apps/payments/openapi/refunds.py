@@ -44,7 +44,7 @@ REFUND_EXAMPLE: dict[str, Any] = {
 }
 WAITING_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "status": "requires_approval"}
 APPROVED_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "approved_at": "2026-11-21T06:40:00.000Z", "version": 2}
-WITHDRAWN_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "status": "cancelled", "version": 2}
+CANCELLED_REFUND_EXAMPLE: dict[str, Any] = {**REFUND_EXAMPLE, "status": "cancelled", "version": 2}
 PROCESSED_EXAMPLE: dict[str, Any] = {
     **REFUND_EXAMPLE,
     "status": "processed",
@@ -53,6 +53,12 @@ PROCESSED_EXAMPLE: dict[str, Any] = {
     "arn": "10000000000000000000001",
     "processed_at": "2026-11-21T06:30:02.000Z",
     "version": 2,
+}
+HELD_EXAMPLE: dict[str, Any] = {
+    **REFUND_EXAMPLE,
+    "status": "awaiting_transfer",
+    "approved_at": "2026-11-21T07:30:00.000Z",
+    "version": 3,
 }
 TRANSFERRED_EXAMPLE: dict[str, Any] = {
     **REFUND_EXAMPLE,
@@ -154,7 +160,7 @@ describe_refunds = extend_schema_view(
         " can be refunded again.",
         examples=[
             OpenApiExample("A reason", request_only=True, value={"reason": "The goods were not returned"}),
-            OpenApiExample("Rejected", response_only=True, value=WITHDRAWN_EXAMPLE),
+            OpenApiExample("Rejected", response_only=True, value=CANCELLED_REFUND_EXAMPLE),
         ],
         raises=[RefundNotPermitted(), approvals.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed")],
     ),
@@ -171,19 +177,33 @@ describe_refunds = extend_schema_view(
     ),
     cancel=operation(
         "cancel_refund",
-        "Withdraw a refund",
+        "Cancel a refund",
         description="For the person who requested it and for finance, until it has been submitted to the gateway.",
         examples=[
             OpenApiExample("A reason", request_only=True, value={"reason": "I keep it after all"}),
-            OpenApiExample("Withdrawn", response_only=True, value=WITHDRAWN_EXAMPLE),
+            OpenApiExample("Cancelled", response_only=True, value=CANCELLED_REFUND_EXAMPLE),
         ],
         raises=[RefundNotPermitted(), approvals.RefundNotCancellable("ORD-2627-000123-R1", "processed")],
     ),
+    hold_for_transfer=operation(
+        "hold_refund_for_transfer",
+        "Hold a failed refund for a bank transfer",
+        description="For finance. The amount stays reserved until the transfer is confirmed or the refund is rejected. 403 "
+        "`second_person_required` for the person who requested the refund.",
+        examples=[
+            _NOTHING,
+            OpenApiExample("Held", response_only=True, value=HELD_EXAMPLE),
+        ],
+        raises=[
+            decision_rights.SecondPersonRequired("ORD-2627-000123"),
+            bank_transfers.RefundNotTransferable("ORD-2627-000123-R1", "processed"),
+        ],
+    ),
     confirm_transfer=operation(
         "confirm_refund_transfer",
-        "Pay a failed refund by bank transfer",
-        description="For finance. With a reference the refund counts as paid; without one its amount is held for the transfer. 403 "
-        "`second_person_required` for the person who requested the refund, and above the limit for the person who approved the transfer.",
+        "Confirm the bank transfer of a failed refund",
+        description="For finance, after the transfer was made. The refund is processed. 403 `second_person_required` for the person "
+        "who requested the refund, and above the approval threshold for the person who held it for the transfer.",
         examples=[
             OpenApiExample("A transfer", request_only=True, value={"reference": "NEFT N326261234567"}),
             OpenApiExample("Paid by transfer", response_only=True, value=TRANSFERRED_EXAMPLE),

@@ -6,7 +6,7 @@ from apps.payments.rules.contradictions import explains_difference as explains_d
 from apps.payments.rules.contradictions import find_contradiction as find_contradiction
 from apps.payments.rules.contradictions import is_payer_borne_fee as is_payer_borne_fee
 from apps.payments.rules.contradictions import review_reason as review_reason
-from apps.payments.rules.decisions import assess as assess
+from apps.payments.rules.decisions import approval_requirement as approval_requirement
 from apps.payments.rules.payer_currency import from_payer_currency as from_payer_currency
 from apps.payments.rules.payer_currency import in_payer_currency as in_payer_currency
 from apps.payments.rules.payer_currency import minimum_refund as minimum_refund

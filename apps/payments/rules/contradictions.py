@@ -31,7 +31,7 @@ def find_contradiction(
     currency: str,
     is_captured: bool | None,
     account_id: str,
-    is_our_account: bool,
+    may_be_our_account: bool,
     our_currency: str,
 ) -> tuple[ExceptionReason, str] | None:
     """
@@ -40,7 +40,7 @@ def find_contradiction(
     It is of another account, has another currency or none, or contradicts itself. Another amount is not a
     contradiction.
     """
-    if not is_our_account:
+    if not may_be_our_account:
         return (
             ExceptionReason.ACCOUNT_MISMATCH,
             f"The payment is reported for account {account_id}, which is not this shop's account.",

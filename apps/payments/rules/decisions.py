@@ -3,13 +3,13 @@
 from apps.payments.states import (
     IMMEDIATE_OPERATIONS,
     UNLIMITED_OPERATIONS,
-    Decision,
+    ApprovalRequirement,
     DecisionRole,
     MoneyOperation,
 )
 
 
-def assess(
+def approval_requirement(
     *,
     role: str,
     operation: str,
@@ -19,7 +19,7 @@ def assess(
     amount: int,
     decided_alone: int,
     limit: int,
-) -> Decision:
+) -> ApprovalRequirement:
     """
     Return whether one person may decide alone about an amount (paise) of an order, or why a second person is needed.
 
@@ -28,18 +28,18 @@ def assess(
     another approver has approved it.
     """
     if role == DecisionRole.SYSTEM:
-        return Decision.ALONE
+        return ApprovalRequirement.NOT_REQUIRED
     # Until something is sent, a customer may cancel and is refunded: the shop's terms decide that, not a person.
     is_customer_cancelling = role == DecisionRole.CUSTOMER and is_own_order and operation == MoneyOperation.CANCEL_ORDER
     if is_own_order and not is_customer_cancelling:
-        return Decision.OWN_ORDER
+        return ApprovalRequirement.OWN_ORDER
     if operation == MoneyOperation.RESPOND_TO_DISPUTE:
         # This has a permission of its own.
-        return Decision.ALONE
+        return ApprovalRequirement.NOT_REQUIRED
     if role != DecisionRole.APPROVER and not is_customer_cancelling:
-        return Decision.NOT_APPROVER
+        return ApprovalRequirement.NOT_APPROVER
     if is_requester and operation in IMMEDIATE_OPERATIONS:
-        return Decision.OWN_REQUEST
+        return ApprovalRequirement.OWN_REQUEST
     if has_second_person or operation in UNLIMITED_OPERATIONS or decided_alone + amount <= limit:
-        return Decision.ALONE
-    return Decision.OVER_LIMIT
+        return ApprovalRequirement.NOT_REQUIRED
+    return ApprovalRequirement.ABOVE_THRESHOLD

@@ -64,7 +64,7 @@ def next_payment_check(
     is_by_link: bool = False,
     is_link_closed: bool = False,
 ) -> datetime | None:
-    """Return when the poller next checks a payment, or None if it need not; a live one by `live_until`."""
+    """Return when the poller next checks a payment, or None if never; a live one by `live_until`."""
     if status in SUCCESSFUL:
         return None
     if status in LIVE:

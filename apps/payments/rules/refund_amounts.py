@@ -133,7 +133,7 @@ def _possible_of(available: int, smallest: int) -> list[Range]:
 
 def difference_to_reverse(*, captured: int, counted: int, refunded: int, least: int) -> int:
     """
-    Return what of an accepted difference (`captured` less `counted`, paise) has no ground any more after refunds.
+    Return the part (paise) of an accepted difference, `captured` less `counted`, that refunds have made void.
 
     Of more than was requested: what was refunded beyond what counts. Of less: all of it, once what is left of the money is below the
     `least` that can be refunded.

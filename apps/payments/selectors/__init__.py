@@ -13,21 +13,21 @@ from apps.payments.selectors.payments import (
     list_unknown_payments,
 )
 from apps.payments.selectors.reconciliation import (
-    disputes_by_gateway_id,
+    describe_disputes_by_gateway_id,
+    describe_payments_by_gateway_id,
+    describe_refunds_by_gateway_id,
     fees_by_gateway_id,
     first_captured_at,
     list_disputes_to_reconcile,
     list_known_amounts,
     list_payments_to_reconcile,
     list_refunds_to_reconcile,
-    payments_by_gateway_id,
-    refunds_by_gateway_id,
 )
 from apps.payments.selectors.refunds import (
     get_refund,
-    list_failed_refunds,
     list_refunds_of_order,
     list_refunds_to_approve,
+    list_refunds_to_retry_or_transfer,
     list_unknown_refunds,
 )
 from apps.payments.selectors.search import (
@@ -41,7 +41,9 @@ from apps.payments.selectors.webhooks import last_webhook_at
 
 __all__ = [
     "count_disputes_awaiting_response",
-    "disputes_by_gateway_id",
+    "describe_disputes_by_gateway_id",
+    "describe_payments_by_gateway_id",
+    "describe_refunds_by_gateway_id",
     "fees_by_gateway_id",
     "find_captured_attempt",
     "first_captured_at",
@@ -56,18 +58,16 @@ __all__ = [
     "list_disputes",
     "list_disputes_to_reconcile",
     "list_evidence",
-    "list_failed_refunds",
     "list_known_amounts",
     "list_payments_of_order",
     "list_payments_to_reconcile",
     "list_refunds_of_order",
     "list_refunds_to_approve",
     "list_refunds_to_reconcile",
+    "list_refunds_to_retry_or_transfer",
     "list_rows_of_orders",
     "list_unknown_payments",
     "list_unknown_refunds",
-    "payments_by_gateway_id",
-    "refunds_by_gateway_id",
     "search_attempts",
     "search_disputes",
     "search_of_order",

@@ -44,7 +44,7 @@ def is_dispute_known(gateway_dispute_id: str) -> bool:
     return Dispute.objects.filter(gateway_dispute_id=gateway_dispute_id).exists()
 
 
-def list_due_disputes(*, now: datetime, limit: int) -> list[UUID]:
+def list_due_dispute_ids(*, now: datetime, limit: int) -> list[UUID]:
     """Return the ids of the disputes that the poller must check now, longest waiting first."""
     return list(Dispute.objects.due(now).values_list("pk", flat=True)[:limit])
 

@@ -193,7 +193,7 @@ def is_gateway_order_known(gateway_order_id: str) -> bool:
     return Payment.objects.filter(gateway_order_id=gateway_order_id).exists()
 
 
-def list_due_payments(*, now: datetime, limit: int) -> list[UUID]:
+def list_due_payment_ids(*, now: datetime, limit: int) -> list[UUID]:
     """Return the ids of the payments that the poller must check now."""
     return list(Payment.objects.due(now).values_list("pk", flat=True)[:limit])
 
@@ -221,7 +221,7 @@ def has_captured_money(order_id: UUID) -> bool:
     return PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED).exists()
 
 
-def is_payment_under_review(payment_id: UUID) -> bool:
+def has_open_amount_review(payment_id: UUID) -> bool:
     """Test if a payment has a captured attempt under review because it is not the requested amount."""
     return bool(_list_undecided(payment_id=payment_id))
 

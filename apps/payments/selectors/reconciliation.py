@@ -60,7 +60,7 @@ def first_captured_at() -> datetime | None:
     return rows.values_list("captured_at", flat=True).first()
 
 
-def payments_by_gateway_id() -> dict[str, str]:
+def describe_payments_by_gateway_id() -> dict[str, str]:
     """Return the captured amounts, by the gateway's id."""
     return {key: f"captured {amount}" for key, amount in _captured("amount")}
 
@@ -76,16 +76,18 @@ def _captured(*fields: str) -> Iterable[tuple[Any, ...]]:
     return rows.values_list("gateway_payment_id", *fields).iterator(chunk_size=2000)
 
 
-def refunds_by_gateway_id() -> dict[str, str]:
+def describe_refunds_by_gateway_id() -> dict[str, str]:
     """Return the gateway's refunds, by its id; those that we paid by bank transfer have failed there."""
     rows = Refund.objects.filter(gateway_refund_id__isnull=False)
     statuses = {}
-    for key, status, by_hand, amount in rows.values_list("gateway_refund_id", "status", "transfer_reference", "amount"):
-        statuses[str(key)] = f"{'failed' if by_hand else _GATEWAY_REFUND_STATUSES[status]} {amount}"
+    for key, status, transfer_reference, amount in rows.values_list(
+        "gateway_refund_id", "status", "transfer_reference", "amount"
+    ):
+        statuses[str(key)] = f"{'failed' if transfer_reference else _GATEWAY_REFUND_STATUSES[status]} {amount}"
     return statuses
 
 
-def disputes_by_gateway_id() -> dict[str, str]:
+def describe_disputes_by_gateway_id() -> dict[str, str]:
     """Return the disputes and what was deducted for them, by the gateway's id."""
     rows = Dispute.objects.values_list("gateway_dispute_id", "status", "amount", "amount_deducted")
     return {key: f"{status} {amount} taken {taken}" for key, status, amount, taken in rows}

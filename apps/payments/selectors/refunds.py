@@ -24,8 +24,8 @@ from apps.payments.models import (
 from apps.payments.selectors.disputes import sum_disputed_of_attempt, sum_lost_of_attempt
 from apps.payments.states import (
     COMMITTED_REFUNDS,
+    NOT_AWAITING_APPROVAL,
     OPEN_REFUNDS,
-    PAST_APPROVAL,
     RESERVING_REFUNDS,
     AttemptStatus,
     RefundStatus,
@@ -110,7 +110,7 @@ def _sum_waived_alone(order_id: UUID) -> int:
     return accepted.aggregate(total=Sum(F("accepted_amount") - F("amount")))["total"] or 0
 
 
-def refunded_amount(order_id: UUID, *, currency: str) -> int:
+def order_refunded_amount(order_id: UUID, *, currency: str) -> int:
     """Return the refunded part (paise) of an order's value, of what `sum_captured` counts."""
     rows = Refund.objects.filter(order_id=order_id, status=RefundStatus.PROCESSED, currency=currency)
     rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
@@ -143,14 +143,14 @@ def reserved_amount(attempt_id: UUID, *, only: Collection[str] = RESERVING_REFUN
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
-def undecided_amount(attempt: PaymentAttempt) -> int:
+def unallocated_amount(attempt: PaymentAttempt) -> int:
     """Return the captured amount (paise) of an attempt that no committed refund and no dispute holds."""
     if attempt.status != AttemptStatus.CAPTURED:
         return 0
     return max(0, attempt.amount - _attempt_committed_amount(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
 
-def is_payment_undecided(payment_id: UUID) -> bool:
+def has_unresolved_amount_mismatch(payment_id: UUID) -> bool:
     """Test if a payment has a captured attempt of another amount that still holds at least the minimum refund."""
     attempts = PaymentAttempt.objects.filter(
         payment_id=payment_id, status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_MISMATCH
@@ -181,10 +181,10 @@ def list_refundable_attempts(order_id: UUID) -> list[PaymentAttempt]:
 
 def order_refundable_amount(order_id: UUID) -> int:
     """Return the amount (paise) of an order that can still be refunded."""
-    return sum(refundable_amount(attempt) for attempt in list_refundable_attempts(order_id))
+    return sum(attempt_refundable_amount(attempt) for attempt in list_refundable_attempts(order_id))
 
 
-def refundable_amount(attempt: PaymentAttempt) -> int:
+def attempt_refundable_amount(attempt: PaymentAttempt) -> int:
     """Return the amount (paise) of a captured attempt that can still be refunded: no refund and no dispute holds it."""
     return max(0, attempt.max_refund_amount - reserved_amount(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
@@ -229,12 +229,12 @@ def cancellation_refund_amount(order_id: UUID) -> int:
 
 def sum_awaiting_approval(order_id: UUID) -> int:
     """Return the amount (paise) of an order's refunds that await approval, of what `order_refundable_amount` counts."""
-    waiting = Refund.objects.filter(order_id=order_id).exclude(status__in=PAST_APPROVAL)
+    waiting = Refund.objects.filter(order_id=order_id).exclude(status__in=NOT_AWAITING_APPROVAL)
     waiting = waiting.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
     return waiting.aggregate(total=Sum("amount"))["total"] or 0
 
 
-def refunded_and_pending_amounts(order_id: UUID) -> tuple[int, int]:
+def refunded_and_in_progress_amounts(order_id: UUID) -> tuple[int, int]:
     """Return the refunded amount (paise) of an order, and the amount of its committed refunds in progress."""
     rows = Refund.objects.filter(order_id=order_id, status__in=COMMITTED_REFUNDS)
     gone = rows.filter(status=RefundStatus.PROCESSED).aggregate(total=Sum("amount"))["total"] or 0
@@ -246,7 +246,7 @@ def list_refunds_to_approve(rows: "QuerySet[Refund] | None" = None) -> "QuerySet
     return _all_or(rows).filter(status=RefundStatus.REQUIRES_APPROVAL)
 
 
-def list_failed_refunds(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
+def list_refunds_to_retry_or_transfer(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
     """Return the refunds, of `rows` or of all, that failed or await a bank transfer and have no active retry."""
     failed = _all_or(rows).filter(status__in=(RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER))
     return failed.exclude(Exists(_list_active_retries().filter(retry_of=OuterRef("pk"))))
@@ -280,14 +280,14 @@ def list_refundable_lines(order_id: UUID, *, excluding: UUID | None = None) -> l
         units = {line.order_line_id: line.quantity for line in refund.lines.all()}
         values = {line.order_line_id: line.amount for line in refund.lines.all()}
         amounts = {UUID(line_id): amount for line_id, amount in refund.line_amounts.items()}
-        if not amounts and is_payment_for_sale(order, refund.attempt, at=refund.created_at):
+        if not amounts and has_paid_confirmed_order(order, refund.attempt, at=refund.created_at):
             # The refund is older than the field `line_amounts`.
             amounts = rules.line_amounts(lines, refund.amount, values=values, round_off=order.round_off_amount)
         lines = [line.after(units=units, values=values, amounts=amounts) for line in lines]
     return lines
 
 
-def is_payment_for_sale(order: "Order", attempt: PaymentAttempt, *, at: datetime) -> bool:
+def has_paid_confirmed_order(order: "Order", attempt: PaymentAttempt, *, at: datetime) -> bool:
     """Test if an attempt paid a confirmed order: without a review reason, and the order was confirmed by `at`."""
     return not attempt.review_reason and order.confirmed_at is not None and order.confirmed_at <= at
 
@@ -362,13 +362,13 @@ def list_known_gateway_refunds(gateway_refund_ids: Collection[str]) -> set[str]:
     return {str(one) for one in rows.values_list("gateway_refund_id", flat=True)}
 
 
-def is_refund_of_ours(public_id: str) -> bool:
+def refund_exists(public_id: str) -> bool:
     """Test if there is a refund with a public id."""
     with suppress(NotFound):
         return Refund.objects.filter(pk=ids.decode(Refund.PREFIX, public_id)).exists()
     return False
 
 
-def list_due_refunds(*, now: datetime, limit: int) -> list[UUID]:
+def list_due_refund_ids(*, now: datetime, limit: int) -> list[UUID]:
     """Return the ids of the refunds that the poller must check now."""
     return list(Refund.objects.due(now).values_list("pk", flat=True)[:limit])

@@ -13,7 +13,7 @@ from apps.core.api import (
     StrictIntegerField,
 )
 from apps.orders import selectors as orders
-from apps.orders.states import OrderStatus, PaymentStatus
+from apps.orders.states import OrderPaymentStatus, OrderStatus
 from apps.payments.models import Refund
 from apps.payments.serializers.payments import PaymentErrorResponse
 from apps.payments.states import USER_REFUND_REASONS, RefundReason, RefundSpeed, RefundStatus
@@ -59,9 +59,9 @@ class RefundReasonRequest(RequestSerializer):
 
 
 class ConfirmTransferRequest(RequestSerializer):
-    """The bank's reference of our own transfer. Without it, the refund is held until the transfer is made."""
+    """The bank's reference of our own transfer."""
 
-    reference = StrictCharField(max_length=80, required=False)
+    reference = StrictCharField(max_length=80)
 
 
 class CancelOrderRequest(RequestSerializer):
@@ -145,9 +145,9 @@ class CancelledOrderResponse(ResponseSerializer):
     version = serializers.IntegerField()
     metadata = serializers.DictField()
 
-    @extend_schema_field(serializers.ChoiceField(choices=PaymentStatus.choices))
+    @extend_schema_field(serializers.ChoiceField(choices=OrderPaymentStatus.choices))
     def get_payment_status(self, order: Any) -> str:
-        return str(orders.derive_payment_status(order))
+        return str(orders.derive_order_payment_status(order))
 
     @extend_schema_field(RefundResponse(many=True))
     def get_refunds(self, order: Any) -> Any:

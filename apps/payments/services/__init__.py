@@ -9,13 +9,13 @@ from apps.payments.services.payment_differences import reverse_difference
 from apps.payments.services.polling import sync_payment
 from apps.payments.services.refunds.submission import sync_refund
 from apps.payments.services.settlement_reports import (
+    fetch_and_apply_dispute,
+    fetch_and_apply_payment,
+    fetch_and_apply_refund,
     fetch_settlement,
     fetch_settlement_report,
-    find_settlement_day,
     read_report_line,
-    recover_dispute,
-    recover_payment,
-    recover_refund,
+    read_settlement_webhook,
 )
 from apps.payments.services.webhook_health import WEBHOOKS_MISSING
 
@@ -26,15 +26,15 @@ __all__ = [
     "EvidenceFile",
     "GatewayFailure",
     "add_dispute_evidence",
+    "fetch_and_apply_dispute",
+    "fetch_and_apply_payment",
+    "fetch_and_apply_refund",
     "fetch_settlement",
     "fetch_settlement_report",
-    "find_settlement_day",
     "gateway_receivable",
     "poll_new_disputes",
     "read_report_line",
-    "recover_dispute",
-    "recover_payment",
-    "recover_refund",
+    "read_settlement_webhook",
     "reverse_difference",
     "set_up_reference_data",
     "submit_dispute_response",

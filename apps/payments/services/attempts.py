@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 
 from apps.core.errors import Conflict, NotFound
-from apps.core.events import SYSTEM, Actor, change, changes_since, create, stored_fields
+from apps.core.events import SYSTEM, Actor, change, changes_since, create, current_values
 from apps.core.external_calls import GatewayCall
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
@@ -20,7 +20,7 @@ from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayPayment
-from apps.payments.gateways import get_adapter
+from apps.payments.gateways import load_adapter
 from apps.payments.models import Payment, PaymentAttempt, Webhook
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.erasure import ERASED
@@ -166,7 +166,7 @@ def _check_is_coherent(payment: Payment, attempt: PaymentAttempt | None, facts: 
         currency=facts.currency,
         is_captured=facts.is_captured,
         account_id=facts.account_id,
-        is_our_account=get_adapter(facts.gateway).is_our_account(facts.account_id),
+        may_be_our_account=load_adapter(facts.gateway).may_be_our_account(facts.account_id),
         our_currency=payment.currency,
     )
     if why is not None:
@@ -225,7 +225,7 @@ def _merge(
             status=facts.status,
             source=source,
         )
-    before = stored_fields(attempt)
+    before = current_values(attempt)
     has_advanced = is_new or rules.advances(attempt.status, facts.status)
     if has_advanced:
         _advance(order, payment, attempt, facts, now=now)

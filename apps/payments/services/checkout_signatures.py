@@ -10,7 +10,7 @@ from apps.core.events import Actor
 from apps.core.security_log import log_security_event
 from apps.payments import locks
 from apps.payments.models import Payment, PaymentNotFound
-from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.gateway_access import get_monitored_gateway
 from apps.payments.services.payments import enqueue_payment_sync
 
 
@@ -36,7 +36,7 @@ def verify_checkout(
     now: datetime,
 ) -> Payment:
     """
-    Take what the browser brought back from the gateway's payment page, and have a worker ask the gateway.
+    Verify the signature that the browser brought back from the gateway's payment page, and request a check of the payment.
 
     The signature is checked over our own gateway order id. It proves that the customer authorised a payment, not that the
     money was captured: the gateway's answer decides, and nothing that the browser says is believed.
@@ -52,7 +52,7 @@ def verify_checkout(
     is_genuine = (
         ours is not None
         and gateway_order_id in ("", ours)
-        and get_gateway(payment.gateway).is_checkout_signed(
+        and get_monitored_gateway(payment.gateway).is_checkout_signed(
             gateway_order_id=ours, gateway_payment_id=gateway_payment_id, signature=signature
         )
     )

@@ -16,7 +16,7 @@ from apps.core.money import rupees
 from apps.payments import rules
 from apps.payments.models import Refund
 from apps.payments.selectors import refunds as selectors
-from apps.payments.states import Decision, DecisionRole, MoneyOperation
+from apps.payments.states import ApprovalRequirement, DecisionRole, MoneyOperation
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -62,9 +62,9 @@ class ApprovalThresholdExceeded(SecondPersonRequired):
     code = SecondPersonRequired.code
 
 
-def assess_decision(
+def get_approval_requirement(
     *, order: "Order", operation: MoneyOperation, amount: int, actor: Actor, refund: Refund | None = None
-) -> Decision:
+) -> ApprovalRequirement:
     """
     Return whether an actor may decide alone about an amount (paise) of an order's money, or why a second person is needed.
 
@@ -72,7 +72,7 @@ def assess_decision(
     REFUND_APPROVAL_THRESHOLD_PAISE, so that an amount cannot be split. `refund` is the one that is approved, retried or transferred.
     """
     role, is_own_order = _position(order, actor)
-    return rules.assess(
+    return rules.approval_requirement(
         role=role,
         operation=operation,
         is_own_order=is_own_order,
@@ -93,20 +93,20 @@ def check_decision(
     :raises SelfApprovalForbidden: if the order is the actor's own, or they approve the refund that they requested
     :raises SecondPersonRequired: if they may not approve refunds, transfer one that they requested, or exceed the limit
     """
-    decision = assess_decision(order=order, operation=operation, amount=amount, actor=actor, refund=refund)
-    if decision == Decision.OWN_ORDER:
+    decision = get_approval_requirement(order=order, operation=operation, amount=amount, actor=actor, refund=refund)
+    if decision == ApprovalRequirement.OWN_ORDER:
         raise OwnOrderDecisionForbidden(order.number)
-    if decision == Decision.OWN_REQUEST and refund is not None:
+    if decision == ApprovalRequirement.OWN_REQUEST and refund is not None:
         is_approval = operation == MoneyOperation.APPROVE_REFUND
         raise (SelfApprovalForbidden if is_approval else RequesterCannotTransfer)(refund.number)
-    if decision == Decision.OVER_LIMIT:
+    if decision == ApprovalRequirement.ABOVE_THRESHOLD:
         raise ApprovalThresholdExceeded(rupees(amount), order.number, rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE))
-    if decision != Decision.ALONE:
+    if decision != ApprovalRequirement.NOT_REQUIRED:
         raise SecondPersonRequired(order.number)
 
 
-def is_staff(actor: Actor) -> bool:
-    """Test if an actor is staff, or acts by the shop's own rules."""
+def is_staff_or_system(actor: Actor) -> bool:
+    """Test if an actor is staff, or the system, the gateway or an operator."""
     return _role_of(actor, _find_user(actor)) != DecisionRole.CUSTOMER
 
 

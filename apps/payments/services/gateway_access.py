@@ -18,15 +18,15 @@ _REJECTED = frozenset({401, 403})
 #: What an adapter computes without a call: no proof that the gateway accepts our key.
 LOCAL_METHODS = frozenset(
     {
-        "checkout_options", "is_checkout_signed", "is_webhook_signed", "is_our_account", "read_envelope", "read_webhook",
+        "checkout_options", "is_checkout_signed", "is_webhook_signed", "may_be_our_account", "read_envelope", "read_webhook",
         "read_report_line", "find_settlement_day",
     }
 )  # fmt: skip
 
 
-def get_gateway(name: str) -> Gateway:
+def get_monitored_gateway(name: str) -> Gateway:
     """Return a gateway by the name that payments keep; its calls open and close the incident about our credentials."""
-    return cast("Gateway", _WatchedGateway(gateways.get_adapter(name)))
+    return cast("Gateway", _WatchedGateway(gateways.load_adapter(name)))
 
 
 class _WatchedGateway:

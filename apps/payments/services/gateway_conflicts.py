@@ -81,7 +81,7 @@ def find_refund_conflict(
 
 
 def transferred_and_refunded_conflict(facts: GatewayRefund, *, refund: Refund) -> FactConflict:
-    """Return that the gateway made a refund after all that we have transferred ourselves."""
+    """Return the conflict of a refund that we paid by bank transfer and the gateway made too."""
     reported = _reported_amount(facts)
     why = messages.refund_transferred_and_refunded(
         facts.id, refund.number, reported=reported, reference=refund.transfer_reference
@@ -90,7 +90,7 @@ def transferred_and_refunded_conflict(facts: GatewayRefund, *, refund: Refund) -
 
 
 def find_pending_transfer_conflict(facts: GatewayRefund, *, attempt: PaymentAttempt) -> FactConflict | None:
-    """Return that a refund made at the gateway took money which is held for bank transfers, or None."""
+    """Return the conflict of a refund at the gateway that took money held for bank transfers, or None."""
     held = refunds.list_refunds_awaiting_transfer(attempt.pk)
     if not held or refunds.reserved_amount(attempt.pk) <= attempt.amount:
         return None

@@ -33,10 +33,10 @@ from apps.payments.gateways import (
 from apps.payments.models import Payment
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import apply_gateway_payment
-from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.gateway_access import get_monitored_gateway
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_links import find_or_create_link, link_action
-from apps.payments.services.payments import next_payment_check
+from apps.payments.services.payments import schedule_payment_check
 from apps.payments.services.upi_intents import open_upi_intent, upi_action, upi_attempt_facts
 from apps.payments.states import CLOSED, LINK_CHANNELS, LIVE, PaymentStatus, Source
 
@@ -68,7 +68,7 @@ def create_gateway_order(*, payment_id: UUID, now: datetime) -> None:
     if payment is None:
         return
 
-    gateway = get_gateway(payment.gateway)
+    gateway = get_monitored_gateway(payment.gateway)
     is_repeat = payment.gateway_call == GatewayCall.UNKNOWN
     try:
         made = _create(gateway, payment, look_first=is_repeat)
@@ -178,7 +178,7 @@ def _record_success(claimed: Payment, made: _Created, *, now: datetime) -> None:
             "next_action": made.next_action if is_live else payment.next_action,
             "claimed_until": None,
             "checks": payment.checks,
-            "next_check_at": next_payment_check(payment, is_known_to_gateway=True, now=now),
+            "next_check_at": schedule_payment_check(payment, is_known_to_gateway=True, now=now),
         },
         root=order.pk,
         actor=SYSTEM,
@@ -235,7 +235,7 @@ def release_claim(payment: Payment, failure: GatewayFailure, *, call: GatewayCal
     log.warning(
         "gateway_call_failed", payment=payment.public_id, kind=type(failure).__name__, error=failure.error.as_dict()
     )
-    next_check_at = next_payment_check(payment, is_known_to_gateway=True, now=now)
+    next_check_at = schedule_payment_check(payment, is_known_to_gateway=True, now=now)
     # A closed payment is polled a limited number of times: a poll without an answer does not count.
     checks = payment.checks + 1 if payment.status in LIVE else payment.checks
     held = Payment.objects.filter(pk=payment.pk)

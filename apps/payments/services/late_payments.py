@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _REASONS = {
-    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT_POLICY,
+    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT,
     ReviewReason.PAID_TWICE: RefundReason.PAID_TWICE,
 }
 
@@ -42,7 +42,7 @@ def resolve_late_payment(*, order: "Order", attempt: PaymentAttempt, actor: Acto
     if reason is None:
         return
 
-    is_late = reason == RefundReason.LATE_PAYMENT_POLICY
+    is_late = reason == RefundReason.LATE_PAYMENT
     is_revived = is_late and attempt.amount == attempt.payment.amount and _try_revive(order, actor=actor, now=now)
     if not is_revived:
         refund_attempt(order=order, attempt=attempt, reason=reason, actor=actor, now=now)

@@ -12,13 +12,13 @@ from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import locks
 from apps.payments.selectors import disputes, refunds
-from apps.payments.services.decision_rights import assess_decision
+from apps.payments.services.decision_rights import get_approval_requirement
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import MINIMUM_PAISE, PaymentDisputed
-from apps.payments.services.refunds.approvals import supersede_pending_refunds
+from apps.payments.services.refunds.approvals import supersede_refunds_awaiting_approval
 from apps.payments.services.refunds.requests import refund_attempt, request_full_refund
 from apps.payments.services.review_status import close_payment_under_review
-from apps.payments.states import Decision, MoneyOperation, RefundReason
+from apps.payments.states import ApprovalRequirement, MoneyOperation, RefundReason
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -48,7 +48,7 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
         return orders.cancel_unpaid_order(order_id=order_id, actor=actor, reason=reason, now=now)
 
     orders.cancel_paid_order(order=order, actor=actor, reason=reason, now=now)
-    supersede_pending_refunds(order=order, actor=actor, now=now)
+    supersede_refunds_awaiting_approval(order=order, actor=actor, now=now)
     # Less than the gateway's minimum refund, a rupee or one unit of the payer's currency, is left unrefunded.
     least = max((one.min_refund_amount for one in locks.lock_captured_attempts(order_id)), default=MINIMUM_PAISE)
     if refunds.order_refundable_amount(order_id) >= least:
@@ -68,14 +68,16 @@ def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str
     for attempt in locks.lock_captured_attempts(order.pk):
         if not attempt.is_under_review:
             continue
-        amount = refunds.refundable_amount(attempt)
-        decision = assess_decision(order=order, operation=MoneyOperation.CANCEL_ORDER, amount=amount, actor=actor)
+        amount = refunds.attempt_refundable_amount(attempt)
+        decision = get_approval_requirement(
+            order=order, operation=MoneyOperation.CANCEL_ORDER, amount=amount, actor=actor
+        )
         refund_attempt(
             order=order,
             attempt=attempt,
             reason=RefundReason.ORDER_CANCELLED,
             note=reason,
-            is_decided=decision == Decision.ALONE,
+            is_approved=decision == ApprovalRequirement.NOT_REQUIRED,
             actor=actor,
             now=now,
         )

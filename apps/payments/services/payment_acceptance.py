@@ -23,15 +23,15 @@ from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayOrder
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.selectors import disputes, payments, refunds
-from apps.payments.services.decision_rights import assess_decision, check_decision
+from apps.payments.services.decision_rights import check_decision, get_approval_requirement
 from apps.payments.services.late_payments import revive_expired_order
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_differences import post_difference
 from apps.payments.services.payment_status import sync_payment_status
 from apps.payments.services.review_status import find_review_reason
 from apps.payments.states import (
+    ApprovalRequirement,
     AttemptStatus,
-    Decision,
     DifferenceReason,
     MoneyOperation,
     PaymentChannel,
@@ -71,7 +71,7 @@ class OrderOutOfStock(AttemptNotAcceptable):
     code = AttemptNotAcceptable.code
 
 
-class CustomerGone(AttemptNotAcceptable):
+class OrderCustomerErased(AttemptNotAcceptable):
     """The order has expired and its customer was erased. Refund the money."""
 
     message = "Order {0} has expired and its customer was erased. Refund the payment instead."
@@ -105,7 +105,7 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
     order is revived.
 
     :raises PaymentNotFound: if there is no such attempt
-    :raises AttemptNotAcceptable: if it is not under review, its money has moved, or the order takes no payment any more
+    :raises AttemptNotAcceptable: if it is not under review, its money has moved, or the order takes no more payments
     :raises AcceptanceReasonMismatch: if another person accepted it with another reason
     :raises DifferenceReasonMismatch: if the reason cannot explain the difference
     :raises SelfApprovalForbidden: if the order is the actor's own
@@ -116,7 +116,7 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
     payment = locks.lock_payment(known.payment_id)
     attempt = locks.lock_attempt(gateway=known.gateway, gateway_payment_id=known.gateway_payment_id) or known
 
-    due = _check_acceptable(order, payment, attempt)
+    due = _acceptable_amount(order, payment, attempt)
     if not rules.explains_difference(reason, difference=attempt.amount - due):
         raise DifferenceReasonMismatch(rupees(due), rupees(attempt.amount), param="reason")
     if not _is_decided(order, attempt, difference=abs(attempt.amount - due), reason=reason, actor=actor):
@@ -124,7 +124,7 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
 
     money = payments.sum_captured(order.pk, currency=order.currency) - refunds.committed_refund_amount(order.pk) + due
     if order.status == OrderStatus.EXPIRED and not revive_expired_order(order, money=money, actor=actor, now=now):
-        raise (CustomerGone if orders.is_customer_erased(order) else OrderOutOfStock)(order.number)
+        raise (OrderCustomerErased if orders.is_customer_erased(order) else OrderOutOfStock)(order.number)
     if attempt.acceptance_requested_by == str(actor):
         # Who was to be the first of two has decided alone after all.
         attempt.acceptance_requested_by = ""
@@ -136,8 +136,8 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
     return attempt
 
 
-def _check_acceptable(order: "Order", payment: Payment, attempt: PaymentAttempt) -> int:
-    """Return what of the order (paise) the attempt is to pay."""
+def _acceptable_amount(order: "Order", payment: Payment, attempt: PaymentAttempt) -> int:
+    """Return the amount (paise) of the order that an attempt can be accepted for; refuse one that cannot be accepted."""
     if not _awaits_acceptance(attempt) or attempt.currency != order.currency:
         raise AttemptNotAcceptable(attempt.gateway_payment_id)
     if refunds.reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
@@ -153,14 +153,14 @@ def _check_acceptable(order: "Order", payment: Payment, attempt: PaymentAttempt)
 def _is_decided(order: "Order", attempt: PaymentAttempt, *, difference: int, reason: str, actor: Actor) -> bool:
     """Return whether an actor may accept a difference (paise), alone or as the second of two; False if as the first."""
     operation, first = MoneyOperation.ACCEPT_ATTEMPT, attempt.acceptance_requested_by
-    decision = assess_decision(order=order, operation=operation, amount=difference, actor=actor)
+    decision = get_approval_requirement(order=order, operation=operation, amount=difference, actor=actor)
     is_repeated = first == str(actor) and reason == attempt.difference_reason
-    if decision != Decision.OVER_LIMIT or is_repeated:
+    if decision != ApprovalRequirement.ABOVE_THRESHOLD or is_repeated:
         check_decision(order=order, operation=operation, amount=difference, actor=actor)
     if first not in ("", str(actor)) and reason != attempt.difference_reason:
         label = DifferenceReason(attempt.difference_reason).label
         raise AcceptanceReasonMismatch(attempt.gateway_payment_id, label, param="reason")
-    return decision != Decision.OVER_LIMIT or first not in ("", str(actor))
+    return decision != ApprovalRequirement.ABOVE_THRESHOLD or first not in ("", str(actor))
 
 
 def _request_acceptance(
@@ -187,7 +187,7 @@ def may_be_accepted_later(payment: Payment, attempt: PaymentAttempt) -> bool:
     return (
         _awaits_acceptance(attempt)
         and payment.channel != PaymentChannel.QR_CODE
-        and settings.ACCEPT_CUSTOMER_FEE
+        and settings.ACCEPT_PAYER_FEE
         and _is_payer_borne_fee(payment, attempt)
     )
 
@@ -204,15 +204,15 @@ def accept_explained_mismatch(
     """
     Accept a captured amount that is not the one requested, if the gateway holds its order paid and that explains the amount.
 
-    That is: the payer bore the gateway's fee, and it is the difference to the paisa (ACCEPT_CUSTOMER_FEE); or parts were paid
+    That is: the payer bore the gateway's fee, and it is the difference to the paisa (ACCEPT_PAYER_FEE); or parts were paid
     that together are what was requested. The caller has locked order, payment and attempt, derives the payment's status and
-    notifies the order. Where the order wants no money any more, the attempt becomes late money or a second payment.
+    notifies the order. Where the order takes no more payments, the attempt becomes late money or a second payment.
     """
     if not _awaits_acceptance(attempt) or gateway_order is None or not gateway_order.is_paid:
         return
     if (gateway_order.amount, gateway_order.currency) != (payment.amount, payment.currency):
         return
-    if settings.ACCEPT_CUSTOMER_FEE and _is_payer_borne_fee(payment, attempt):
+    if settings.ACCEPT_PAYER_FEE and _is_payer_borne_fee(payment, attempt):
         _accept_fee(order, payment, attempt, actor=actor, now=now)
     else:
         _accept_parts(order, payment, attempt, actor=actor, now=now)
@@ -242,7 +242,7 @@ def _accept_fee(order: "Order", payment: Payment, attempt: PaymentAttempt, *, ac
         money = paid_before - refunds.committed_refund_amount(order.pk) + payment.amount
         reason = "" if revive_expired_order(order, money=money, actor=actor, now=now) else reason
     if reason:
-        # It pays for no sale any more: all of it is refunded, the fee too.
+        # It no longer pays for a sale: all of it is refunded, the fee too.
         attempt.review_reason = reason
         attempt.save(update_fields=["review_reason", "updated_at"])
         return

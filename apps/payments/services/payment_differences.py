@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 DIFFERENCE = "payment_difference"
-REVERSAL = "difference_reversal"
+DIFFERENCE_REVERSAL = "difference_reversal"
 _PAID_BY_PAYER = (DifferenceReason.PAYER_FEE, DifferenceReason.SURCHARGE)
 
 
@@ -47,7 +47,7 @@ def post_difference(order: "Order", attempt: PaymentAttempt, *, now: datetime) -
 
 def reverse_difference(*, refund: Refund, is_in_time: bool, now: datetime) -> int:
     """
-    Take back what of an accepted difference has no ground any more once a refund was processed; the caller has locked the order.
+    Reverse the part of an accepted difference that a processed refund has made void. The caller has locked the order.
 
     A fee that the payer bore, as far as it was refunded at the gateway all the same; a shortfall, once refunds have returned all
     that was captured, but for what no gateway refunds. What a lost dispute took counts for neither: it is a loss, and no return.
@@ -68,14 +68,14 @@ def reverse_difference(*, refund: Refund, is_in_time: bool, now: datetime) -> in
         refunded=refunded,
         least=attempt.min_refund_amount,
     )
-    to_reverse = target - differences.sum_difference_reversed(attempt, kind=REVERSAL)
+    to_reverse = target - differences.sum_difference_reversed(attempt, kind=DIFFERENCE_REVERSAL)
     if to_reverse == 0:
         return 0
 
     post_to_ledger(
         source_type=subject_type_of(refund),
         source_id=refund.pk,
-        kind=REVERSAL,
+        kind=DIFFERENCE_REVERSAL,
         order_id=refund.order_id,
         entries={CUSTOMER_ADVANCES: -to_reverse, account_of_difference(attempt.difference_reason): to_reverse},
         currency=refund.currency,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from apps.core import clock
-from apps.core.events import SYSTEM, change, changes_since, stored_fields
+from apps.core.events import SYSTEM, change, changes_since, current_values
 from apps.core.external_calls import GatewayCall
 from apps.orders import selectors as orders
 from apps.payments import events
@@ -119,7 +119,7 @@ def _apply_link_payments(gateway: Gateway, payment: Payment, link: GatewayLink, 
 
 def apply_gateway_link(order: "Order", payment: Payment, link: GatewayLink, *, now: datetime) -> None:
     """Update the id, next action and closing time of a locked payment from its link or QR code at the gateway."""
-    before = stored_fields(payment)
+    before = current_values(payment)
     if payment.gateway_link_id is None:
         payment.gateway_link_id = link.id
         payment.gateway_call = GatewayCall.SUCCEEDED

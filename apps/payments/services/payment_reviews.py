@@ -13,14 +13,14 @@ from apps.orders.locks import lock_order
 from apps.payments import locks
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.selectors import payments, refunds
-from apps.payments.services.decision_rights import assess_decision
+from apps.payments.services.decision_rights import get_approval_requirement
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import NothingToRefund
 from apps.payments.services.refunds.requests import refund_attempt
-from apps.payments.services.review_status import close_attempt_review, sync_review_status
+from apps.payments.services.review_status import close_locked_review, sync_review_status
 from apps.payments.states import (
+    ApprovalRequirement,
     AttemptStatus,
-    Decision,
     MoneyOperation,
     RefundReason,
     ReviewReason,
@@ -49,7 +49,7 @@ class ReviewNoteRequired(Invalid):
 
 
 _REASONS = {
-    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT_POLICY,
+    ReviewReason.ORDER_CLOSED: RefundReason.LATE_PAYMENT,
     ReviewReason.PAID_TWICE: RefundReason.PAID_TWICE,
     ReviewReason.AMOUNT_MISMATCH: RefundReason.AMOUNT_MISMATCH,
 }
@@ -70,14 +70,16 @@ def refund_reviewed_attempt(*, attempt_id: UUID, note: str = "", actor: Actor, n
 
     if not _is_open(attempt) or attempt.status != AttemptStatus.CAPTURED:
         raise AttemptNotUnderReview(attempt.gateway_payment_id)
-    amount = refunds.refundable_amount(attempt)
-    decision = assess_decision(order=order, operation=MoneyOperation.REFUND_REVIEWED, amount=amount, actor=actor)
+    amount = refunds.attempt_refundable_amount(attempt)
+    decision = get_approval_requirement(
+        order=order, operation=MoneyOperation.REFUND_REVIEWED, amount=amount, actor=actor
+    )
     refund = refund_attempt(
         order=order,
         attempt=attempt,
         reason=_REASONS[ReviewReason(attempt.review_reason)],
         note=note,
-        is_decided=decision == Decision.ALONE,
+        is_approved=decision == ApprovalRequirement.NOT_REQUIRED,
         actor=actor,
         now=now,
     )
@@ -103,11 +105,11 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
         raise AttemptNotUnderReview(attempt.gateway_payment_id)
     if not note.strip():
         raise ReviewNoteRequired(param="note")
-    left = refunds.undecided_amount(attempt)
+    left = refunds.unallocated_amount(attempt)
     if left >= attempt.min_refund_amount:
         raise ReviewHasUnrefundedAmount(attempt.gateway_payment_id, rupees(left))
 
-    close_attempt_review(order=order, attempt=attempt, note=note.strip(), actor=actor, now=now)
+    close_locked_review(order=order, attempt=attempt, note=note.strip(), actor=actor, now=now)
     sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
 
     sync_order_totals(order=order, actor=actor, now=now)

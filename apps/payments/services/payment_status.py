@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from apps.core.events import Actor, change, changes_since, stored_fields
+from apps.core.events import Actor, change, changes_since, current_values
 from apps.orders.states import CANCELLED_OR_EXPIRED
 from apps.payments import events, locks, rules, states
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.selectors import payments as selectors
-from apps.payments.services.payments import cancel_unpaid, may_be_at_gateway, next_payment_check
+from apps.payments.services.payments import cancel_locked_payment, may_be_at_gateway, schedule_payment_check
 from apps.payments.states import LIVE, SUCCESSFUL, PaymentStatus
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def sync_payment_status(
     order: "Order", payment: Payment, attempt: PaymentAttempt, *, has_advanced: bool, actor: Actor, now: datetime
 ) -> None:
     """Bring a locked payment in line with its attempts, and close its rivals if it has the money. The caller has locked the order."""
-    before = stored_fields(payment)
-    is_under_review = selectors.is_payment_under_review(payment.pk)
+    before = current_values(payment)
+    is_under_review = selectors.has_open_amount_review(payment.pk)
     to = rules.derive_payment_status(
         payment.status,
         selectors.list_attempt_states(payment),
@@ -61,7 +61,7 @@ def sync_payment_status(
 def _move(payment: Payment, to: PaymentStatus, *, now: datetime) -> None:
     payment.status = states.transition(payment.status, to=to)
     payment.checks = 0
-    payment.next_check_at = next_payment_check(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
+    payment.next_check_at = schedule_payment_check(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
     if to in SUCCESSFUL:
         payment.succeeded_at = now
         payment.next_action = {}
@@ -75,4 +75,4 @@ def without_upi(next_action: Mapping[str, object]) -> dict[str, object]:
 def _close_rivals(order: "Order", *, actor: Actor, now: datetime) -> None:
     """Cancel the order's other live payments, so that nobody is asked to pay twice."""
     for rival in locks.lock_live_payments(order.pk):
-        cancel_unpaid(rival, actor=actor, reason="the order was paid by another payment", now=now)
+        cancel_locked_payment(rival, actor=actor, reason="the order was paid by another payment", now=now)

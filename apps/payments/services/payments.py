@@ -101,7 +101,7 @@ def start_payment(
 
 
 @transaction.atomic
-def start_link(*, order_id: UUID, channel: PaymentChannel, actor: Actor, now: datetime) -> Payment:
+def start_link_payment(*, order_id: UUID, channel: PaymentChannel, actor: Actor, now: datetime) -> Payment:
     """
     Start a payment of the amount due of an order by payment link or QR code, or return the one that is in progress.
 
@@ -188,23 +188,23 @@ def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, 
 
     if payment.status not in LIVE or payment.status == PaymentStatus.REQUIRES_CAPTURE:
         raise PaymentNotCancellable(PaymentStatus(payment.status).label.lower())
-    if selectors.is_payment_under_review(payment.pk):
+    if selectors.has_open_amount_review(payment.pk):
         raise PaymentUnderReview(order.number)
 
-    cancel_unpaid(payment, actor=actor, now=now)
+    cancel_locked_payment(payment, actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
 
     return payment
 
 
-def cancel_unpaid(payment: Payment, *, actor: Actor, reason: str = "", now: datetime) -> None:
+def cancel_locked_payment(payment: Payment, *, actor: Actor, reason: str = "", now: datetime) -> None:
     """Cancel a live payment whose money does not count for its order. The caller has locked and updates the order."""
-    close_unpaid(
+    close_locked_payment(
         payment, events.PAYMENT_CANCELLED, to=PaymentStatus.CANCELLED, actor=actor, event_reason=reason, now=now
     )
 
 
-def close_unpaid(
+def close_locked_payment(
     payment: Payment, event_type: str, *, to: PaymentStatus, actor: Actor, event_reason: str = "", now: datetime
 ) -> None:
     """
@@ -214,7 +214,7 @@ def close_unpaid(
     """
     # When it is polled next depends on both.
     payment.status, payment.checks = states.transition(payment.status, to=to), 0
-    next_check_at = next_payment_check(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
+    next_check_at = schedule_payment_check(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)
     change(
         payment,
         event_type,
@@ -231,7 +231,7 @@ def may_be_at_gateway(payment: Payment) -> bool:
     return payment.gateway_reference is not None or payment.gateway_call in (GatewayCall.UNKNOWN, GatewayCall.SUCCEEDED)
 
 
-def next_payment_check(payment: Payment, *, is_known_to_gateway: bool, now: datetime) -> datetime | None:
+def schedule_payment_check(payment: Payment, *, is_known_to_gateway: bool, now: datetime) -> datetime | None:
     """Return when a payment is polled next, or None; its `checks` counts the polls since its status changed."""
     return rules.next_payment_check(
         status=payment.status,

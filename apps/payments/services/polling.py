@@ -22,11 +22,16 @@ from apps.payments.models import Payment
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import apply_polled_payment
 from apps.payments.services.captures import capture_authorized
-from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.gateway_access import get_monitored_gateway
 from apps.payments.services.gateway_orders import check_gateway_order, create_gateway_order, release_claim
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_links import apply_gateway_link, poll_link
-from apps.payments.services.payments import close_unpaid, enqueue_payment_sync, may_be_at_gateway, next_payment_check
+from apps.payments.services.payments import (
+    close_locked_payment,
+    enqueue_payment_sync,
+    may_be_at_gateway,
+    schedule_payment_check,
+)
 from apps.payments.states import LINK_CHANNELS, LIVE, AttemptStatus, PaymentStatus
 
 log = structlog.get_logger(__name__)
@@ -67,7 +72,7 @@ def sync_payment(*, payment_id: UUID, now: datetime) -> bool:
     if not Payment.objects.filter(pk=payment_id).claim(now=now):
         return True
 
-    gateway = get_gateway(payment.gateway)
+    gateway = get_monitored_gateway(payment.gateway)
     link = None
     try:
         if payment.channel in LINK_CHANNELS:
@@ -154,24 +159,24 @@ def _record_poll_result(payment_id: UUID, order_id: UUID, *, link: GatewayLink |
         live_until=payment.live_until,
         is_order_open=order.status == OrderStatus.PENDING_PAYMENT,
         link_status=link.status if link is not None else "",
-        is_under_review=selectors.is_payment_under_review(payment.pk),
+        is_under_review=selectors.has_open_amount_review(payment.pk),
         now=now,
     )
     if to is not None:
         payment.save(update_fields=["claimed_until", "updated_at"])
-        close_unpaid(payment, _CLOSING_EVENTS[to], to=to, actor=SYSTEM, now=now)
+        close_locked_payment(payment, _CLOSING_EVENTS[to], to=to, actor=SYSTEM, now=now)
         sync_order_totals(order=order, actor=SYSTEM, now=now)
         return
 
     is_known = payment.gateway_reference is not None
-    payment.next_check_at = next_payment_check(payment, is_known_to_gateway=is_known, now=now)
+    payment.next_check_at = schedule_payment_check(payment, is_known_to_gateway=is_known, now=now)
     payment.save(update_fields=["claimed_until", "checks", "next_check_at"])
 
 
 def poll_open_payments(*, now: datetime, limit: int = 100) -> int:
     """Poll the payments that are due, for one round, and return how many were polled. Calls the gateway."""
     return poll_due(
-        selectors.list_due_payments(now=now, limit=limit),
+        selectors.list_due_payment_ids(now=now, limit=limit),
         lambda payment_id, _: sync_payment(payment_id=payment_id, now=now),
         defer=lambda payment_id: Payment.objects.filter(pk=payment_id).defer_check(until=now + RETRY_DELAY),
         log_event="payment_poll_failed",

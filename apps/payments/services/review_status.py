@@ -8,7 +8,7 @@ from apps.orders.states import CANCELLED_OR_EXPIRED
 from apps.payments import events, locks, rules
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.selectors import payments, refunds
-from apps.payments.services.payments import cancel_unpaid
+from apps.payments.services.payments import cancel_locked_payment
 from apps.payments.states import LIVE, ReviewReason
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def find_review_reason(order: "Order", payment: Payment, *, amount: int, currenc
 
 def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
     """
-    Bring the review of an attempt, and its payment, in line with what became of the money.
+    Close the review of an attempt, and its payment, once its money is refunded or lost.
 
     The payment is closed once all of its money under review is reserved for refunds or lost, and the review once all of it is
     refunded or lost; less than a gateway can refund is ignored. The caller has locked order and attempt, and notifies the order.
@@ -38,18 +38,18 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
     if not attempt.review_reason:
         return
     is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
-    if is_of_other_amount and not refunds.is_payment_undecided(attempt.payment_id):
+    if is_of_other_amount and not refunds.has_unresolved_amount_mismatch(attempt.payment_id):
         close_payment_under_review(attempt=attempt, actor=actor, now=now)
     is_gone = attempt.amount - refunds.attempt_refunded_or_lost_amount(attempt.pk) < attempt.min_refund_amount
     if is_gone and attempt.review_closed_at is None:
-        close_attempt_review(order=order, attempt=attempt, note="all of it is refunded or lost", actor=SYSTEM, now=now)
+        close_locked_review(order=order, attempt=attempt, note="all of it is refunded or lost", actor=SYSTEM, now=now)
 
 
 def close_payment_under_review(*, attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
     """
     Close the live payment of money that came in another amount and does not count for the order.
 
-    So the buyer can start another: the gateway's order takes none any more. The caller has locked order and attempt,
+    So the buyer can start another: the gateway's order takes no more payments. The caller has locked order and attempt,
     and notifies the order.
     """
     if attempt.review_reason != ReviewReason.AMOUNT_MISMATCH:
@@ -57,10 +57,10 @@ def close_payment_under_review(*, attempt: PaymentAttempt, actor: Actor, now: da
     payment = locks.lock_payment(attempt.payment_id)
     if payment.status not in LIVE:
         return
-    cancel_unpaid(payment, actor=actor, reason="its money is refunded or was lost", now=now)
+    cancel_locked_payment(payment, actor=actor, reason="its money is refunded or was lost", now=now)
 
 
-def close_attempt_review(
+def close_locked_review(
     *, order: "Order", attempt: PaymentAttempt, note: str, actor: Actor, now: datetime
 ) -> PaymentAttempt:
     """Close an open review. The caller has locked order and attempt, and notifies the order."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from apps.core.events import SYSTEM
 from apps.payments.facts import GatewaySettlement, SettlementRow
-from apps.payments.gateways import GatewayRejected, get_adapter
+from apps.payments.gateways import GatewayRejected, load_adapter
 from apps.payments.selectors import webhooks
 from apps.payments.services.attempts import (
     PaymentFactsConflict,
@@ -18,9 +18,17 @@ from apps.payments.services.attempts import (
     apply_gateway_payment,
     report_contradiction,
 )
-from apps.payments.services.disputes.gateway_updates import UnknownGatewayDispute, apply_gateway_dispute
-from apps.payments.services.gateway_access import get_gateway
-from apps.payments.services.refunds.gateway_updates import UnknownGatewayRefund, apply_gateway_refund
+from apps.payments.services.disputes.gateway_updates import (
+    DisputeFactsConflict,
+    UnknownGatewayDispute,
+    apply_gateway_dispute,
+)
+from apps.payments.services.gateway_access import get_monitored_gateway
+from apps.payments.services.refunds.gateway_updates import (
+    RefundFactsConflict,
+    UnknownGatewayRefund,
+    apply_gateway_refund,
+)
 from apps.payments.states import Source
 
 
@@ -33,7 +41,7 @@ def fetch_settlement_report(*, gateway: str, day: date, skip: int) -> Sequence[S
     :raises GatewayFailure: if the gateway does not return it
     :raises UnreadableFacts: if a line cannot be parsed
     """
-    return get_gateway(gateway).list_settlement_rows(day=day, skip=skip)
+    return get_monitored_gateway(gateway).list_settlement_rows(day=day, skip=skip)
 
 
 def fetch_settlement(*, gateway: str, gateway_settlement_id: str) -> GatewaySettlement:
@@ -43,7 +51,7 @@ def fetch_settlement(*, gateway: str, gateway_settlement_id: str) -> GatewaySett
     :raises GatewayFailure: if the gateway does not return it
     :raises UnreadableFacts: if it cannot be parsed
     """
-    return get_gateway(gateway).get_settlement(gateway_settlement_id=gateway_settlement_id)
+    return get_monitored_gateway(gateway).get_settlement(gateway_settlement_id=gateway_settlement_id)
 
 
 def read_report_line(
@@ -62,21 +70,21 @@ def read_report_line(
 
     :raises UnreadableFacts: if it cannot be parsed
     """
-    adapter = get_adapter(gateway)
+    adapter = load_adapter(gateway)
     return adapter.read_report_line(line, amount_from=amount_from, time_from=time_from, is_fee_net=is_fee_net)
 
 
-def find_settlement_day(webhook_id: UUID) -> tuple[str, date | None]:
+def read_settlement_webhook(webhook_id: UUID) -> tuple[str, date | None]:
     """
     Return the gateway of a webhook, and the day (in India) of the settlement that it reports, if it reports one.
 
     :raises WebhookNotFound: if there is none
     """
     webhook = webhooks.get_webhook(webhook_id)
-    return webhook.gateway, get_adapter(webhook.gateway).find_settlement_day(bytes(webhook.body))
+    return webhook.gateway, load_adapter(webhook.gateway).find_settlement_day(bytes(webhook.body))
 
 
-def recover_payment(*, gateway: str, gateway_payment_id: str, now: datetime) -> bool:
+def fetch_and_apply_payment(*, gateway: str, gateway_payment_id: str, now: datetime) -> bool:
     """
     Fetch and apply a settled payment that we do not know as captured, and return whether it is ours.
 
@@ -85,7 +93,7 @@ def recover_payment(*, gateway: str, gateway_payment_id: str, now: datetime) -> 
     :raises GatewayFailure: if the gateway did not answer
     """
     try:
-        facts = get_gateway(gateway).get_payment(gateway_payment_id=gateway_payment_id)
+        facts = get_monitored_gateway(gateway).get_payment(gateway_payment_id=gateway_payment_id)
         apply_gateway_payment(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
     except (GatewayRejected, UnknownGatewayPayment):
         return False
@@ -95,29 +103,29 @@ def recover_payment(*, gateway: str, gateway_payment_id: str, now: datetime) -> 
     return True
 
 
-def recover_refund(*, gateway: str, gateway_refund_id: str, now: datetime) -> bool:
+def fetch_and_apply_refund(*, gateway: str, gateway_refund_id: str, now: datetime) -> bool:
     """
     Fetch and apply a settled refund that we do not know, and return whether it is ours.
 
     :raises GatewayFailure: if the gateway did not answer
     """
     try:
-        facts = get_gateway(gateway).get_refund(gateway_refund_id=gateway_refund_id)
+        facts = get_monitored_gateway(gateway).get_refund(gateway_refund_id=gateway_refund_id)
         apply_gateway_refund(facts=facts, actor=SYSTEM, now=now)
-    except (GatewayRejected, UnknownGatewayRefund):
+    except (GatewayRejected, UnknownGatewayRefund, RefundFactsConflict):
         return False
     return True
 
 
-def recover_dispute(*, gateway: str, gateway_dispute_id: str, now: datetime) -> bool:
+def fetch_and_apply_dispute(*, gateway: str, gateway_dispute_id: str, now: datetime) -> bool:
     """
     Fetch and apply a dispute that a settlement names and we do not know, and return whether it is ours.
 
     :raises GatewayFailure: if the gateway did not answer
     """
     try:
-        facts = get_gateway(gateway).get_dispute(gateway_dispute_id=gateway_dispute_id)
+        facts = get_monitored_gateway(gateway).get_dispute(gateway_dispute_id=gateway_dispute_id)
         apply_gateway_dispute(facts=facts, source=Source.POLL, actor=SYSTEM, now=now)
-    except (GatewayRejected, UnknownGatewayDispute):
+    except (GatewayRejected, UnknownGatewayDispute, DisputeFactsConflict):
         return False
     return True

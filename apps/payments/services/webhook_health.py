@@ -15,7 +15,7 @@ WEBHOOKS_MISSING = "webhooks_missing"
 _LOOKBACK = timedelta(hours=1)
 
 
-def check_missing_webhooks(*, now: datetime, gateway: str = "razorpay") -> int:
+def report_missing_webhooks(*, now: datetime, gateway: str = "razorpay") -> int:
     """
     Report an incident if polling found what no webhook has reported after PAYMENT_WEBHOOK_GRACE_MINUTES, and return how much.
 

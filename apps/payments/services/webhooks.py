@@ -26,7 +26,7 @@ from apps.payments.facts import (
     UnreadableFacts,
     WebhookEnvelope,
 )
-from apps.payments.gateways import Gateway, get_adapter
+from apps.payments.gateways import Gateway, load_adapter
 from apps.payments.models import Webhook
 from apps.payments.selectors import payments, webhooks
 from apps.payments.services.attempts import (
@@ -82,7 +82,7 @@ def receive_webhook(*, raw: bytes, signature: str, event_id: str, now: datetime,
 
     :raises InvalidWebhookSignature: if it is signed with none of the secrets in force; then nothing is stored
     """
-    adapter = get_adapter(gateway)
+    adapter = load_adapter(gateway)
     if not signature or not adapter.is_webhook_signed(raw=raw, signature=signature):
         log_security_event("webhook_signature_invalid", gateway=gateway, bytes=len(raw), has_signature=bool(signature))
         raise InvalidWebhookSignature
@@ -176,7 +176,7 @@ def _open_failure_exception(webhook: Webhook, *, attempts: int, error: Exception
 
 
 def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
-    gateway, raw = get_adapter(webhook.gateway), bytes(webhook.body)
+    gateway, raw = load_adapter(webhook.gateway), bytes(webhook.body)
     envelope = gateway.read_envelope(raw)
     try:
         event_type, facts = gateway.read_webhook(raw)
@@ -185,7 +185,7 @@ def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
         why = messages.webhook_unreadable(envelope.event_type, str(failure))
         _open_exception(webhook, envelope, ExceptionReason.UNREADABLE_FACTS, why, now=now)
         return WebhookOutcome.IGNORED, f"it cannot be read: {failure}"
-    if not isinstance(facts, GatewayPayment) and not gateway.is_our_account(envelope.account_id):
+    if not isinstance(facts, GatewayPayment) and not gateway.may_be_our_account(envelope.account_id):
         # A payment's facts name its account themselves: money captured for our order is shown with that order.
         why = messages.webhook_of_another_account(envelope.event_type, envelope.account_id)
         _open_exception(webhook, envelope, ExceptionReason.ACCOUNT_MISMATCH, why, now=now)

@@ -31,7 +31,7 @@ class _LinkViewSet(ListModelMixin, ApiViewSet):
     @idempotent(required=True)
     def create(self, request: Request) -> Response:
         order_id = self.read_body()["order_id"]
-        payment = payment_services.start_link(
+        payment = payment_services.start_link_payment(
             order_id=order_id, channel=self.channel, actor=get_actor(request), now=clock.now()
         )
         return accepted(self.get_serializer(payment).data, location=f"/api/v1/payments/{payment.public_id}")

@@ -46,6 +46,7 @@ class RefundViewSet(ListModelMixin, ApiViewSet):
         "reject": RefundReasonRequest,
         "retry": EmptyRequest,
         "cancel": RefundReasonRequest,
+        "hold_for_transfer": EmptyRequest,
         "confirm_transfer": ConfirmTransferRequest,
     }
     filterset_class = RefundFilterSet
@@ -105,16 +106,24 @@ class RefundViewSet(ListModelMixin, ApiViewSet):
             approvals.cancel_refund(refund_id=refund.pk, reason=reason, actor=get_actor(request), now=clock.now())
         )
 
+    @action(detail=True, methods=["post"], url_path="hold-for-transfer")
+    @idempotent(required=True)
+    def hold_for_transfer(self, request: Request, refund_id: str) -> Response:
+        self.read_body()
+        refund = selectors.get_refund(public_pk(Refund, refund_id))
+        return self._shown(
+            bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=get_actor(request), now=clock.now())
+        )
+
     @action(detail=True, methods=["post"], url_path="confirm-transfer")
     @idempotent(required=True)
     def confirm_transfer(self, request: Request, refund_id: str) -> Response:
-        reference = self.read_body().get("reference")
+        reference = self.read_body()["reference"]
         refund = selectors.get_refund(public_pk(Refund, refund_id))
-        actor, now = get_actor(request), clock.now()
-        if reference is None:
-            return self._shown(bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=actor, now=now))
         return self._shown(
-            bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference=reference, actor=actor, now=now)
+            bank_transfers.confirm_refund_transfer(
+                refund_id=refund.pk, reference=reference, actor=get_actor(request), now=clock.now()
+            )
         )
 
     def _shown(self, refund: Refund) -> Response:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from apps.core.events import SYSTEM, change, changed_values, gateway_actor, stored_fields
+from apps.core.events import SYSTEM, change, changed_values, current_values, gateway_actor
 from apps.core.models import subject_type_of
 from apps.core.money import rupees
 from apps.ledger import locks as ledger_locks
@@ -79,7 +79,7 @@ def book_settlement(
         events.SETTLEMENT_IMPORTED if is_new else events.SETTLEMENT_UPDATED,
         _sums(settlement, added, utr=utr, part=part),
         actor=gateway_actor(settlement.gateway),
-        event_values=stored_fields(settlement) if is_new else None,
+        event_values=current_values(settlement) if is_new else None,
         now=now,
     )
     _post_part(settlement, added)
@@ -204,7 +204,7 @@ def record_transfer_amount(*, settlement_id: UUID, facts: GatewaySettlement, now
         change(found, events.SETTLEMENT_UPDATED, changed, actor=gateway_actor(found.gateway), now=now)
 
 
-def check_settlements(*, settlement_ids: Iterable[UUID], now: datetime) -> int:
+def open_sum_mismatch_exceptions(*, settlement_ids: Iterable[UUID], now: datetime) -> int:
     """
     Hold the transfer of each settlement against its lines, and return how many exceptions that opened.
 
@@ -228,7 +228,7 @@ def _check_sum(settlement_id: UUID, *, must_be_whole: bool, now: datetime) -> in
     if difference == 0:
         return 0
 
-    stale = selectors.find_open_sum_mismatch(settlement.pk)
+    stale = selectors.find_open_sum_mismatch_id(settlement.pk)
     if stale is not None:
         ledger.close_exception(
             ledger_locks.lock_exception(stale), resolution=Resolution.ARRIVED, note="lines came", actor=SYSTEM, now=now

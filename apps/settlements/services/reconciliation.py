@@ -16,7 +16,11 @@ from apps.payments import services as payment_services
 from apps.payments.services import GatewayFailure
 from apps.settlements import selectors
 from apps.settlements.services.import_claims import ImportInProgress
-from apps.settlements.services.matching import check_settlements, open_missing_line_exceptions, record_transfer_amount
+from apps.settlements.services.matching import (
+    open_missing_line_exceptions,
+    open_sum_mismatch_exceptions,
+    record_transfer_amount,
+)
 from apps.settlements.services.receivables import open_overdue_receivable_exceptions
 from apps.settlements.services.report_imports import import_settlements, request_settlement_import
 
@@ -179,5 +183,5 @@ def _sync_settlement(settlement_id: UUID, *, now: datetime) -> bool:
     except GatewayFailure:
         return False
     record_transfer_amount(settlement_id=settlement.pk, facts=facts, now=now)
-    check_settlements(settlement_ids=[settlement.pk], now=now)
+    open_sum_mismatch_exceptions(settlement_ids=[settlement.pk], now=now)
     return True

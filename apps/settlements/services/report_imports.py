@@ -22,7 +22,7 @@ from apps.payments.services import GatewayFailure
 from apps.settlements import events, locks, selectors
 from apps.settlements.models import SettlementImport
 from apps.settlements.services.import_claims import ImportClaim
-from apps.settlements.services.matching import book_settlement, check_settlements, record_transfer_amount
+from apps.settlements.services.matching import book_settlement, open_sum_mismatch_exceptions, record_transfer_amount
 from apps.settlements.services.report_rows import OnProgress, stage_day, stage_file
 from apps.settlements.sql import report_lines as sql
 from apps.settlements.states import ImportStatus, ReportSource
@@ -96,13 +96,13 @@ def _insert_or_find(fresh: SettlementImport, *, actor: Actor, now: datetime) -> 
 
 def request_reported_settlement(*, webhook_id: UUID, now: datetime) -> None:
     """Request the import of the day of the settlement that a webhook reports, if it reports one."""
-    gateway, day = payments.find_settlement_day(webhook_id)
+    gateway, day = payments.read_settlement_webhook(webhook_id)
     if day is not None:
         day = min(day, clock.ist_date(now))
         request_settlement_import(day=day, actor=gateway_actor(gateway), now=now, gateway=gateway)
 
 
-def import_recent_settlements(*, now: datetime, gateway: str = "razorpay") -> None:
+def request_recent_imports(*, now: datetime, gateway: str = "razorpay") -> None:
     """Request the import of yesterday's and today's reports, in case a webhook about a settlement was lost."""
     today = clock.ist_date(now)
     for day in (today - timedelta(days=1), today):
@@ -158,7 +158,7 @@ def import_settlements(*, import_id: UUID, now: datetime, on_progress: OnProgres
     return _import(selectors.get_settlement_import(import_id), stream=None, now=now, on_progress=on_progress)
 
 
-def import_requested_settlements(*, import_id: UUID, now: datetime) -> None:
+def run_import_if_waiting(*, import_id: UUID, now: datetime) -> None:
     """Import a day's report if it awaits a worker; a file is imported by its caller instead. Calls the gateway."""
     report = selectors.get_settlement_import(import_id)
     if report.source == ReportSource.API and report.status == ImportStatus.WAITING:
@@ -233,11 +233,11 @@ def _list_unknown_entities(report: SettlementImport) -> list[tuple[str, str]]:
 def _recover(kind: str, gateway_id: str, *, gateway: str, now: datetime) -> None:
     """Fetch what a report names and we do not know. Calls the gateway."""
     if kind == "payment":
-        payments.recover_payment(gateway=gateway, gateway_payment_id=gateway_id, now=now)
+        payments.fetch_and_apply_payment(gateway=gateway, gateway_payment_id=gateway_id, now=now)
     elif kind == "refund":
-        payments.recover_refund(gateway=gateway, gateway_refund_id=gateway_id, now=now)
+        payments.fetch_and_apply_refund(gateway=gateway, gateway_refund_id=gateway_id, now=now)
     else:
-        payments.recover_dispute(gateway=gateway, gateway_dispute_id=gateway_id, now=now)
+        payments.fetch_and_apply_dispute(gateway=gateway, gateway_dispute_id=gateway_id, now=now)
 
 
 def _book(*, claim: ImportClaim, now: datetime, on_progress: OnProgress) -> None:
@@ -260,7 +260,7 @@ def _book(*, claim: ImportClaim, now: datetime, on_progress: OnProgress) -> None
         report.exceptions_opened += opened
         claim.extend()
         on_progress("booked", report.lines_added)
-    report.exceptions_opened += check_settlements(settlement_ids=booked, now=now)
+    report.exceptions_opened += open_sum_mismatch_exceptions(settlement_ids=booked, now=now)
 
 
 def _fetch_transfer_amount(gateway: str, gateway_settlement_id: str) -> GatewaySettlement | None:

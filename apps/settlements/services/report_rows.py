@@ -14,7 +14,7 @@ from apps.settlements import selectors
 from apps.settlements.gateways import razorpay_report_files as report_files
 from apps.settlements.gateways.report_formats import TRANSFERS
 from apps.settlements.services.import_claims import ImportClaim
-from apps.settlements.services.matching import check_settlements, record_transfer_amount
+from apps.settlements.services.matching import open_sum_mismatch_exceptions, record_transfer_amount
 from apps.settlements.services.report_formats import recognise_report
 from apps.settlements.sql import report_lines as sql
 
@@ -80,4 +80,4 @@ def _record_transfers(
     claim.extend(rows_read=report.rows_read)
     if without_lines:
         log.warning("settlement_lines_missing", count=len(without_lines), settlements=without_lines[:20])
-    report.exceptions_opened += check_settlements(settlement_ids=named, now=now)
+    report.exceptions_opened += open_sum_mismatch_exceptions(settlement_ids=named, now=now)

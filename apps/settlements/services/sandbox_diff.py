@@ -47,10 +47,10 @@ def compare_with_sandbox() -> list[Difference]:
     check_sandbox_configured()
     truth = read_sandbox_books(settings.SANDBOX_URL)
     pairs: Iterable[tuple[str, Mapping[str, str], Mapping[str, str]]] = (
-        ("payment", payments.payments_by_gateway_id(), truth.payments),
+        ("payment", payments.describe_payments_by_gateway_id(), truth.payments),
         ("fee", payments.fees_by_gateway_id(), truth.fees),
-        ("refund", payments.refunds_by_gateway_id(), truth.refunds),
-        ("dispute", payments.disputes_by_gateway_id(), truth.disputes),
+        ("refund", payments.describe_refunds_by_gateway_id(), truth.refunds),
+        ("dispute", payments.describe_disputes_by_gateway_id(), truth.disputes),
         ("settlement", selectors.settlements_by_gateway_id(), truth.settlements),
     )
     return [one for kind, ours, theirs in pairs for one in _differences(kind, ours, theirs)]

@@ -103,7 +103,7 @@ class Postgres(BaseModel):
     DB_LOCK_TIMEOUT_MS: Annotated[int, values.whole_number(1, 3_600_000)] = variable(
         "the longest wait for a lock", "5000"
     )
-    DB_IDLE_TIMEOUT_MS: Annotated[int, values.whole_number(1, 3_600_000)] = variable(
+    DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: Annotated[int, values.whole_number(1, 3_600_000)] = variable(
         "the longest pause inside a transaction", "15000"
     )
 
@@ -238,7 +238,7 @@ class Money(BaseModel):
     ERASURE_HOLD_DAYS: Annotated[int, values.whole_number(0, 3650)] = variable(
         "days after its confirmation during which an order keeps its customer from being erased", "30"
     )
-    ACCEPT_CUSTOMER_FEE: values.Bool = variable(
+    ACCEPT_PAYER_FEE: values.Bool = variable(
         "whether a payment above the order's total is accepted if the difference is exactly the gateway's fee, which the payer bore",
         "true",
     )
@@ -248,7 +248,7 @@ class Money(BaseModel):
     DISPUTE_REMINDER_HOURS: Annotated[list[int], values.whole_numbers(1, 720)] = variable(
         "hours before the deadline of a dispute at which finance is warned", "72,24"
     )
-    SHIPPING_FLAT_PAISE: Annotated[int, values.whole_number(0, 10_000_000, of="paise")] = variable(
+    SHIPPING_FLAT_RATE_PAISE: Annotated[int, values.whole_number(0, 10_000_000, of="paise")] = variable(
         "paise: what the buyer pays for shipping, with or without tax as the prices are", "0", example="4900"
     )
 

@@ -143,7 +143,7 @@ def secret(least: int, *, different: int) -> BeforeValidator:
 
 
 def optional_secret(least: int, *, different: int) -> BeforeValidator:
-    """Return the check of a secret that need not be set."""
+    """Return the check of an optional secret."""
 
     def check(text: Any) -> Any:
         if text:

@@ -95,7 +95,7 @@ class Command(OperatorCommand):
     def _statement(self, code: str, last: int | None, *, as_json: bool) -> None:
         from apps.ledger import selectors as ledger
 
-        opening, entries = ledger.list_statement(code, last=last)
+        opening, entries = ledger.get_account_statement(code, last=last)
         rows = cast("Generator[Any, None, None]", entries.iterator(chunk_size=_AT_A_TIME))
         with closing(rows):
             if as_json:

@@ -217,7 +217,7 @@ class Razorpay(RazorpayLinks):
         """Return the subject of a webhook, as far as it can be read."""
         return envelope_from(raw)
 
-    def is_our_account(self, account_id: str) -> bool:
+    def may_be_our_account(self, account_id: str) -> bool:
         """Test a webhook's `account_id` against RAZORPAY_ACCOUNT_ID; if either is empty, the account passes as ours."""
         ours = settings.RAZORPAY_ACCOUNT_ID.removeprefix("acc_")
         return not (ours and account_id) or account_id.removeprefix("acc_") == ours

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import structlog
 from django.db import transaction
 
-from apps.core.errors import NotFound
-from apps.core.events import Actor, change, changes_since, create, event_payload, stored_fields
+from apps.core.errors import Conflict, NotFound
+from apps.core.events import Actor, change, changes_since, create, current_values, event_payload
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
 from apps.orders.locks import lock_order
@@ -59,7 +59,7 @@ class UnknownGatewayDispute(NotFound):
     message = "The gateway's dispute {0} is about no captured payment in Bahi."
 
 
-class DisputeFactsConflict(UnknownGatewayDispute):
+class DisputeFactsConflict(Conflict):
     """
     The gateway's report about a dispute contradicts Bahi's records, so it is not posted.
 
@@ -136,7 +136,7 @@ def _store(
     """Store the facts of a dispute that is new or undecided, post what they move, and bring order and review in line."""
     is_new = dispute is None
     dispute = dispute or _new_dispute(attempt, facts, now=now)
-    before = stored_fields(dispute)
+    before = current_values(dispute)
     _apply_facts(dispute, facts, is_booked=is_booked, now=now)
 
     if _record(order, dispute, changes_since(dispute, before), is_new=is_new, actor=actor, now=now):

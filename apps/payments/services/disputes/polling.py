@@ -20,7 +20,7 @@ from apps.payments.services.disputes.gateway_updates import (
     apply_gateway_dispute,
 )
 from apps.payments.services.disputes.responses import RESUBMIT_INTERVAL
-from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.gateway_access import get_monitored_gateway
 from apps.payments.states import DisputeStatus, Source
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 def poll_new_disputes(*, now: datetime, gateway: str = "razorpay") -> int:
     """Ask a gateway for its latest disputes, apply those that no webhook reported, and return how many were new."""
     try:
-        listed = get_gateway(gateway).list_disputes()
+        listed = get_monitored_gateway(gateway).list_disputes()
     except GatewayFailure as failure:
         # It says nothing about any dispute; the next round polls again.
         log.warning("gateway_call_failed", call="list_disputes", failure=str(failure)[:200])
@@ -52,7 +52,7 @@ def poll_new_disputes(*, now: datetime, gateway: str = "razorpay") -> int:
 def poll_open_disputes(*, now: datetime, limit: int = 100) -> int:
     """Poll the undecided disputes that are due, for one round, and return how many were polled. Calls the gateway."""
     return poll_due(
-        selectors.list_due_disputes(now=now, limit=limit),
+        selectors.list_due_dispute_ids(now=now, limit=limit),
         lambda dispute_id, _: _poll_or_defer(dispute_id, now=now),
         defer=lambda dispute_id: _defer(dispute_id, until=now + RESUBMIT_INTERVAL),
         log_event="dispute_poll_failed",
@@ -91,7 +91,7 @@ def sync_dispute(*, dispute_id: UUID, now: datetime) -> bool:
 
 def _poll(dispute: Dispute, *, now: datetime) -> None:
     actor = gateway_actor(dispute.attempt.gateway)
-    facts = get_gateway(dispute.attempt.gateway).get_dispute(gateway_dispute_id=dispute.gateway_dispute_id)
+    facts = get_monitored_gateway(dispute.attempt.gateway).get_dispute(gateway_dispute_id=dispute.gateway_dispute_id)
     dispute = apply_gateway_dispute(facts=facts, source=Source.POLL, actor=actor, now=now)
     is_unsent = dispute.gateway_call in OPEN_CALLS
     if dispute.status == DisputeStatus.OPEN and dispute.response and is_unsent:

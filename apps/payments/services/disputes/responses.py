@@ -19,7 +19,7 @@ from apps.payments.models import Dispute
 from apps.payments.selectors import disputes as selectors
 from apps.payments.services.decision_rights import check_decision
 from apps.payments.services.disputes.gateway_updates import DisputeFactsConflict, apply_gateway_dispute
-from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.gateway_access import get_monitored_gateway
 from apps.payments.states import DisputeResponseKind, DisputeStatus, MoneyOperation, Source
 
 log = structlog.get_logger(__name__)
@@ -120,7 +120,7 @@ def submit_dispute_response(*, dispute_id: UUID, evidence_files: Sequence[Eviden
     unsent = Dispute.objects.filter(pk=dispute.pk, gateway_call__in=OPEN_CALLS)
     if not unsent.claim(now=now, gateway_call=GatewayCall.UNKNOWN):
         return
-    gateway = get_gateway(dispute.attempt.gateway)
+    gateway = get_monitored_gateway(dispute.attempt.gateway)
     try:
         if dispute.response == DisputeResponseKind.ACCEPTED:
             facts = gateway.accept_dispute(gateway_dispute_id=dispute.gateway_dispute_id)

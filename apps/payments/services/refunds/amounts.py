@@ -36,7 +36,7 @@ class RefundExceedsPayment(Conflict):
 
 
 class RefundNoLongerAvailable(RefundExceedsPayment):
-    """Since the refund was requested, other refunds took some of its money. Withdraw it and request what is left."""
+    """Since the refund was requested, other refunds took some of its money. Cancel it and request what is left."""
 
     message = "Only {1} of order {0} can still be refunded; this refund is of {2}."
     code = RefundExceedsPayment.code
@@ -164,9 +164,9 @@ def split_over_attempts(
     :raises RefundLeavesRemainder: if it would leave less of an attempt than can ever be refunded
     :raises LinesSpanPayments: if it is for returned lines, and no attempt covers them by itself
     """
-    left = [refunds.refundable_amount(attempt) for attempt in attempts]
+    left = [refunds.attempt_refundable_amount(attempt) for attempt in attempts]
     check_amount(order, amount, left=sum(left))
-    smallest = check_minimum(attempts, amount)
+    smallest = minimum_refund_amount(attempts, amount)
     if is_by_lines:
         # The units of a line belong to one refund, or its credit note could not say what came back.
         fitting = [(attempt, rest) for attempt, rest in zip(attempts, left, strict=True) if rest >= amount]
@@ -198,11 +198,11 @@ def check_amount(order: "Order", amount: int, *, left: int) -> None:
         raise RefundTooSmall(param="amount")
 
 
-def check_minimum(attempts: Sequence[PaymentAttempt], amount: int) -> int:
+def minimum_refund_amount(attempts: Sequence[PaymentAttempt], amount: int) -> int:
     """
-    Make sure that an amount (paise) is no less than one unit of the currency that a payer was charged in; return the least amount.
+    Return the least amount (paise) that can be refunded: one unit of the currency that the payer was charged in.
 
-    :raises RefundBelowCurrencyUnit: if it is less, which no gateway could refund
+    :raises RefundBelowCurrencyUnit: if `amount` is less, which no gateway could refund
     """
     least = {attempt: attempt.min_refund_amount for attempt in attempts}
     if not least:
@@ -222,12 +222,12 @@ def check_refundable(order: "Order", attempt: PaymentAttempt, amount: int) -> No
     :raises RefundBelowCurrencyUnit: if it is less than one unit of its payer's own currency
     :raises RefundLeavesRemainder: if less would be left than can ever be refunded
     """
-    left = refunds.refundable_amount(attempt)
+    left = refunds.attempt_refundable_amount(attempt)
     if amount > left and disputes.sum_disputed_of_attempt(attempt.pk):
         raise PaymentDisputed(order.number)
     if amount > left:
         raise RefundNoLongerAvailable(order.number, rupees(left), rupees(amount))
-    smallest = check_minimum([attempt], amount)
+    smallest = minimum_refund_amount([attempt], amount)
     if not rules.refund_parts(amount, [left], smallest=smallest):
         raise _remainder(order, amount, [left], smallest=smallest)
 
@@ -263,7 +263,7 @@ def allocate_to_lines(
     Nothing if the money belongs to no sale: it came twice, late or in another amount, or the order is not confirmed.
     `excluding` names the refund itself if it has taken something before.
     """
-    if not refunds.is_payment_for_sale(order, attempt, at=now):
+    if not refunds.has_paid_confirmed_order(order, attempt, at=now):
         return {}
     values: Mapping[UUID, int] = {line.order_line_id: line.amount for line in lines}
     taken = rules.line_amounts(
@@ -284,7 +284,7 @@ def preview_line_amounts(
     left, beyond = refunds.list_refundable_lines(order.pk), refunds.sum_refunded_outside_lines(order.pk)
     taken: dict[UUID, int] = {}
     for attempt, part in parts:
-        if not refunds.is_payment_for_sale(order, attempt, at=now):
+        if not refunds.has_paid_confirmed_order(order, attempt, at=now):
             continue
         round_off = rules.round_off_left(order.round_off_amount, beyond)
         amounts = rules.line_amounts(left, part, values=values, round_off=round_off)
@@ -295,7 +295,7 @@ def preview_line_amounts(
 
 
 def reallocate_lines(order: "Order", refund: Refund, *, now: datetime) -> None:
-    """Take of the lines of a locked order again for a refund that had released them, as far as anything is left of them. Saves nothing."""
+    """Compute again the `line_amounts` of a refund that had released them, from what its order's lines have left. Saves nothing."""
     attempt, lines = refund.attempt, list(refund.lines.order_by("pk"))
     refund.line_amounts = allocate_to_lines(order, attempt, refund.amount, lines=lines, excluding=refund.pk, now=now)
 

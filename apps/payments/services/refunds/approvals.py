@@ -21,7 +21,7 @@ from apps.payments.services.refunds.amounts import (
 )
 from apps.payments.services.refunds.requests import (
     REFUND_DUE,
-    REVERSAL,
+    REFUND_REVERSAL,
     post_refund_due,
 )
 from apps.payments.services.review_status import sync_review_status
@@ -38,9 +38,9 @@ class RefundNotAwaitingApproval(Conflict):
 
 
 class RefundNotCancellable(Conflict):
-    """The refund was submitted or has ended, and cannot be withdrawn. Read the refund."""
+    """The refund was submitted or has ended, and cannot be cancelled. Read the refund."""
 
-    message = "Refund {0} is {1} and can no longer be withdrawn."
+    message = "Refund {0} is {1} and can no longer be cancelled."
 
 
 @transaction.atomic
@@ -117,7 +117,7 @@ def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datet
     return cancel_locked_refund(order, refund, actor=actor, reason=reason, now=now)
 
 
-def supersede_pending_refunds(*, order: "Order", actor: Actor, now: datetime) -> None:
+def supersede_refunds_awaiting_approval(*, order: "Order", actor: Actor, now: datetime) -> None:
     """
     Cancel the refunds of an order that await approval, because one refund of all of its money replaces them.
 
@@ -146,15 +146,15 @@ def cancel_locked_refund(
     event.
     """
     if refund.status in (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.AWAITING_TRANSFER):
-        post_refund_due(order, refund, kind=REVERSAL, now=now)
+        post_refund_due(order, refund, kind=REFUND_REVERSAL, now=now)
     cancelled: dict[str, Any] = {
         "status": states.transition_refund(RefundStatus(refund.status), to=RefundStatus.CANCELLED),
         "next_check_at": None,
     }
-    event_reason = orders.text_for_event(order, reason, actor=actor)
+    event_reason = orders.text_to_record(order, reason, actor=actor)
     if reason and not event_reason:
         note = f"{refund.note}; {reason}" if refund.note else reason
-        cancelled["note"] = orders.text_for_row(order, note)[:200]
+        cancelled["note"] = orders.text_to_store(order, note)[:200]
     change(refund, event_type, cancelled, root=order.pk, actor=actor, event_reason=event_reason, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
 

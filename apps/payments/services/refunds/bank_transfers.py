@@ -24,7 +24,7 @@ from apps.payments.services.refunds.amounts import (
     refund_line_inputs,
     value_lines,
 )
-from apps.payments.services.refunds.requests import REFUND_REINSTATED, check_failed, post_refund_due
+from apps.payments.services.refunds.requests import REFUND_REINSTATED, check_retryable, post_refund_due
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.states import MoneyOperation, RefundStatus
 
@@ -130,7 +130,7 @@ def _check_transferable(order: "Order", refund: Refund, *, operation: MoneyOpera
 
 def _check_money_is_left(order: "Order", attempt: PaymentAttempt, refund: Refund) -> None:
     """Check that no retry has replaced a failed refund, and that its money and its units are still there."""
-    check_failed(refund)
+    check_retryable(refund)
     check_refundable(order, attempt, refund.amount)
     value_lines(order, refund_line_inputs(refund))
 

@@ -12,8 +12,8 @@ import structlog
 from django.db import transaction
 
 from apps.core import ids
-from apps.core.errors import NotFound
-from apps.core.events import SYSTEM, Actor, change, changes_since, create, event_payload, gateway_actor, stored_fields
+from apps.core.errors import Conflict, NotFound
+from apps.core.events import SYSTEM, Actor, change, changes_since, create, current_values, event_payload, gateway_actor
 from apps.core.external_calls import GatewayCall
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
@@ -42,7 +42,7 @@ from apps.payments.services.refunds.approvals import cancel_locked_refund
 from apps.payments.services.refunds.requests import (
     REFUND_DUE,
     REFUND_REINSTATED,
-    REVERSAL,
+    REFUND_REVERSAL,
     post_refund_due,
     request_remainder,
 )
@@ -76,7 +76,7 @@ class UnknownGatewayRefund(NotFound):
     message = "The gateway's refund {0} refunds no captured payment in Bahi."
 
 
-class RefundFactsConflict(UnknownGatewayRefund):
+class RefundFactsConflict(Conflict):
     """
     The gateway's report about a refund contradicts Bahi's records, so it is not posted.
 
@@ -146,8 +146,8 @@ def _apply(
     elif is_new or refund.version != version:
         _close_exception(facts, actor=actor, now=now)
     if uncovered is not None:
-        withdrawn, rest = uncovered
-        request_remainder(order=order, attempt=attempt, withdrawn=withdrawn, amount=rest, now=now)
+        cancelled, rest = uncovered
+        request_remainder(order=order, attempt=attempt, cancelled=cancelled, amount=rest, now=now)
     if is_new:
         _open_related_exceptions(facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
@@ -175,7 +175,7 @@ def _cancel_uncovered_refunds(
     promised = selectors.reserved_amount(attempt.pk, only=COMMITTED_REFUNDS)
     promised -= sum(other.amount for other in unsent if other.pk in same and (refund is None or other.pk != refund.pk))
     excess = promised + (0 if is_held else facts.amount) - attempt.amount
-    withdrawn = None
+    cancelled = None
     for other in unsent:
         if excess <= 0:
             break
@@ -184,10 +184,10 @@ def _cancel_uncovered_refunds(
         excess -= other.amount
         reason = f"{facts.id} was made at the gateway and used the money"
         # The buyer is notified of the one that was made.
-        withdrawn = cancel_locked_refund(
+        cancelled = cancel_locked_refund(
             order, other, actor=SYSTEM, reason=reason, event_type=events.REFUND_UPDATED, now=now
         )
-    return (withdrawn, max(0, -excess)) if withdrawn is not None else None
+    return (cancelled, max(0, -excess)) if cancelled is not None else None
 
 
 def _open_related_exceptions(
@@ -290,7 +290,7 @@ def _insert_dashboard_refund(order: "Order", attempt: PaymentAttempt, facts: Gat
         line_amounts=allocate_to_lines(order, attempt, facts.amount, lines=(), now=now),
         status=RefundStatus.PENDING,
         reason=RefundReason.OTHER,
-        note=orders.text_for_row(order, "made at the gateway"),
+        note=orders.text_to_store(order, "made at the gateway"),
         gateway_refund_id=facts.id,
         gateway_call=GatewayCall.SUCCEEDED,
         idempotency_key=str(ids.new()),
@@ -303,7 +303,7 @@ def _insert_dashboard_refund(order: "Order", attempt: PaymentAttempt, facts: Gat
 
 
 def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor, now: datetime) -> None:
-    before = stored_fields(refund)
+    before = current_values(refund)
     has_moved = rules.refund_advances(
         refund.status, facts.status, is_known_to_gateway=refund.gateway_refund_id is not None
     )
@@ -333,7 +333,7 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
     refund.status = states.transition_refund(was, to=to)
     refund.next_check_at = rules.next_refund_check(checks=0, now=now) if to in OPEN_REFUNDS else None
     if to == RefundStatus.FAILED:
-        post_refund_due(order, refund, kind=REVERSAL, now=now)
+        post_refund_due(order, refund, kind=REFUND_REVERSAL, now=now)
     if to == RefundStatus.PENDING and was == RefundStatus.FAILED:
         log.error("rejected_refund_found", refund=refund.number)
         post_refund_due(order, refund, kind=REFUND_REINSTATED, now=now)

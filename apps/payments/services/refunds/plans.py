@@ -12,9 +12,9 @@ from apps.core.errors import Invalid
 from apps.core.events import Actor
 from apps.payments.models import PaymentAttempt, RefundLine
 from apps.payments.selectors import refunds as selectors
-from apps.payments.services.decision_rights import assess_decision, is_staff
+from apps.payments.services.decision_rights import get_approval_requirement, is_staff_or_system
 from apps.payments.services.refunds.amounts import RefundLineInput, amount_of_lines, split_over_attempts, value_lines
-from apps.payments.states import Decision, MoneyOperation, ReviewReason
+from apps.payments.states import ApprovalRequirement, MoneyOperation, ReviewReason
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -38,7 +38,7 @@ class RefundPlan:
     amount: int
     parts: list[tuple[PaymentAttempt, int]]
     lines: list[RefundLine]
-    decision: Decision
+    decision: ApprovalRequirement
 
 
 def plan_refund_by_amount(
@@ -53,7 +53,9 @@ def plan_refund_by_amount(
     :raises RefundTooSmall, RefundLeavesRemainder: if no gateway can refund the amount, or what it leaves
     """
     parts = split_over_attempts(order, attempts, amount, is_by_lines=False)
-    decision = assess_decision(order=order, operation=MoneyOperation.REQUEST_REFUND, amount=amount, actor=actor)
+    decision = get_approval_requirement(
+        order=order, operation=MoneyOperation.REQUEST_REFUND, amount=amount, actor=actor
+    )
     return RefundPlan(amount=amount, parts=parts, lines=[], decision=decision)
 
 
@@ -76,13 +78,15 @@ def plan_refund_by_lines(
     :raises NothingToRefund, RefundExceedsPayment, PaymentDisputed: as `plan_refund_by_amount` does
     :raises RefundTooSmall, RefundLeavesRemainder: as `plan_refund_by_amount` does
     """
-    if amount is not None and not is_staff(actor):
+    if amount is not None and not is_staff_or_system(actor):
         raise AmountAndLinesConflict(param="lines")
     returned = value_lines(order, lines)
     if amount is None:
         amount = amount_of_lines(order, returned, left=_sum_refundable(attempts))
     parts = split_over_attempts(order, attempts, amount, is_by_lines=True)
-    decision = assess_decision(order=order, operation=MoneyOperation.REQUEST_REFUND, amount=amount, actor=actor)
+    decision = get_approval_requirement(
+        order=order, operation=MoneyOperation.REQUEST_REFUND, amount=amount, actor=actor
+    )
     return RefundPlan(amount=amount, parts=parts, lines=returned, decision=decision)
 
 
@@ -104,7 +108,7 @@ def plan_full_refund(
     """
     amount = _sum_refundable(attempts)
     parts = split_over_attempts(order, attempts, amount, is_by_lines=False)
-    decision = assess_decision(order=order, operation=operation, amount=amount, actor=actor)
+    decision = get_approval_requirement(order=order, operation=operation, amount=amount, actor=actor)
     return RefundPlan(amount=amount, parts=parts, lines=[], decision=decision)
 
 
@@ -114,4 +118,4 @@ def exclude_amount_mismatches(attempts: Sequence[PaymentAttempt]) -> list[Paymen
 
 
 def _sum_refundable(attempts: Sequence[PaymentAttempt]) -> int:
-    return sum(selectors.refundable_amount(attempt) for attempt in attempts)
+    return sum(selectors.attempt_refundable_amount(attempt) for attempt in attempts)

@@ -24,7 +24,7 @@ from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
 from apps.payments.selectors import refunds as selectors
-from apps.payments.services.decision_rights import assess_decision
+from apps.payments.services.decision_rights import get_approval_requirement
 from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, REFUNDS_PAYABLE
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import (
@@ -43,7 +43,7 @@ from apps.payments.services.refunds.plans import (
 )
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.states import (
-    Decision,
+    ApprovalRequirement,
     MoneyOperation,
     RefundReason,
     RefundSpeed,
@@ -58,7 +58,7 @@ log = structlog.get_logger(__name__)
 REFUND_DUE = "refund_due"
 #: Posting of a refund that had failed or was cancelled, and is paid after all.
 REFUND_REINSTATED = "refund_reinstated"
-REVERSAL = "refund_reversal"
+REFUND_REVERSAL = "refund_reversal"
 
 
 class RefundNotFailed(Conflict):
@@ -187,7 +187,7 @@ def create_refunds(
             reason=RefundReason(reason),
             note=note,
             speed=RefundSpeed(speed),
-            is_decided=plan.decision == Decision.ALONE,
+            is_approved=plan.decision == ApprovalRequirement.NOT_REQUIRED,
             actor=actor,
             now=now,
         )
@@ -202,7 +202,7 @@ def refund_attempt(
     attempt: PaymentAttempt,
     reason: RefundReason,
     note: str = "",
-    is_decided: bool = True,
+    is_approved: bool = True,
     actor: Actor,
     now: datetime,
 ) -> Refund | None:
@@ -212,11 +212,11 @@ def refund_attempt(
     By default no approval is needed, because the money was never due to the shop. The caller has locked order and
     attempt. Returns None if nothing is left, or less than the gateway's minimum refund.
     """
-    left = selectors.refundable_amount(attempt)
+    left = selectors.attempt_refundable_amount(attempt)
     if left < attempt.min_refund_amount:
         return None
     return _insert(
-        order, attempt, amount=left, lines=(), reason=reason, note=note, speed=RefundSpeed.NORMAL, is_decided=is_decided,
+        order, attempt, amount=left, lines=(), reason=reason, note=note, speed=RefundSpeed.NORMAL, is_approved=is_approved,
         actor=actor, now=now,
     )  # fmt: skip
 
@@ -239,11 +239,11 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
     failed = locks.lock_refund(refund_id)
 
-    check_failed(failed)
+    check_retryable(failed)
     attempt = attempts[failed.attempt_id]
     check_refundable(order, attempt, failed.amount)
     lines = value_lines(order, refund_line_inputs(failed))
-    decision = assess_decision(
+    decision = get_approval_requirement(
         order=order, operation=MoneyOperation.RETRY_REFUND, amount=failed.amount, actor=actor, refund=failed
     )
 
@@ -255,7 +255,7 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
         reason=RefundReason(failed.reason),
         note=failed.note,
         speed=RefundSpeed(failed.speed_requested),
-        is_decided=decision == Decision.ALONE,
+        is_approved=decision == ApprovalRequirement.NOT_REQUIRED,
         retry_of=failed,
         actor=actor,
         now=now,
@@ -263,7 +263,7 @@ def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
 
 
 def request_remainder(
-    *, order: "Order", attempt: PaymentAttempt, withdrawn: Refund, amount: int, now: datetime
+    *, order: "Order", attempt: PaymentAttempt, cancelled: Refund, amount: int, now: datetime
 ) -> Refund | None:
     """
     Request the rest (paise) of an approved refund that was cancelled, with the same requester and approver.
@@ -273,24 +273,24 @@ def request_remainder(
     """
     if amount < attempt.min_refund_amount:
         return None
-    kind, _, requester = withdrawn.requested_by.partition(":")
+    kind, _, requester = cancelled.requested_by.partition(":")
     return _insert(
         order,
         attempt,
         amount=amount,
-        lines=value_lines(order, refund_line_inputs(withdrawn)),
-        reason=RefundReason(withdrawn.reason),
-        note=withdrawn.note,
-        speed=RefundSpeed(withdrawn.speed_requested),
-        is_decided=True,
-        approved_by=withdrawn.approved_by,
-        approved_at=withdrawn.approved_at,
+        lines=value_lines(order, refund_line_inputs(cancelled)),
+        reason=RefundReason(cancelled.reason),
+        note=cancelled.note,
+        speed=RefundSpeed(cancelled.speed_requested),
+        is_approved=True,
+        approved_by=cancelled.approved_by,
+        approved_at=cancelled.approved_at,
         actor=Actor(kind=kind, id=requester),
         now=now,
     )
 
 
-def check_failed(refund: Refund) -> None:
+def check_retryable(refund: Refund) -> None:
     """
     Make sure that a refund has failed and that no retry has replaced it. The caller has locked its order.
 
@@ -313,7 +313,7 @@ def post_refund_due(order: "Order", refund: Refund, *, kind: str, now: datetime)
     The caller has locked the refund and changes its status. A second posting of a kind is numbered:
     `refund_reversal:2`.
     """
-    sign = -1 if kind == REVERSAL else 1
+    sign = -1 if kind == REFUND_REVERSAL else 1
     source_type = subject_type_of(refund)
     earlier = ledger.count_postings(source_type=source_type, source_id=refund.pk, kind=kind)
     post_to_ledger(
@@ -343,7 +343,7 @@ def _insert(
     reason: RefundReason,
     note: str,
     speed: RefundSpeed,
-    is_decided: bool,
+    is_approved: bool,
     retry_of: Refund | None = None,
     approved_by: str = "",
     approved_at: datetime | None = None,
@@ -360,23 +360,23 @@ def _insert(
         amount=amount,
         currency=attempt.currency,
         line_amounts=allocate_to_lines(order, attempt, amount, lines=lines, now=now),
-        status=RefundStatus.PENDING if is_decided else RefundStatus.REQUIRES_APPROVAL,
+        status=RefundStatus.PENDING if is_approved else RefundStatus.REQUIRES_APPROVAL,
         reason=reason,
-        note=orders.text_for_row(order, note)[:200],
+        note=orders.text_to_store(order, note)[:200],
         speed_requested=speed,
         idempotency_key=str(ids.new()),
         retry_of=retry_of,
         requested_by=str(actor),
         approved_by=approved_by,
         approved_at=approved_at,
-        next_check_at=rules.next_refund_check(checks=0, now=now) if is_decided else None,
+        next_check_at=rules.next_refund_check(checks=0, now=now) if is_approved else None,
     )
-    why = orders.text_for_event(order, note, actor=actor)
+    why = orders.text_to_record(order, note, actor=actor)
     create(refund, events.REFUND_REQUESTED, root=order.pk, actor=actor, event_reason=why, now=now)
     for line in lines:
         line.refund, line.created_at = refund, now
         line.save(force_insert=True)
-    if is_decided:
+    if is_approved:
         post_refund_due(order, refund, kind=REFUND_DUE, now=now)
         sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)

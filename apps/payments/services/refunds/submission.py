@@ -24,7 +24,7 @@ from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.gateways import Gateway, GatewayFailure, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
 from apps.payments.models import Refund
 from apps.payments.selectors import disputes, refunds
-from apps.payments.services.gateway_access import get_gateway
+from apps.payments.services.gateway_access import get_monitored_gateway
 from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.services.refunds.amounts import PaymentDisputed, RefundExceedsPayment, check_still_refundable
 from apps.payments.services.refunds.approvals import cancel_locked_refund
@@ -64,7 +64,7 @@ def submit_refund(*, refund_id: UUID, now: datetime) -> bool:
     if refund is None:
         return True
 
-    gateway = get_gateway(refund.attempt.gateway)
+    gateway = get_monitored_gateway(refund.attempt.gateway)
     is_repeat = refund.gateway_call == GatewayCall.UNKNOWN
     try:
         facts = _create(gateway, refund)
@@ -212,7 +212,7 @@ def sync_refund(*, refund_id: UUID, now: datetime) -> bool:
     if refund.gateway_refund_id is None:
         return submit_refund(refund_id=refund_id, now=now)
     try:
-        facts = get_gateway(refund.attempt.gateway).get_refund(gateway_refund_id=refund.gateway_refund_id)
+        facts = get_monitored_gateway(refund.attempt.gateway).get_refund(gateway_refund_id=refund.gateway_refund_id)
     except GatewayFailure as failure:
         _release_claim(refund, failure, call=None, now=now)
         return False
@@ -234,7 +234,7 @@ def _look_for_rejected(refund: Refund, *, now: datetime) -> bool:
     if not is_rejected:
         return True
     try:
-        listed = list_gateway_refunds(get_gateway(refund.attempt.gateway), refund)
+        listed = list_gateway_refunds(get_monitored_gateway(refund.attempt.gateway), refund)
     except GatewayFailure as failure:
         log.warning("gateway_call_failed", call="list_refunds", refund=refund.number, failure=str(failure)[:200])
         return False
@@ -269,7 +269,7 @@ def request_refund_sync(*, refund_id: UUID, actor: Actor, now: datetime) -> Refu
 def poll_open_refunds(*, now: datetime, limit: int = 100) -> int:
     """Submit or poll the refunds that are due, for one round, and return how many were handled. Calls the gateway."""
     return poll_due(
-        refunds.list_due_refunds(now=now, limit=limit),
+        refunds.list_due_refund_ids(now=now, limit=limit),
         lambda refund_id, _: _sync_or_release(refund_id, now=now),
         defer=lambda refund_id: Refund.objects.filter(pk=refund_id).defer_check(until=now + RETRY_DELAY),
         log_event="refund_poll_failed",
@@ -280,6 +280,6 @@ def _sync_or_release(refund_id: UUID, *, now: datetime) -> bool:
     """Submit or poll a refund; what the gateway says of another payment ends our claim, so that staff may ask again."""
     try:
         return sync_refund(refund_id=refund_id, now=now)
-    except UnknownGatewayRefund:
+    except (UnknownGatewayRefund, RefundFactsConflict):
         Refund.objects.filter(pk=refund_id).release()
         raise

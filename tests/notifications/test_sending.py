@@ -14,7 +14,7 @@ from apps.core.models import Event, Incident
 from apps.notifications import handlers, rules, services, tasks
 from apps.notifications.gateways import Outcome, SendResult, mail, msg91
 from apps.notifications.models import Notification
-from apps.notifications.services import delivery
+from apps.notifications.services import sending
 from apps.notifications.states import NotificationStatus
 from tests.factories.notifications import NOON, make_queued_email, make_queued_sms
 
@@ -90,7 +90,7 @@ def test_an_invoice_mail_carries_the_pdf(owner: Any, sandbox: Any, monkeypatch: 
         "invoice_number": "INV/27/0001", "invoice_date": "21 Nov 2026", "invoice_total": "₹1,179.00",
     }  # fmt: skip
     notification = make_queued_email(owner, template="invoice_ready", context=context)
-    monkeypatch.setattr(delivery.invoicing, "get_document", lambda invoice_id: (None, b"%PDF-1.7 of the invoice"))
+    monkeypatch.setattr(sending.invoicing, "get_invoice_pdf", lambda invoice_id: (None, b"%PDF-1.7 of the invoice"))
 
     services.send_notification(notification_id=notification.pk, now=NOON)
 
@@ -106,7 +106,7 @@ def test_a_document_that_is_missing_is_a_failed_attempt(owner: Any, monkeypatch:
     def absent(_: Any) -> None:
         raise NotFound
 
-    monkeypatch.setattr(delivery.invoicing, "get_document", absent)
+    monkeypatch.setattr(sending.invoicing, "get_invoice_pdf", absent)
 
     services.send_notification(notification_id=notification.pk, now=NOON)
 
@@ -284,9 +284,9 @@ def test_the_sweep_stops_when_its_time_is_over(owner: Any, monkeypatch: pytest.M
 def test_the_task_and_the_handler_are_one_service_call_each(owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     swept: list[Any] = []
     sent: list[Any] = []
-    monkeypatch.setattr(delivery, "send_due", lambda *, now: swept.append(now))
+    monkeypatch.setattr(sending, "send_due", lambda *, now: swept.append(now))
     monkeypatch.setattr(
-        delivery, "send_notification", lambda *, notification_id, now: sent.append((notification_id, now))
+        sending, "send_notification", lambda *, notification_id, now: sent.append((notification_id, now))
     )
     event = Event(subject_id=owner.pk)
 

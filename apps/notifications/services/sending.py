@@ -126,7 +126,7 @@ def _attachments(notification: Notification) -> list[mail.Attachment]:
     invoice_id = notification.context.get("invoice_id")
     if not invoice_id:
         return []
-    _, content = invoicing.get_document(UUID(invoice_id))
+    _, content = invoicing.get_invoice_pdf(UUID(invoice_id))
     name = str(notification.context["invoice_number"]).replace("/", "-")
     return [mail.Attachment(name=f"{name}.pdf", content=content, media_type="application/pdf")]
 

@@ -6,12 +6,12 @@ from apps.orders import selectors
 from apps.orders.models import Order
 
 
-def text_for_row(order: Order, text: str) -> str:
+def text_to_store(order: Order, text: str) -> str:
     """Return what a row keeps of a text that somebody typed about a locked order: nothing once its customer was erased."""
     return "" if text and selectors.is_customer_erased(order) else text
 
 
-def text_for_event(order: Order, text: str, *, actor: Actor) -> str:
+def text_to_record(order: Order, text: str, *, actor: Actor) -> str:
     """
     Return what an event, which is kept for ever, keeps of a text that somebody typed about an order.
 
