@@ -18,7 +18,7 @@ from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerEntry
 from apps.orders.selectors import derive_order_payment_status, get_order
 from apps.payments.admin.disputes import _deadline
-from apps.payments.gateways import EvidenceFile
+from apps.payments.gateways.interface import EvidenceFile
 from apps.payments.models import Dispute, PaymentAttempt, Refund
 from apps.payments.services import order_cancellation, webhooks
 from apps.payments.services.disputes import gateway_updates, polling, reminders, responses

@@ -12,7 +12,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event, Incident
 from apps.ledger.models import LedgerEntry
 from apps.notifications.models import Notification
-from apps.payments.gateways import CredentialsRejected, EvidenceFile, Payer, load_adapter
+from apps.payments.gateways.interface import CredentialsRejected, EvidenceFile, Payer, load_adapter
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
 from apps.payments.services import gateway_access, gateway_orders, ledger_accounts, payments
 from apps.payments.services import polling as payment_polling

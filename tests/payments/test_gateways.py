@@ -10,7 +10,7 @@ import pytest
 
 from apps.core.http import ResponseTooLarge
 from apps.payments.facts import GatewayError, UnreadableFacts, with_prefix
-from apps.payments.gateways import (
+from apps.payments.gateways.interface import (
     CredentialsRejected,
     GatewayOutcomeUnknown,
     GatewayRejected,

@@ -11,7 +11,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerEntry, ReconciliationException
-from apps.payments.gateways import EvidenceFile
+from apps.payments.gateways.interface import EvidenceFile
 from apps.payments.gateways.razorpay.disputes import dispute_from
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
 from apps.payments.selectors import refunds as selectors

@@ -25,7 +25,7 @@ from apps.orders.services import expire_orders
 from apps.orders.states import OrderStatus
 from apps.payments import handlers
 from apps.payments.facts import UnreadableFacts
-from apps.payments.gateways import load_adapter
+from apps.payments.gateways.interface import load_adapter
 from apps.payments.gateways.razorpay.payment_links import link_from, qr_from
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
 from apps.payments.services import order_cancellation, payments, polling

@@ -15,7 +15,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.ledger.models import ReconciliationException
 from apps.payments.facts import GatewayError
-from apps.payments.gateways import GatewayOutcomeUnknown
+from apps.payments.gateways.interface import GatewayOutcomeUnknown
 from apps.payments.models import Dispute, PaymentAttempt, Refund
 from apps.payments.services import gateway_orders, ledger_accounts, payments, polling, webhooks
 from apps.payments.services.refunds import requests, submission

@@ -19,7 +19,7 @@ from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.ledger.services import exceptions
 from apps.payments.facts import GatewayError, GatewayRefund
-from apps.payments.gateways import GatewayOutcomeUnknown
+from apps.payments.gateways.interface import GatewayOutcomeUnknown
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services import ledger_accounts
 from apps.payments.services.refunds import gateway_updates, requests

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from apps.core import clock
 from apps.core.events import SYSTEM
-from apps.payments.gateways import GatewayRefund
+from apps.payments.gateways.interface import GatewayRefund
 from apps.payments.models import Refund
 from apps.payments.services.refunds import amounts, gateway_updates, requests, submission
 from tests.support.colleagues import ASHA

@@ -3,7 +3,7 @@
 from drf_spectacular.utils import OpenApiExample, extend_schema_view
 
 from apps.accounts.openapi.log_in import NO_CONTENT
-from apps.accounts.serializers import AddressResponse
+from apps.accounts.serializers.addresses import AddressResponse
 from apps.core.api.schema import IF_MATCH, operation, page_example
 
 _ADDRESS_EXAMPLE = {

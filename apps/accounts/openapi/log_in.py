@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema_view
 
 from apps.accounts import rules
-from apps.accounts.serializers import ChallengeResponse
+from apps.accounts.serializers.log_in import ChallengeResponse
 from apps.accounts.services.log_in import AccountDeactivated, InvalidCredentials
 from apps.accounts.services.otp import InvalidOtp
 from apps.accounts.services.sessions import InvalidRefreshToken, RefreshTokenReused

@@ -3,7 +3,7 @@
 from drf_spectacular.utils import OpenApiExample, extend_schema_view
 
 from apps.accounts.openapi.log_in import CHALLENGE_EXAMPLE, TOKENS_EXAMPLE, USER_EXAMPLE
-from apps.accounts.serializers import ChallengeResponse
+from apps.accounts.serializers.log_in import ChallengeResponse
 from apps.accounts.services.otp import InvalidOtp, NoContactChannel
 from apps.accounts.services.passwords import PasswordTooWeak
 from apps.accounts.services.profiles import EmailInUse

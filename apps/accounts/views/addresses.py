@@ -9,7 +9,7 @@ from apps.accounts import selectors
 from apps.accounts.authentication import user_id_of
 from apps.accounts.models import Address
 from apps.accounts.openapi.addresses import describe_addresses
-from apps.accounts.serializers import AddressChangeRequest, AddressRequest, AddressResponse
+from apps.accounts.serializers.addresses import AddressChangeRequest, AddressRequest, AddressResponse
 from apps.accounts.services import addresses
 from apps.accounts.services.addresses import AddressFields
 from apps.core import clock

@@ -22,7 +22,7 @@ from apps.accounts.openapi.log_in import (
     describe_log_out_everywhere,
     describe_sessions,
 )
-from apps.accounts.serializers import (
+from apps.accounts.serializers.log_in import (
     ChallengeResponse,
     CodeRequest,
     LogInRequest,

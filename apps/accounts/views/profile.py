@@ -7,15 +7,8 @@ from rest_framework.response import Response
 from apps.accounts import selectors
 from apps.accounts.authentication import device_of, user_id_of
 from apps.accounts.openapi.profile import describe_email, describe_me, describe_password
-from apps.accounts.serializers import (
-    ChallengeResponse,
-    ConfirmRequest,
-    EmailRequest,
-    NameRequest,
-    PasswordRequest,
-    TokensResponse,
-    UserResponse,
-)
+from apps.accounts.serializers.log_in import ChallengeResponse, TokensResponse
+from apps.accounts.serializers.profile import ConfirmRequest, EmailRequest, NameRequest, PasswordRequest, UserResponse
 from apps.accounts.services import otp, profiles
 from apps.accounts.views.log_in import accepted_challenge
 from apps.accounts.views.tokens import log_in_response

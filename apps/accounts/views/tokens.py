@@ -14,7 +14,7 @@ from apps.accounts.authentication import (
     sign_refresh_token,
     verify_refresh_token,
 )
-from apps.accounts.serializers import TokensResponse
+from apps.accounts.serializers.log_in import TokensResponse
 from apps.accounts.services.sessions import Grant, InvalidRefreshToken
 from apps.accounts.states import Transport
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from apps.payments.facts import GatewayLink, GatewayPayment
-    from apps.payments.gateways import Payer
+    from apps.payments.gateways.interface import Payer
 
 
 class LinkGateway(Protocol):

@@ -1,6 +1,6 @@
 """Services of payments that other apps and config use; inside the app the modules are imported."""
 
-from apps.payments.gateways import EvidenceFile, GatewayFailure
+from apps.payments.gateways.interface import EvidenceFile, GatewayFailure
 from apps.payments.services.disputes.evidence import add_dispute_evidence
 from apps.payments.services.disputes.polling import poll_new_disputes, sync_dispute
 from apps.payments.services.disputes.responses import submit_dispute_response

@@ -20,7 +20,7 @@ from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayPayment
-from apps.payments.gateways import load_adapter
+from apps.payments.gateways.interface import load_adapter
 from apps.payments.models import Payment, PaymentAttempt, Webhook
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.erasure import ERASED

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from apps.orders import selectors as orders
 from apps.orders.states import OrderStatus
-from apps.payments.gateways import Gateway, GatewayRejected
+from apps.payments.gateways.interface import Gateway, GatewayRejected
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import apply_polled_payment
 from apps.payments.states import PaymentChannel, PaymentStatus

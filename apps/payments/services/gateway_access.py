@@ -11,8 +11,7 @@ from typing import Any, cast
 
 from apps.core import clock
 from apps.core.incidents import CREDENTIALS_REJECTED, report_incident, resolve_incident
-from apps.payments import gateways
-from apps.payments.gateways import Gateway, GatewayFailure, GatewayRejected
+from apps.payments.gateways.interface import Gateway, GatewayFailure, GatewayRejected, load_adapter
 
 _REJECTED = frozenset({401, 403})
 #: What an adapter computes without a call: no proof that the gateway accepts our key.
@@ -26,7 +25,7 @@ LOCAL_METHODS = frozenset(
 
 def get_monitored_gateway(name: str) -> Gateway:
     """Return a gateway by the name that payments keep; its calls open and close the incident about our credentials."""
-    return cast("Gateway", _WatchedGateway(gateways.load_adapter(name)))
+    return cast("Gateway", _WatchedGateway(load_adapter(name)))
 
 
 class _WatchedGateway:

@@ -22,7 +22,7 @@ from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, states
 from apps.payments.facts import GatewayError, GatewayOrder, GatewayPayment, UpiIntent
-from apps.payments.gateways import (
+from apps.payments.gateways.interface import (
     Gateway,
     GatewayFailure,
     GatewayOutcomeUnknown,

@@ -16,7 +16,7 @@ from apps.core.external_calls import GatewayCall
 from apps.orders import selectors as orders
 from apps.payments import events
 from apps.payments.facts import GatewayError, GatewayLink
-from apps.payments.gateways import Gateway, GatewayRejected, Payer
+from apps.payments.gateways.interface import Gateway, GatewayRejected, Payer
 from apps.payments.models import Payment
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import apply_polled_payment

@@ -17,7 +17,7 @@ from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayLink
-from apps.payments.gateways import Gateway, GatewayFailure
+from apps.payments.gateways.interface import Gateway, GatewayFailure
 from apps.payments.models import Payment
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.attempts import apply_polled_payment

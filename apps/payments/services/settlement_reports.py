@@ -10,7 +10,7 @@ from uuid import UUID
 
 from apps.core.events import SYSTEM
 from apps.payments.facts import GatewaySettlement, SettlementRow
-from apps.payments.gateways import GatewayRejected, load_adapter
+from apps.payments.gateways.interface import GatewayRejected, load_adapter
 from apps.payments.selectors import webhooks
 from apps.payments.services.attempts import (
     PaymentFactsConflict,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import structlog
 
 from apps.payments.facts import GatewayOrder, GatewayPayment, UpiIntent
-from apps.payments.gateways import Gateway, GatewayFailure, Payer
+from apps.payments.gateways.interface import Gateway, GatewayFailure, Payer
 from apps.payments.models import Payment
 from apps.payments.states import AttemptStatus
 

@@ -26,7 +26,7 @@ from apps.payments.facts import (
     UnreadableFacts,
     WebhookEnvelope,
 )
-from apps.payments.gateways import Gateway, load_adapter
+from apps.payments.gateways.interface import Gateway, load_adapter
 from apps.payments.models import Webhook
 from apps.payments.selectors import payments, webhooks
 from apps.payments.services.attempts import (

@@ -25,7 +25,7 @@ from apps.payments.facts import (
     WebhookEnvelope,
     with_prefix,
 )
-from apps.payments.gateways import EvidenceFile, GatewayOutcomeUnknown, GatewayRejected, Payer
+from apps.payments.gateways.interface import EvidenceFile, GatewayOutcomeUnknown, GatewayRejected, Payer
 from apps.payments.gateways.razorpay.calls import call, parse_collection, parse_response, read, write
 from apps.payments.gateways.razorpay.disputes import FOLLOWED_DISPUTES, contest_body, dispute_from
 from apps.payments.gateways.razorpay.entities import (

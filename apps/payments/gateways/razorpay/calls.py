@@ -15,7 +15,12 @@ from django.conf import settings
 
 from apps.core.http import Client, ConnectionFailed, NoResponse, Response, ResponseTooLarge
 from apps.payments.facts import GatewayError, UnreadableFacts
-from apps.payments.gateways import CredentialsRejected, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
+from apps.payments.gateways.interface import (
+    CredentialsRejected,
+    GatewayOutcomeUnknown,
+    GatewayRejected,
+    GatewayUnavailable,
+)
 from apps.payments.gateways.razorpay.entities import clean_text
 
 #: Attempts of a read. A write has one attempt, because a second call might act a second time.

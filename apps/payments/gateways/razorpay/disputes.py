@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from apps.payments.facts import GatewayDispute, UnreadableFacts, with_prefix
-from apps.payments.gateways import EvidenceFile
+from apps.payments.gateways.interface import EvidenceFile
 from apps.payments.gateways.razorpay.entities import (
     clean_text,
     contradiction_of,

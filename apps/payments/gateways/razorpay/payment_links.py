@@ -15,7 +15,7 @@ from django.conf import settings
 
 from apps.core import clock
 from apps.payments.facts import GatewayLink, GatewayPayment, UnreadableFacts, with_prefix
-from apps.payments.gateways import GatewayRejected, Payer
+from apps.payments.gateways.interface import GatewayRejected, Payer
 from apps.payments.gateways.razorpay.calls import parse_collection, parse_response, read, write
 from apps.payments.gateways.razorpay.entities import (
     NAME,

@@ -10,7 +10,7 @@ from apps.core.events import change, gateway_actor
 from apps.core.external_calls import OPEN_CALLS, poll_due
 from apps.orders.locks import lock_order
 from apps.payments import events, locks
-from apps.payments.gateways import GatewayFailure
+from apps.payments.gateways.interface import GatewayFailure
 from apps.payments.models import Dispute
 from apps.payments.selectors import disputes as selectors
 from apps.payments.services.disputes.gateway_updates import (

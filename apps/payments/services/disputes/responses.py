@@ -14,7 +14,7 @@ from apps.core.external_calls import OPEN_CALLS, GatewayCall
 from apps.orders.locks import lock_order
 from apps.payments import events, locks
 from apps.payments.facts import GatewayError
-from apps.payments.gateways import EvidenceFile, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
+from apps.payments.gateways.interface import EvidenceFile, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
 from apps.payments.models import Dispute
 from apps.payments.selectors import disputes as selectors
 from apps.payments.services.decision_rights import check_decision

@@ -11,7 +11,7 @@ import structlog
 
 from apps.core.external_calls import GatewayCall
 from apps.payments.facts import GatewayRefund
-from apps.payments.gateways import Gateway, GatewayOutcomeUnknown, GatewayRejected
+from apps.payments.gateways.interface import Gateway, GatewayOutcomeUnknown, GatewayRejected
 from apps.payments.models import Refund
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services.payer_currency import requested_from_gateway

@@ -21,7 +21,13 @@ from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayError, GatewayRefund
-from apps.payments.gateways import Gateway, GatewayFailure, GatewayOutcomeUnknown, GatewayRejected, GatewayUnavailable
+from apps.payments.gateways.interface import (
+    Gateway,
+    GatewayFailure,
+    GatewayOutcomeUnknown,
+    GatewayRejected,
+    GatewayUnavailable,
+)
 from apps.payments.models import Refund
 from apps.payments.selectors import disputes, refunds
 from apps.payments.services.gateway_access import get_monitored_gateway
