@@ -36,7 +36,7 @@ class RecordedOutsideTransaction(RuntimeError):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who does something: a user, an API key, the system itself or a gateway. Events keep it as text, not as a key."""
+    """Who does something: a user, an operator, the system itself or a gateway. Events keep it as text, not as a key."""
 
     kind: str
     id: str

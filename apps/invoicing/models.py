@@ -43,7 +43,7 @@ class Invoice(Subject):
     """
     An issued GST document: everything on it as it was that day (CGST Rules, rules 46 and 53). Amounts in paise.
 
-    Immutable once issued; it is corrected only by a credit or debit note. A credit note `refers_to` the document of the sale, and is
+    Immutable once issued; it is corrected only by a credit note. A credit note `refers_to` the document of the sale, and is
     that of one refund (not a foreign key: documents outlive what they are about). Its amounts are what it credits. An order with a
     tax invoice and a bill of supply has a credit note for each that a refund takes something of.
     """
