@@ -162,6 +162,7 @@ PUBLISHED = {
     "too_many_lines": "TooManyLines",
     "too_many_unpaid_orders": "TooManyUnpaidOrders",
     "tracking_requires_shipping_evidence": "TrackingRequiresShippingEvidence",
+    "transfer_reference_in_use": "TransferReferenceInUse",
     "unauthenticated": "AccessEnded",
     "unavailable": "Unavailable",
     "unbalanced_posting": "UnbalancedPosting",

@@ -8,7 +8,7 @@ from django.db import connection, migrations, models
 from django.db.migrations.executor import MigrationExecutor
 
 from apps.core.management.commands.migrate import _find_losses
-from apps.ledger.models import LedgerEntry
+from apps.core.models import Event
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
 
@@ -34,8 +34,8 @@ class TestReversal:
 
         text = go_back("orders")
 
-        assert text.startswith("Going back to orders zero would delete the data in orders_order, ")
-        assert "orders_orderline" in text
+        assert text.startswith("Going back to orders zero would delete invoicing_invoice, ")
+        assert "orders_order, orders_orderaddress, orders_orderline, " in text
         assert text.endswith("Nothing was changed. Make a backup, then run the command again with --delete-data.")
         assert tables() == before
 
@@ -65,11 +65,26 @@ class TestReversal:
         assert "core_event, " in go_back("core")
 
     def test_of_empty_tables_deletes_nothing(self) -> None:
-        assert not LedgerEntry.objects.exists()
+        assert not Event.objects.exists()
         executor = MigrationExecutor(connection)
         migration = executor.loader.get_migration("invoicing", "0001_initial")
 
         assert list(_find_losses(executor, migration)) == []
+
+    def test_of_empty_tables_is_refused_once_anything_was_recorded(self, owner: Any) -> None:
+        make_order(owner)
+        before = tables()
+
+        assert "settlements_settlement" in go_back("settlements")
+        assert tables() == before
+
+    def test_of_the_users_of_django_names_only_tables_that_exist(self, owner: Any) -> None:
+        make_order(owner)
+
+        text = go_back("auth")
+
+        assert "auth_group, " in text
+        assert "auth_user" not in text
 
     @pytest.mark.parametrize(
         ("field", "lost"),

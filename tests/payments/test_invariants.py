@@ -22,6 +22,7 @@ from apps.payments.services import payment_acceptance, webhooks
 from apps.payments.services.refunds import amounts, requests
 from apps.settlements.models import Settlement, SettlementImport
 from apps.settlements.services import matching, reconciliation, report_imports
+from tests.factories.accounts import make_user
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
     apply_payment,
@@ -187,6 +188,15 @@ def _line(world: Any, change: str) -> None:
         run_sql(f"UPDATE settlements_settlementline SET {change}")
 
 
+def _one_transfer_to_two_customers(_: Any) -> None:
+    other = make_order(make_user())
+    pay(other)
+    requests.request_full_refund(order_id=other.pk, reason="other", actor=SYSTEM, now=clock.now())
+    assert violated() == []
+    with pgtrigger.ignore():
+        assert Refund.objects.update(transfer_reference="N 1") == 2
+
+
 def _unsettled_capture(world: Any) -> None:
     long_ago = clock.now() - timedelta(days=12)
     _update(PaymentAttempt, _CAPTURED, authorized_at=long_ago, captured_at=long_ago)(world)
@@ -298,6 +308,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-20c": (lambda world: _update(Order, {"pk": world.paid.pk}, refunded_amount=1)(world), {"INV-20c"}),
     "INV-25c": (_update(Refund, {}, status="failed"), {"INV-25c"}),
     "INV-20d": (_update(Refund, {}, approved_by="user:cus_a"), {"INV-20d"}),
+    "INV-20g": (_one_transfer_to_two_customers, {"INV-20g"}),
     "INV-15": (_duplicate_gateway_order, {"INV-15"}),
     "INV-15b": (
         lambda world: _update(Payment, {"order": world.waiting}, gateway_link_id="plink_1")(world), {"INV-15b"},

@@ -264,6 +264,23 @@ def test_requester_cannot_hold_the_amount_for_a_transfer(order: Any) -> None:
     assert stands(refund) == before
 
 
+def test_one_bank_transfer_pays_refunds_of_one_customer_alone(order: Any, stranger: Any) -> None:
+    refunds = []
+    for each in (order, make_order(order.customer), make_order(stranger)):
+        pay(each)
+        refunds.append(request_refund(each))
+        apply_refund_update(refunds[-1], "failed")
+    first, second, of_stranger = refunds
+    for refund in (first, second):
+        bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="N 1", actor=BALA, now=clock.now())
+    before = stands(of_stranger)
+
+    with pytest.raises(bank_transfers.TransferReferenceInUse, match=first.number):
+        bank_transfers.confirm_refund_transfer(refund_id=of_stranger.pk, reference="N 1", actor=BALA, now=clock.now())
+
+    assert stands(of_stranger) == before
+
+
 @pytest.mark.parametrize("reference", ["", " "])
 def test_a_transfer_without_reference_is_not_confirmed(order: Any, reference: str) -> None:
     pay(order)

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from apps.core import clock
 from apps.core.models import Event, Outbox
-from apps.ledger.models import LedgerTransaction
+from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.orders.states import OrderStatus
 from apps.payments.models import PaymentAttempt, Webhook
 from apps.payments.services import webhooks
@@ -176,7 +176,7 @@ def test_money_of_an_order_that_is_not_ours_is_left_with_a_reason(order: Any) ->
 
 
 @pytest.mark.parametrize(("is_named", "levels"), [(True, ["error"]), (False, [])])
-def test_money_that_names_a_payment_of_ours_and_came_by_another_gateway_order_is_an_error(
+def test_money_that_names_a_payment_of_ours_and_came_by_another_gateway_order_is_an_exception(
     order: Any, is_named: bool, levels: list[str]
 ) -> None:
     payment = make_payment(order)
@@ -189,6 +189,31 @@ def test_money_that_names_a_payment_of_ours_and_came_by_another_gateway_order_is
     assert [line["log_level"] for line in lines if line["event"] == "unknown_gateway_order_paid"] == levels
     webhook.refresh_from_db()
     assert webhook.outcome == "ignored"
+    exceptions = ReconciliationException.objects.values_list("reason", "actual_amount", "currency", "resolved_at")
+    assert list(exceptions) == [("unknown_payment", payment.amount, "INR", None)] * is_named
+    assert not LedgerTransaction.objects.exists()
+
+
+def test_money_of_another_account_that_names_a_payment_of_ours_is_no_exception(order: Any, settings: Any) -> None:
+    settings.RAZORPAY_ACCOUNT_ID = "acc_OursOursOurs01"
+    payment = make_payment(order)
+    raw = body_of(payment, order_id="order_madetwice", notes={"payment": payment.public_id})
+    webhook = receive(raw.replace(b"{", b'{"account_id":"acc_SomebodyElse01",', 1))
+
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
+
+    assert not ReconciliationException.objects.exists()
+
+
+@pytest.mark.parametrize("account", [b"5", b"[]", b"{}", b"false", b'"acc_SomebodyElse01"'])
+def test_an_account_that_is_not_ours_or_no_text_books_nothing(order: Any, settings: Any, account: bytes) -> None:
+    settings.RAZORPAY_ACCOUNT_ID = "acc_OursOursOurs01"
+    raw = body_of(make_payment(order))
+    webhook = receive(raw.replace(b"{", b'{"account_id":' + account + b",", 1))
+
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
+
+    assert (LedgerTransaction.objects.count(), ReconciliationException.objects.get().reason) == (0, "account_mismatch")
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,16 @@ class TestLayout:
         ):
             read("entity_id,type,amount,fee,tax,settlement_id\n")
 
+    @pytest.mark.parametrize("second", ["entity_id", "Entity ID", "utr", "fee_(exclusive_tax)"])
+    def test_a_column_that_is_there_twice_is_refused(self, second: str) -> None:
+        head, *lines = combined(payment(fee="23.60")).splitlines()
+        report = "\n".join([f"{head},{second}", *(f"{line},x" for line in lines)]) + "\n"
+
+        with pytest.raises(
+            UnreadableFacts, match="these columns are there more than once: (entity_id|settlement_utr|fee);"
+        ):
+            read(report)
+
     @pytest.mark.parametrize("start", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0"])
     def test_a_workbook_is_refused(self, start: bytes) -> None:
         with pytest.raises(UnreadableFacts, match="it is an Excel workbook and not a CSV file; download Reports"):

@@ -163,11 +163,8 @@ def _find_payment_named(facts: GatewayPayment) -> Payment | None:
     name a payment of these channels. A payment by Checkout has one order, created by us: once it is known, no other
     order matches, because a browser can write the notes.
     """
-    if not facts.our_payment:
-        return None
-    try:
-        ours = ids.decode(Payment.PREFIX, facts.our_payment)
-    except NotFound:
+    ours = _payment_id_in(facts.our_payment)
+    if ours is None:
         return None
     named = Payment.objects.filter(gateway=facts.gateway, pk=ours)
     if facts.order_id and not facts.link_id:
@@ -175,16 +172,26 @@ def _find_payment_named(facts: GatewayPayment) -> Payment | None:
     return named.filter(channel__in=LINK_CHANNELS).first()
 
 
+def find_payment_by_public_id(public_id: str) -> Payment | None:
+    """Return the payment with a public id, or None if there is none or the text is no such id."""
+    payment_id = _payment_id_in(public_id)
+    return Payment.objects.select_related("order").filter(pk=payment_id).first() if payment_id is not None else None
+
+
+def _payment_id_in(public_id: str) -> UUID | None:
+    try:
+        return ids.decode(Payment.PREFIX, public_id)
+    except NotFound:
+        return None
+
+
 def find_payment_of_link(link: GatewayLink) -> Payment | None:
     """Return the payment that is collected by a gateway's link or QR code, or None if it is not ours."""
     rows = Payment.objects.filter(gateway=link.gateway, channel=link.channel)
     known = rows.filter(gateway_link_id=link.id).first()
-    if known is not None or not link.our_payment:
+    ours = _payment_id_in(link.our_payment)
+    if known is not None or ours is None:
         return known
-    try:
-        ours = ids.decode(Payment.PREFIX, link.our_payment)
-    except NotFound:
-        return None
     return rows.filter(pk=ours, gateway_link_id__isnull=True).first()
 
 

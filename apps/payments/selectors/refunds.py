@@ -259,6 +259,12 @@ def list_refunds_awaiting_transfer(attempt_id: UUID) -> list[Refund]:
     )
 
 
+def find_refund_of_other_customer(transfer_reference: str, *, customer_id: UUID) -> Refund | None:
+    """Return the first refund that a bank transfer with this reference paid to another customer than this one, or None."""
+    paid = Refund.objects.filter(transfer_reference=transfer_reference).exclude(order__customer_id=customer_id)
+    return paid.order_by("pk").first()
+
+
 def list_unknown_refunds(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
     """Return the refunds, of `rows` or of all, whose outcome at the gateway is unknown."""
     return _all_or(rows).filter(status=RefundStatus.UNKNOWN, next_check_at__isnull=False)

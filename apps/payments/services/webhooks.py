@@ -222,11 +222,31 @@ def _apply_payment(webhook: Webhook, facts: GatewayPayment, *, now: datetime) ->
         if facts.our_payment:
             # The payment names ours, but not a gateway order that we know: nothing else will report its money.
             log.error("unknown_gateway_order_paid", webhook=webhook.public_id, payment=facts.our_payment)
+            _report_unknown_order(webhook, facts, now=now)
         return WebhookOutcome.IGNORED, "no payment in Bahi has this gateway order"
     except PaymentFactsConflict as refusal:
         return _open_contradiction(webhook, refusal, now=now)
     webhook.metadata = {"gateway_payment_id": attempt.gateway_payment_id}
     return WebhookOutcome.PROCESSED, ""
+
+
+def _report_unknown_order(webhook: Webhook, facts: GatewayPayment, *, now: datetime) -> None:
+    """Open an exception about captured money whose notes name a payment of ours, but whose gateway order is not ours."""
+    is_ours = load_adapter(webhook.gateway).may_be_our_account(facts.account_id)
+    payment = payments.find_payment_by_public_id(facts.our_payment)
+    if payment is None or not is_ours or facts.status != AttemptStatus.CAPTURED:
+        return
+    open_gateway_exception(
+        gateway=webhook.gateway,
+        reason=ExceptionReason.UNKNOWN_PAYMENT,
+        entity_id=facts.id,
+        description=messages.unknown_gateway_order_paid(facts.id, payment.order.number, facts.order_id),
+        actual_amount=facts.amount,
+        currency=facts.currency,
+        webhook=webhook,
+        actor=gateway_actor(webhook.gateway),
+        now=now,
+    )
 
 
 def _open_contradiction(

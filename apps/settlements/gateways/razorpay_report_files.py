@@ -158,6 +158,7 @@ def _shape(stream: IO[bytes]) -> FileShape:
                 columns = tuple(_column(cell) for cell in cells)
                 names = max(names, list(columns), key=len)
                 if _content(columns) is not None:
+                    _check_named_once(columns)
                     return FileShape(encoding=encoding, delimiter=delimiter, columns=columns)
     known = {_NAMES.get(name, name) for name in names}
     wanted = _LINE_COLUMNS if known & {"entity_id", "type", "settlement_id"} else frozenset()
@@ -175,6 +176,14 @@ def _content(columns: Sequence[str]) -> str | None:
     if known >= _LINE_COLUMNS:
         return LINES
     return TRANSFERS if known >= _TRANSFER_COLUMNS else None
+
+
+def _check_named_once(columns: Sequence[str]) -> None:
+    """Refuse a file of which two columns mean the same: nobody can tell which of them holds the values."""
+    named = [_NAMES.get(column, column) for column in columns if column]
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise UnreadableFacts(f"these columns are there more than once: {', '.join(twice)}; {_WHICH}")
 
 
 def _column(cell: str) -> str:

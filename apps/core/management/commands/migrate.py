@@ -16,7 +16,8 @@ from apps.core.management.operator_commands import OperatorCommand
 class Command(OperatorCommand, migrate.Command):
     help = (
         "Bring the tables to the version of the code, or to a named migration. A reversal that would delete rows, or columns"
-        " with amounts or quantities, is refused unless --delete-data allows it."
+        " with amounts or quantities, is refused unless --delete-data allows it; once anything was sold or recorded, so is one"
+        " that would delete an empty table, because running processes write to it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,7 +43,7 @@ class Command(OperatorCommand, migrate.Command):
         )
         if found:
             raise self.fail(
-                f"Going back to {app_label} {migration_name} would delete the data in {', '.join(found)}. Nothing was changed."
+                f"Going back to {app_label} {migration_name} would delete {', '.join(found)}. Nothing was changed."
                 " Make a backup, then run the command again with --delete-data."
             )
 
@@ -61,15 +62,18 @@ def _plan_to(executor: MigrationExecutor, app_label: str, migration_name: str) -
 
 
 def _find_losses(executor: MigrationExecutor, migration: Migration) -> Iterator[str]:
-    """Yield each table with rows, and each column with amounts or quantities, that a migration has added."""
+    """Yield each table that is in use or has rows, and each column with amounts or quantities, that a migration has added."""
     from apps.core.admin_fields import is_money, is_quantity
 
     history = executor.loader.project_state((migration.app_label, migration.name)).apps
+    in_use = _is_in_use(executor)
     for operation in migration.operations:
         if isinstance(operation, CreateModel):
             model = history.get_model(migration.app_label, operation.name)
+            if model._meta.swapped:
+                continue  # another model stands in for it: it never had a table
             rows = model._default_manager.using(executor.connection.alias)
-            if rows.exists():
+            if in_use or rows.exists():
                 yield str(model._meta.db_table)
         elif isinstance(operation, AddField):
             model = history.get_model(migration.app_label, operation.model_name)
@@ -77,3 +81,12 @@ def _find_losses(executor: MigrationExecutor, migration: Migration) -> Iterator[
             filled = model._default_manager.using(executor.connection.alias).exclude(**{f"{field.name}__isnull": True})
             if (is_money(field) or is_quantity(field)) and filled.exclude(**{field.name: 0}).exists():
                 yield f"{model._meta.db_table}.{field.column}"
+
+
+def _is_in_use(executor: MigrationExecutor) -> bool:
+    """Test if anything was ever recorded in the database."""
+    from apps.core.models import Event
+
+    with executor.connection.cursor() as cursor:
+        has_table = Event._meta.db_table in executor.connection.introspection.table_names(cursor)
+    return has_table and Event.objects.using(executor.connection.alias).exists()

@@ -40,6 +40,12 @@ class RefundNotTransferable(Conflict):
     message = "Refund {0} is {1}; only a failed refund can be paid by bank transfer."
 
 
+class TransferReferenceInUse(Conflict):
+    """The bank reference belongs to a transfer to another customer. Check it in the bank's statement."""
+
+    message = "The bank reference {0} is already recorded for refund {1} of another customer. Check it in the bank's statement."
+
+
 @transaction.atomic
 def hold_refund_for_transfer(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
@@ -78,7 +84,10 @@ def confirm_refund_transfer(*, refund_id: UUID, reference: str, actor: Actor, no
     Above REFUND_APPROVAL_THRESHOLD_PAISE, which counts earlier decisions of single persons about the order, two people
     are needed: one holds the amount (`hold_refund_for_transfer`), and another confirms the transfer.
 
+    One transfer may pay several refunds of one customer, and none of two customers.
+
     :raises ValueError: if the reference is blank: such a refund would count as one that the gateway made
+    :raises TransferReferenceInUse: if another customer's refund was paid by a transfer with this reference
     :raises RefundNotFound: if there is none
     :raises SecondPersonRequired: if the actor requested it, or may not decide about the amount alone
     :raises SelfApprovalForbidden: if the order is the actor's own
@@ -94,6 +103,9 @@ def confirm_refund_transfer(*, refund_id: UUID, reference: str, actor: Actor, no
     order, attempt, refund = _lock(refund_id)
 
     _check_transferable(order, refund, operation=MoneyOperation.CONFIRM_TRANSFER, actor=actor)
+    other = selectors.find_refund_of_other_customer(reference[:80], customer_id=order.customer_id)
+    if other is not None:
+        raise TransferReferenceInUse(reference[:80], other.number, param="reference")
     if refund.status == RefundStatus.FAILED:
         _check_money_is_left(order, attempt, refund)
     else:
