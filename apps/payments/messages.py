@@ -137,7 +137,7 @@ def dispute_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, lef
 
 
 def unknown_gateway_order_paid(gateway_payment_id: str, order_number: str, gateway_order_id: str) -> str:
-    """Return the sentence that says that money names an order of ours, but was paid to a gateway order that Bahi did not create."""
+    """Return the sentence that says that money names one of our orders, but was paid to a gateway order that Bahi did not create."""
     to = f"gateway order {gateway_order_id}" if gateway_order_id else "no gateway order"
     return (
         f"The captured payment {gateway_payment_id} names order {order_number}, but was paid to {to}, which Bahi does not know. It was"

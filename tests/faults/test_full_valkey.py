@@ -55,9 +55,11 @@ def fill(valkey: Any) -> None:
 
 
 @contextmanager
-def worker_stopped(running: RunningStack) -> Iterator[None]:
+def worker_stopped(running: RunningStack, valkey: Any) -> Iterator[None]:
     """Let hints lie in the queues until the end."""
     os.kill(running.servers.pids["worker"], signal.SIGSTOP)
+    # The worker still waits at its queues: a hint that comes before its second is over is given to it and lies in its socket.
+    wait_for(lambda: not valkey.info("clients")["blocked_clients"])
     try:
         yield
     finally:
@@ -91,7 +93,7 @@ def expect_orders_to_be_processed(running: RunningStack, buyer: Buyer, *payments
 
 def test_a_full_valkey_ends_no_process_and_loses_nothing(running: RunningStack, buyer: Buyer, valkey: Any) -> None:
     waits = running.count_in_log("worker", '"worker_broker_unavailable"')
-    with worker_stopped(running):
+    with worker_stopped(running, valkey):
         first = buyer.place().json()["id"]
         first_payment = buyer.start_payment(first)
         wait_for(lambda: hints(valkey) >= 2)

@@ -122,6 +122,7 @@ def make_others(owner: User) -> dict[str, dict[str, str]]:
         },
         "approve_refund": {"refund_id": waiting.public_id},
         "retry_refund": {"refund_id": failed.public_id},
+        "hold_refund_for_transfer": {"refund_id": failed.public_id},
         "confirm_refund_transfer": {"refund_id": failed.public_id},
     }
 

@@ -231,7 +231,7 @@ def _apply_payment(webhook: Webhook, facts: GatewayPayment, *, now: datetime) ->
 
 
 def _report_unknown_order(webhook: Webhook, facts: GatewayPayment, *, now: datetime) -> None:
-    """Open an exception about captured money whose notes name a payment of ours, but whose gateway order is not ours."""
+    """Open an exception about captured money whose notes name one of our payments, but whose gateway order is not ours."""
     is_ours = load_adapter(webhook.gateway).may_be_our_account(facts.account_id)
     payment = payments.find_payment_by_public_id(facts.our_payment)
     if payment is None or not is_ours or facts.status != AttemptStatus.CAPTURED:

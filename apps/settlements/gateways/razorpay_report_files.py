@@ -179,7 +179,7 @@ def _content(columns: Sequence[str]) -> str | None:
 
 
 def _check_named_once(columns: Sequence[str]) -> None:
-    """Refuse a file of which two columns mean the same: nobody can tell which of them holds the values."""
+    """Refuse a file of which two columns have the same meaning: which of them holds the values is not known."""
     named = [_NAMES.get(column, column) for column in columns if column]
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
