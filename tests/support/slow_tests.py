@@ -10,6 +10,7 @@ the time.
 SLOW = frozenset(
     {
         "tests/accounts/test_admin.py::TestSearchOfLists::test_a_list_is_searched_by_a_contact_in_any_writing",
+        "tests/accounts/test_known_devices.py::TestStrangers::test_strangers_cannot_lock_a_known_device_out_for_an_hour",
         "tests/accounts/test_password_hashes.py",
         "tests/architecture/test_admin_answers.py",
         "tests/architecture/test_admin_lookups.py::TestAutocomplete::test_only_fields_that_a_page_names",
@@ -19,6 +20,7 @@ SLOW = frozenset(
         "tests/architecture/test_admin_pages.py::test_an_administrator_opens_lists_and_rows_and_nothing_is_counted",
         "tests/architecture/test_admin_pages.py::test_the_menu_of_a_role_leads_only_to_pages_that_open",
         "tests/architecture/test_api_docs.py::test_the_schema_is_valid_openapi_3_1",
+        "tests/architecture/test_capabilities.py::TestRows::test_its_tests_exist",
         "tests/architecture/test_capabilities.py::TestRun",
         "tests/architecture/test_changes.py",
         "tests/architecture/test_code.py::test_no_function_outgrows_a_screen",
@@ -55,7 +57,9 @@ SLOW = frozenset(
         "tests/invoicing/test_cancellation.py",
         "tests/invoicing/test_credit_notes.py",
         "tests/invoicing/test_difference_refunds.py",
+        "tests/invoicing/test_document_types.py::TestDocumentsOfASale::test_goods_without_tax_have_a_bill_of_supply",
         "tests/invoicing/test_documents.py::TestHostileNames::test_of_3500_letters_take_the_pages_that_they_need",
+        "tests/invoicing/test_documents.py::TestIndianScripts",
         "tests/invoicing/test_documents.py::TestLongInvoices",
         "tests/invoicing/test_documents.py::TestPdfFile::test_is_the_same_bytes_in_another_process",
         "tests/invoicing/test_invariants.py::TestDifferences::test_finds_reversal_that_differs_from_refunds",
@@ -70,6 +74,7 @@ SLOW = frozenset(
         "tests/journeys/test_bad_input.py",
         "tests/journeys/test_cancellation.py",
         "tests/journeys/test_connections.py",
+        "tests/journeys/test_framing.py",
         "tests/journeys/test_framing.py::test_a_body_that_never_comes_is_given_up",
         "tests/journeys/test_framing.py::test_malformed_framing_is_refused",
         "tests/journeys/test_instants.py",
