@@ -239,11 +239,12 @@ class TestKnownDevices:
     def test_control_restoring_without_the_lock_leaves_attempts_used(
         self, asha: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        now, meet = clock.now(), meeting(4)
+        now, all_have_consumed, all_have_read = clock.now(), meeting(4), meeting(4)
 
         def read_then_write(rate_limits: Any, *, consumed_at: Any) -> None:
+            all_have_consumed()
             rows = list(RateLimitCounter.objects.filter(key__in=[rate_limit.key for rate_limit in rate_limits]))
-            meet()
+            all_have_read()
             for row in rows:
                 row.hits.remove(consumed_at)
                 RateLimitCounter.objects.filter(pk=row.pk).update(hits=row.hits)
