@@ -234,7 +234,7 @@ def find_recent_event(event_type: str, *, subject: Subject, since: datetime) -> 
 
 
 def current_values(subject: Subject, *names: str) -> dict[str, Any]:
-    """Return the stored values of some columns of a row, or of all but its bookkeeping, as an event keeps them."""
+    """Return the current values of some columns of a row, or of all but its bookkeeping, as an event keeps them; reads no database."""
     columns = event_sql.fields_of(type(subject))
     return {name: getattr(subject, name) for name in (names or columns) if name not in _BOOKKEEPING}
 

@@ -53,29 +53,29 @@ _FAILURES = {
 
 
 def refund_not_positive(entity_id: str, reported: str) -> str:
-    """Return the sentence that says that a refund is reported with no positive amount."""
+    """Return the message that a refund is reported with no positive amount."""
     return f"The gateway reports refund {entity_id} of {reported}. A refund must be of more than zero."
 
 
 def refund_of_another_payment(entity_id: str, number: str, payment_id: str) -> str:
-    """Return the sentence that says that a refund made by Bahi is reported for another payment."""
+    """Return the message that a refund made by Bahi is reported for another payment."""
     return (
         f"The gateway reports refund {entity_id}, our {number}, for payment {payment_id}, which it does not belong to."
     )
 
 
 def refund_amount_differs(entity_id: str, number: str, *, ours: str, reported: str) -> str:
-    """Return the sentence that says that a refund made by Bahi is reported with another amount; both are amounts in words."""
+    """Return the message that a refund made by Bahi is reported with another amount; both are amounts in words."""
     return f"The gateway reports {reported} for refund {entity_id}; our refund {number} is of {ours}."
 
 
 def refund_in_another_currency(entity_id: str, payment_id: str, *, reported: str, currency: str) -> str:
-    """Return the sentence that says that a refund is not in the currency of its payment; `reported` is an amount in words."""
+    """Return the message that a refund is not in the currency of its payment; `reported` is an amount in words."""
     return f"The gateway reports refund {entity_id} of {reported}; payment {payment_id} is in {currency}."
 
 
 def refund_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, left: int, currency: str) -> str:
-    """Return the sentence that says that a refund is of more than is left of its payment."""
+    """Return the message that a refund is of more than is left of its payment."""
     return (
         f"The gateway reports refund {entity_id} of {amount_text(amount, currency)}; only {amount_text(left, currency)} of"
         f" payment {payment_id} is left. Ask the gateway what it refunded."
@@ -83,7 +83,7 @@ def refund_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, left
 
 
 def refund_transferred_and_refunded(entity_id: str, number: str, *, reported: str, reference: str) -> str:
-    """Return the sentence that says that the gateway made a refund that we had transferred ourselves."""
+    """Return the message that the gateway made a refund that we had transferred ourselves."""
     return (
         f"The gateway has made refund {entity_id} of {reported}, our {number}, which we had already transferred as {reference}."
         " Ask the customer to return one of the two."
@@ -91,7 +91,7 @@ def refund_transferred_and_refunded(entity_id: str, number: str, *, reported: st
 
 
 def refund_during_transfer(entity_id: str, numbers: str, *, reported: str) -> str:
-    """Return the sentence that says that somebody made a refund at the gateway of money that is held for a bank transfer."""
+    """Return the message that somebody made a refund at the gateway of money that is held for a bank transfer."""
     return (
         f"The gateway has made refund {entity_id} of {reported}, whose money is held for the bank transfer {numbers}."
         " Cancel the transfer if it has not been made; otherwise ask the customer to return one of the two."
@@ -99,37 +99,37 @@ def refund_during_transfer(entity_id: str, numbers: str, *, reported: str) -> st
 
 
 def dispute_not_positive(entity_id: str, reported: str) -> str:
-    """Return the sentence that says that a dispute is reported with no positive amount."""
+    """Return the message that a dispute is reported with no positive amount."""
     return f"The gateway reports dispute {entity_id} about {reported}. A dispute must be about more than zero."
 
 
 def dispute_deducts_too_much(entity_id: str, *, deducted: str, reported: str) -> str:
-    """Return the sentence that says that more was deducted for a dispute than it is about."""
+    """Return the message that more was deducted for a dispute than it is about."""
     return f"The gateway reports that it deducted {deducted} for dispute {entity_id}, which is about {reported}."
 
 
 def dispute_of_another_payment(entity_id: str, payment_id: str) -> str:
-    """Return the sentence that says that a known dispute is reported for another payment."""
+    """Return the message that a known dispute is reported for another payment."""
     return f"The gateway reports dispute {entity_id} for payment {payment_id}; it was about another payment before."
 
 
 def dispute_amount_differs(entity_id: str, *, before: str, reported: str) -> str:
-    """Return the sentence that says that a dispute is reported with another amount than before."""
+    """Return the message that a dispute is reported with another amount than before."""
     return f"The gateway reports {reported} for dispute {entity_id}; it reported {before} before."
 
 
 def dispute_in_another_currency(entity_id: str, payment_id: str, *, reported: str, currency: str) -> str:
-    """Return the sentence that says that a dispute is not in the currency of its payment; `reported` is an amount in words."""
+    """Return the message that a dispute is not in the currency of its payment; `reported` is an amount in words."""
     return f"The gateway reports dispute {entity_id} about {reported}; payment {payment_id} is in {currency}."
 
 
 def dispute_decided_otherwise(entity_id: str, *, before: str, status: str) -> str:
-    """Return the sentence that says that a decided dispute is reported with another outcome."""
+    """Return the message that a decided dispute is reported with another outcome."""
     return f"The gateway reports dispute {entity_id} as {status}; it reported it as {before} before, which is final."
 
 
 def dispute_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, left: int, currency: str) -> str:
-    """Return the sentence that says that a dispute is about more than is left of its payment."""
+    """Return the message that a dispute is about more than is left of its payment."""
     return (
         f"The gateway reports dispute {entity_id} about {amount_text(amount, currency)}; only {amount_text(left, currency)}"
         f" of payment {payment_id} is left after refunds and other disputes. Nothing was posted beyond that."
@@ -137,16 +137,20 @@ def dispute_exceeds_payment(entity_id: str, payment_id: str, *, amount: int, lef
 
 
 def unknown_gateway_order_paid(gateway_payment_id: str, order_number: str, gateway_order_id: str) -> str:
-    """Return the sentence that says that money names one of our orders, but was paid to a gateway order that Bahi did not create."""
-    to = f"gateway order {gateway_order_id}" if gateway_order_id else "no gateway order"
+    """Return the message that captured money names one of our orders, but belongs to no gateway order that Bahi knows."""
+    advice = "It was not posted. Check it at the gateway, and refund it there if it is not for this order."
+    if not gateway_order_id:
+        return (
+            f"The captured payment {gateway_payment_id} names order {order_number}, but has no gateway order. {advice}"
+        )
     return (
-        f"The captured payment {gateway_payment_id} names order {order_number}, but was paid to {to}, which Bahi does not know. It was"
-        " not posted. Check it at the gateway, and refund it there if it is not for this order."
+        f"The captured payment {gateway_payment_id} names order {order_number}, but its gateway order {gateway_order_id} is unknown to"
+        f" Bahi. {advice}"
     )
 
 
 def webhook_of_another_account(event_type: str, account_id: str) -> str:
-    """Return the sentence that says that a webhook is about another account at the gateway."""
+    """Return the message that a webhook is about another account at the gateway."""
     return (
         f"The webhook {event_type or '(no type)'} is about account {account_id}, which is not this shop's account. Its signature is"
         " valid: another account may use the same webhook secret."
@@ -154,12 +158,12 @@ def webhook_of_another_account(event_type: str, account_id: str) -> str:
 
 
 def webhook_unreadable(event_type: str, why: str) -> str:
-    """Return the sentence that says that a webhook about something in Bahi cannot be read."""
+    """Return the message that a webhook about something in Bahi cannot be read."""
     return f"The webhook {event_type} cannot be read ({why}). Check what happened in the gateway's dashboard."
 
 
 def webhooks_missing(count: int, entity_id: str) -> str:
-    """Return the sentence that says that the gateway was found to have done what no webhook reported."""
+    """Return the message that the gateway was found to have done what no webhook reported."""
     if count == 1:
         return (
             f"Polling found {entity_id}, which no webhook reported. Check in the gateway's dashboard that webhooks are enabled"
@@ -172,7 +176,7 @@ def webhooks_missing(count: int, entity_id: str) -> str:
 
 
 def webhook_parked(event_type: str, attempts: int, why: str) -> str:
-    """Return the sentence that says that a webhook was not processed in any of its attempts."""
+    """Return the message that a webhook was not processed in any of its attempts."""
     return (
         f"The webhook {event_type or '(no type)'} could not be processed in {attempts} attempts ({why}). Fix the"
         " cause, then process it again from its page."
@@ -180,12 +184,12 @@ def webhook_parked(event_type: str, attempts: int, why: str) -> str:
 
 
 def event_contradicts_state(event_type: str, entity_id: str, status: str) -> str:
-    """Return the sentence that says that a webhook's type and the state in it do not agree."""
+    """Return the message that a webhook's type and the state in it do not agree."""
     return f"The webhook {event_type} reports {entity_id} as {status}."
 
 
 def payments_contradict(entity_id: str, *, named: str, enclosed: str) -> str:
-    """Return the sentence that says that a webhook names one payment and encloses another."""
+    """Return the message that a webhook names one payment and encloses another."""
     return f"A webhook reports {entity_id} for payment {named}, but contains payment {enclosed}."
 
 
@@ -211,38 +215,38 @@ def failure_text(error: Mapping[str, Any]) -> str:
 
 
 def attempt_failed(error: Mapping[str, Any], *, until: datetime) -> str:
-    """Return the sentence that says that the last attempt to pay an order failed, why, and until when it can be paid."""
+    """Return the message that the last attempt to pay an order failed, why, and until when it can be paid."""
     why = failure_text(error) or "The gateway gave no reason."
     return f"The last attempt to pay failed (“{why}”), and the buyer can try again until {format_instant(until)}."
 
 
 def payment_under_way(amount: int) -> str:
-    """Return the sentence that says that the buyer is paying."""
+    """Return the message that the buyer is paying."""
     return f"The buyer is paying {rupees(amount)} now. No action is needed until the payment has ended."
 
 
 def link_sent(amount: int, *, until: datetime) -> str:
-    """Return the sentence that says that the buyer has a payment link, and until when."""
+    """Return the message that the buyer has a payment link, and until when."""
     return f"A payment link for {rupees(amount)} was sent; it is open until {format_instant(until)}."
 
 
 def link_in_the_making(amount: int) -> str:
-    """Return the sentence that says that the gateway has not made a payment link or QR code yet."""
+    """Return the message that the gateway has not made a payment link or QR code yet."""
     return f"The gateway has not created the payment link or QR code for {rupees(amount)} yet; it is checked again automatically."
 
 
 def qr_code_made(amount: int, *, until: datetime) -> str:
-    """Return the sentence that says that there is a QR code to pay by, and until when."""
+    """Return the message that there is a QR code to pay by, and until when."""
     return f"A QR code for {rupees(amount)} is on the payment's page; it can be paid until {format_instant(until)}."
 
 
 def checkout_open(amount: int, *, until: datetime) -> str:
-    """Return the sentence that says that the buyer has begun to check out and pays nothing at the moment."""
+    """Return the message that the buyer has begun to check out and pays nothing at the moment."""
     return f"The buyer has begun to pay {rupees(amount)}, and can go on until {format_instant(until)}."
 
 
 def dispute_to_answer(amount: int, *, respond_by: datetime | None) -> str:
-    """Return the sentence that says that a dispute must be answered, and until when if the gateway has said so."""
+    """Return the message that a dispute must be answered, and until when if the gateway has said so."""
     if respond_by is None:
         return f"The payer's bank disputes {rupees(amount)} of this order: finance must accept or contest it, or it is lost."
     until = format_instant(respond_by)
@@ -250,72 +254,72 @@ def dispute_to_answer(amount: int, *, respond_by: datetime | None) -> str:
 
 
 def dispute_under_review(amount: int) -> str:
-    """Return the sentence that says that a dispute has been answered and is not decided yet."""
+    """Return the message that a dispute has been answered and is not decided yet."""
     return f"The bank has our response about the disputed {rupees(amount)} and will decide. This money cannot be refunded meanwhile."
 
 
 def dispute_lost(amount: int) -> str:
-    """Return the sentence that says that a dispute was lost, so that nobody refunds the money a second time."""
+    """Return the message that a dispute was lost, so that nobody refunds the money a second time."""
     return f"The bank has returned {rupees(amount)} to the payer after a dispute, so do not refund it again."
 
 
 def refund_awaits_transfer(number: str, amount: int) -> str:
-    """Return the sentence that says that a refund waits for a bank transfer."""
+    """Return the message that a refund waits for a bank transfer."""
     return f"Refund {number} of {rupees(amount)} waits for our bank transfer: make it, then enter its reference."
 
 
 def refund_awaits_approval(number: str, amount: int, *, goods: str = "") -> str:
-    """Return the sentence that says that a refund waits for a second person, and with `goods` that the goods can be sent meanwhile."""
+    """Return the message that a refund waits for a second person, and with `goods` that the goods can be sent meanwhile."""
     said = f"Refund {number} of {rupees(amount)} waits for approval by somebody other than the requester."
     return f"{said} {goods}" if goods else said
 
 
 def refund_unanswered(number: str, amount: int) -> str:
-    """Return the sentence that says that the outcome of a refund at the gateway is unknown."""
+    """Return the message that the outcome of a refund at the gateway is unknown."""
     return f"The gateway has not confirmed refund {number} of {rupees(amount)} yet; it is checked again automatically."
 
 
 def refund_on_its_way(number: str, amount: int, *, goods: str = "") -> str:
-    """Return the sentence that says that the gateway is paying a refund, and with `goods` that the goods can be sent."""
+    """Return the message that the gateway is paying a refund, and with `goods` that the goods can be sent."""
     said = f"Refund {number} of {rupees(amount)} is on its way to the buyer."
     return f"{said} {goods or NO_ACTION}"
 
 
 def refund_failed(number: str, amount: int, error: Mapping[str, Any]) -> str:
-    """Return the sentence that says that a refund failed and what staff can do."""
+    """Return the message that a refund failed and what staff can do."""
     why = failure_text(error) or "The gateway gave no reason."
     return f"Refund {number} of {rupees(amount)} failed (“{why}”). Retry it, or pay it by bank transfer."
 
 
 def refunds_await_transfer(count: int, amount: int) -> str:
-    """Return the sentence that says that several refunds wait for bank transfers."""
+    """Return the message that several refunds wait for bank transfers."""
     return f"{count} refunds of {rupees(amount)} in total wait for our bank transfers: make them, then enter their references."
 
 
 def refunds_await_approval(count: int, amount: int, *, goods: str = "") -> str:
-    """Return the sentence that says that several refunds wait for a second person; `goods` is a further sentence about the goods."""
+    """Return the message that several refunds wait for a second person; `goods` is a further sentence about the goods."""
     said = f"{count} refunds of {rupees(amount)} in total wait for approval by somebody other than the requester."
     return f"{said} {goods}" if goods else said
 
 
 def refunds_unanswered(count: int, amount: int) -> str:
-    """Return the sentence that says that the outcome of several refunds at the gateway is unknown."""
+    """Return the message that the outcome of several refunds at the gateway is unknown."""
     return f"The gateway has not confirmed {count} refunds of {rupees(amount)} in total yet; it is checked again automatically."
 
 
 def refunds_on_their_way(count: int, amount: int, *, goods: str = "") -> str:
-    """Return the sentence that says that the gateway is paying several refunds, and with `goods` that the goods can be sent."""
+    """Return the message that the gateway is paying several refunds, and with `goods` that the goods can be sent."""
     said = f"{count} refunds of {rupees(amount)} in total are on their way to the buyer."
     return f"{said} {goods or NO_ACTION}"
 
 
 def refunds_failed(count: int, amount: int) -> str:
-    """Return the sentence that says that several refunds failed and what staff can do."""
+    """Return the message that several refunds failed and what staff can do."""
     return f"{count} refunds of {rupees(amount)} in total failed. Retry each on its page, or pay it by bank transfer."
 
 
 def goods_to_send(*, are_units_refunded: bool) -> str:
-    """Return the sentence that says that an order with refunds still has goods to send; the sentence follows the one about its refunds."""
+    """Return the message that an order with refunds still has goods to send; the sentence follows the one about its refunds."""
     return "The other goods of the order can be sent." if are_units_refunded else "The goods of the order can be sent."
 
 
@@ -338,7 +342,7 @@ def refunded(gone: int, paid: int, *, is_closed: bool, keeps_goods: bool, goods:
 
 
 def money_to_decide(arrived: int, requested: int) -> str:
-    """Return the sentence that says that money arrived that somebody must decide about."""
+    """Return the message that money arrived that somebody must decide about."""
     if arrived == requested:
         return f"{rupees(arrived)} arrived that this order does not need. Refund it on the page of its payment attempt."
     return f"{rupees(arrived)} arrived where {rupees(requested)} was requested: accept it or refund it on the page of its payment attempt."

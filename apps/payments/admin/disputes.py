@@ -129,7 +129,7 @@ class DisputeAdmin(KeySearch, ReadOnlyAdmin):
     def disputed_amount(self, dispute: Dispute) -> str:
         return rupees(dispute.amount)
 
-    @admin.display(description="Taken", ordering="amount_deducted")
+    @admin.display(description="Deducted", ordering="amount_deducted")
     def deducted_amount(self, dispute: Dispute) -> str:
         return rupees(dispute.amount_deducted)
 

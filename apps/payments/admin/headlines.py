@@ -129,7 +129,7 @@ def _open_payment_text(payment: Any) -> str:
 
 
 def _failed_attempts_headline(order: Any) -> Headline | None:
-    """Return the sentence that says that the last attempt of an unpaid order failed, unless another one is under way."""
+    """Return the headline that the last attempt of an unpaid order failed, unless another one is under way."""
     if order.status != OrderStatus.PENDING_PAYMENT or order.under_review_amount:
         return None
     attempts = [

@@ -111,7 +111,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
         "approved_by_name",
         "transferred_by_name",
         "why_it_failed",
-        "payment_link",
+        "payment_page",
         "bank_reference",
         "at_gateway",
         "next_check",
@@ -132,7 +132,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
             {
                 "fields": (
                     "refund_method",
-                    ("payment_link", "retry_of"),
+                    ("payment_page", "retry_of"),
                     ("speed_requested", "speed_processed"),
                     ("gateway_refund_id", "arn"),
                     ("bank_reference", "processed_at"),
@@ -195,7 +195,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
         return name_of(refund, refund.transferred_by)
 
     @admin.display(description="From payment")
-    def payment_link(self, refund: Refund) -> str:
+    def payment_page(self, refund: Refund) -> str:
         page = reverse("admin:payments_paymentattempt_change", args=[refund.attempt_id])
         return link(page, refund.attempt.gateway_payment_id)
 

@@ -216,6 +216,6 @@ class Gateway(LinkGateway, Protocol):
 
 
 def load_adapter(name: str) -> Gateway:
-    """Return a gateway by the name that is stored in payments."""
+    """Return the adapter of a gateway by the name that payments store. Services call `get_monitored_gateway` for calls over the network."""
     gateway: Gateway = import_string(settings.PAYMENT_GATEWAYS[name])()
     return gateway

@@ -104,13 +104,13 @@ def _field_of(payment: Payment) -> str:
 
 def _create(gateway: Gateway, payment: Payment, *, look_first: bool) -> _Created:
     order = orders.get_order(payment.order_id)
-    payer = _payer(payment, order)
+    payer, notes = _payer(payment, order), {"payment": payment.public_id, "order": order.public_id}
     if payment.channel in LINK_CHANNELS:
-        link = find_or_create_link(gateway, payment, payer=payer, notes=_notes(payment), look_first=look_first)
+        link = find_or_create_link(gateway, payment, payer=payer, notes=notes, look_first=look_first)
         return _Created("gateway_link_id", link.id, link_action(link))
-    gateway_order = _find_or_create_order(gateway, payment, look_first=look_first)
+    gateway_order = _find_or_create_order(gateway, payment, notes=notes, look_first=look_first)
     intent = open_upi_intent(
-        gateway, payment, gateway_order, payer=payer, description=f"Order {order.number}", notes=_notes(payment)
+        gateway, payment, gateway_order, payer=payer, description=f"Order {order.number}", notes=notes
     )
     return _Created(
         "gateway_order_id",
@@ -120,12 +120,14 @@ def _create(gateway: Gateway, payment: Payment, *, look_first: bool) -> _Created
     )
 
 
-def _find_or_create_order(gateway: Gateway, payment: Payment, *, look_first: bool) -> GatewayOrder:
+def _find_or_create_order(
+    gateway: Gateway, payment: Payment, *, notes: Mapping[str, str], look_first: bool
+) -> GatewayOrder:
     receipt = payment.public_id
     gateway_order = gateway.find_order(receipt=receipt) if look_first else None
     if gateway_order is None:
         gateway_order = gateway.create_order(
-            receipt=receipt, amount=payment.amount, currency=payment.currency, notes=_notes(payment)
+            receipt=receipt, amount=payment.amount, currency=payment.currency, notes=notes
         )
     check_gateway_order(payment, gateway_order)
     return gateway_order
@@ -142,10 +144,6 @@ def check_gateway_order(payment: Payment, gateway_order: GatewayOrder) -> None:
         raise GatewayRejected(
             GatewayError(code="ORDER_DIFFERS", description="the amount or currency is not the one requested")
         )
-
-
-def _notes(payment: Payment) -> dict[str, str]:
-    return {"payment": payment.public_id, "order": orders.get_order(payment.order_id).public_id}
 
 
 def _payer(payment: Payment, order: "Order") -> Payer:

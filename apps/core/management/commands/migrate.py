@@ -25,7 +25,8 @@ class Command(OperatorCommand, migrate.Command):
         parser.add_argument(
             "--delete-data",
             action="store_true",
-            help="also reverse migrations whose tables have rows, or whose columns hold amounts or quantities; they are deleted",
+            help="also reverse migrations whose tables have rows or are in use, or whose columns hold amounts or quantities: they are"
+            " deleted",
         )
 
     def handle(self, *args: Any, delete_data: bool = False, **options: Any) -> None:

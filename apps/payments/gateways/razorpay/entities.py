@@ -214,7 +214,11 @@ def webhook_from(raw: bytes) -> tuple[str, GatewayPayment | GatewayRefund | None
 
 
 def account_of(envelope: Any) -> str:
-    """Return the account that a webhook names, empty if it names none. What is no text is returned as it is written: it is not ours."""
+    """
+    Return the account that a webhook names, or an empty text if it names none.
+
+    A value that is no text is returned as text all the same: it then differs from our account, and is not taken for ours.
+    """
     named = envelope.get("account_id") if isinstance(envelope, dict) else None
     return "" if named is None else str(named)[:40]
 
