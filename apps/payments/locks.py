@@ -1,11 +1,14 @@
 """
 Row locks of payments.
 
-The order is locked first (`orders.locks.lock_order`), then the payment, the attempt, the refund, the dispute. A
-webhook is locked before all of these, and only by the code that processes it.
+The order is locked first (`orders.locks.lock_order`), then the payment, the attempt, the refund, the dispute. The
+references of bank transfers are locked after the refund. A webhook is locked before all of these, and only by the code
+that processes it.
 """
 
 from uuid import UUID
+
+from django.db import connection
 
 from apps.core.external_calls import GatewayCall
 from apps.core.locks import lock_row
@@ -20,6 +23,19 @@ from apps.payments.models import (
     WebhookNotFound,
 )
 from apps.payments.states import NOT_AWAITING_APPROVAL, AttemptStatus, RefundStatus, ReviewReason
+
+#: The key of the advisory lock: any number that no other lock uses.
+_TRANSFER_REFERENCES_LOCK = 7_204
+
+
+def lock_transfer_references() -> None:
+    """
+    Let nobody else record the reference of a bank transfer until the transaction ends; taken after the refund.
+
+    Two refunds of two orders, whose rows are two locks, must not be paid by one transfer to two customers.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TRANSFER_REFERENCES_LOCK])
 
 
 def lock_payment(payment_id: UUID) -> Payment:

@@ -196,9 +196,10 @@ REFUNDS = (
         name="a_bank_transfer_pays_one_customer",
         statement="No two customers were refunded by bank transfers with the same reference.",
         sql="""
-            SELECT min(r.id::text) AS id, r.transfer_reference, array_agg(r.number ORDER BY r.number) AS refunds
+            SELECT upper(r.transfer_reference) AS transfer_reference, array_agg(r.number ORDER BY r.number) AS refunds
             FROM payments_refund r JOIN orders_order o ON o.id = r.order_id
-            WHERE r.transfer_reference <> '' GROUP BY r.transfer_reference HAVING count(DISTINCT o.customer_id) > 1
+            WHERE r.transfer_reference <> ''
+            GROUP BY upper(r.transfer_reference) HAVING count(DISTINCT o.customer_id) > 1
         """,
     ),
     Invariant(

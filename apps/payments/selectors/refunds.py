@@ -260,9 +260,14 @@ def list_refunds_awaiting_transfer(attempt_id: UUID) -> list[Refund]:
 
 
 def find_refund_of_other_customer(transfer_reference: str, *, customer_id: UUID) -> Refund | None:
-    """Return the first refund that a bank transfer with this reference paid to another customer than this one, or None."""
-    paid = Refund.objects.filter(transfer_reference=transfer_reference).exclude(order__customer_id=customer_id)
-    return paid.order_by("pk").first()
+    """
+    Return the first refund that a bank transfer with this reference paid to another customer than this one, or None.
+
+    Banks write their references in capitals, people do not: the case makes no difference.
+    """
+    # Only refunds with a reference are in the index that finds them.
+    transferred = Refund.objects.exclude(transfer_reference="").filter(transfer_reference__iexact=transfer_reference)
+    return transferred.exclude(order__customer_id=customer_id).order_by("pk").first()
 
 
 def list_unknown_refunds(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":

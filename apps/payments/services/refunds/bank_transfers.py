@@ -103,9 +103,7 @@ def confirm_refund_transfer(*, refund_id: UUID, reference: str, actor: Actor, no
     order, attempt, refund = _lock(refund_id)
 
     _check_transferable(order, refund, operation=MoneyOperation.CONFIRM_TRANSFER, actor=actor)
-    other = selectors.find_refund_of_other_customer(reference[:80], customer_id=order.customer_id)
-    if other is not None:
-        raise TransferReferenceInUse(reference[:80], other.number, param="reference")
+    _check_reference_is_free(order, reference[:80])
     if refund.status == RefundStatus.FAILED:
         _check_money_is_left(order, attempt, refund)
     else:
@@ -138,6 +136,14 @@ def _check_transferable(order: "Order", refund: Refund, *, operation: MoneyOpera
     if refund.status not in (RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER):
         raise RefundNotTransferable(refund.number, RefundStatus(refund.status).label.lower())
     check_decision(order=order, operation=operation, amount=refund.amount, actor=actor, refund=refund)
+
+
+def _check_reference_is_free(order: "Order", reference: str) -> None:
+    """Lock the references of bank transfers, and check that none to another customer has this one."""
+    locks.lock_transfer_references()
+    other = selectors.find_refund_of_other_customer(reference, customer_id=order.customer_id)
+    if other is not None:
+        raise TransferReferenceInUse(reference, other.number, param="reference")
 
 
 def _check_money_is_left(order: "Order", attempt: PaymentAttempt, refund: Refund) -> None:
