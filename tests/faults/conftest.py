@@ -11,7 +11,7 @@ import pytest
 
 from devtools import environment
 from devtools.embedded import Servers
-from devtools.processes import Stack, read_procfile
+from devtools.processes import Stack
 from tests.support.running_stack import RunningStack
 
 
@@ -51,5 +51,5 @@ def no_process_ends(running: RunningStack, restored: None) -> Iterator[None]:
     """Fail if a process of the stack ended, whether or not it was started again."""
     restarted = len(running.restarted)
     yield
-    running.servers.wait_for_exit(0.01)
-    assert (set(running.servers.ended) & set(read_procfile()), running.restarted[restarted:]) == (set(), [])
+    running.restart_ended()
+    assert running.restarted[restarted:] == [], "\n".join(running.ends[restarted:])

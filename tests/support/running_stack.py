@@ -51,6 +51,8 @@ class RunningStack:
         self.phone = Phone(stack.sandbox_url)
         #: What ended and was started again by `restart_ended`, in order.
         self.restarted: list[str] = []
+        #: Why each of them had ended, as far as its log tells; a process that starts overwrites it.
+        self.ends: list[str] = []
         self._ending: set[str] = set()
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -156,6 +158,7 @@ class RunningStack:
         self.servers.wait_for_exit(0.01)
         for name in set(self.servers.ended) & set(read_procfile()):
             self.restarted.append(name)
+            self.ends.append(self.stack.read_log_errors(name))
             self.restart(name)
 
     def restart(self, name: str) -> None:
