@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,13 +58,22 @@ def fill(valkey: Any) -> None:
 @contextmanager
 def worker_stopped(running: RunningStack, valkey: Any) -> Iterator[None]:
     """Let hints lie in the queues until the end."""
-    os.kill(running.servers.pids["worker"], signal.SIGSTOP)
+    worker = running.servers.pids["worker"]
+    os.kill(worker, signal.SIGSTOP)
     # The worker still waits at its queues: a hint that comes before its second is over is given to it and lies in its socket.
+    # What it asked last may be read after our first question, which came with it, but not after the second.
+    wait_for(lambda: is_stopped(worker))
+    valkey.ping()
     wait_for(lambda: not valkey.info("clients")["blocked_clients"])
     try:
         yield
     finally:
-        os.kill(running.servers.pids["worker"], signal.SIGCONT)
+        os.kill(worker, signal.SIGCONT)
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether a process has got SIGSTOP: it does nothing any longer."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def hints(valkey: Any) -> int:
