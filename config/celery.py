@@ -7,12 +7,12 @@ from celery.signals import task_prerun
 from django.conf import settings
 from django.db import close_old_connections
 
-from apps.core.broker import use_transport
+from apps.core.broker import register_redis_transport
 from config.settings import settings_module
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings_module(os.environ))
 
-use_transport()
+register_redis_transport()
 app = Celery("bahi")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.beat_schedule_filename = str(settings.BEAT_SCHEDULE_FILE)

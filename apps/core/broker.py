@@ -1,4 +1,4 @@
-"""Kombu's transport to Redis, with the error of a closed connection that Kombu knows how to handle."""
+"""Kombu's transport for Redis, with a connection error where Kombu's own raises an error that ends a worker."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 class RedisChannel(Channel):
     """
-    A channel that says of a closed connection that it is closed.
+    A channel that raises a connection error once its connection is closed.
 
-    A message of a connection that was lost meanwhile is acknowledged, or returned to its queue, over a closed connection. Kombu's own
-    channel then raises an AttributeError, which nobody handles, so that a worker that lost its broker at such an instant would end.
+    A message may be acknowledged, or returned to its queue, after its connection was lost. Kombu's own channel then raises an
+    AttributeError, which nothing handles, so that the worker ends.
     """
 
     def _get_pool(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - the signature is Kombu's
@@ -27,12 +27,12 @@ class RedisChannel(Channel):
 
 
 class RedisTransport(Transport):
-    """Kombu's transport to Redis with these channels."""
+    """Kombu's transport for Redis with these channels."""
 
     Channel = RedisChannel
 
 
-def use_transport() -> None:
-    """Let each connection to a Redis broker, encrypted or not, use this transport."""
+def register_redis_transport() -> None:
+    """Make Kombu use this transport for every Redis broker, encrypted or not."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{RedisTransport.__module__}:{RedisTransport.__qualname__}"

@@ -1,4 +1,4 @@
-"""What a worker meets that acknowledges a message after its connection to the broker was lost."""
+"""A message that is acknowledged after its connection to the broker was lost."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def message_of_lost_connection(connection: Any) -> Message:
     return Message(channel=channel, delivery_tag="1")
 
 
-def test_a_message_of_a_lost_connection_is_refused_as_such_which_the_worker_survives() -> None:
+def test_acknowledging_a_message_of_a_lost_connection_raises_a_connection_error() -> None:
     with broker():
         connection = current_app.connection_for_read()
         message = message_of_lost_connection(connection)
@@ -34,8 +34,8 @@ def test_a_message_of_a_lost_connection_is_refused_as_such_which_the_worker_surv
     assert not message.acknowledged
 
 
-def test_kombus_own_transport_raises_what_no_worker_survives() -> None:
-    """The control: once this fails, `apps.core.broker` has no purpose."""
+def test_control_kombus_own_transport_raises_an_attribute_error() -> None:
+    """Once this fails, `apps.core.broker` has no purpose."""
     with broker():
         connection = current_app.connection_for_read()
         connection.transport_cls = kombu.transport.redis.Transport

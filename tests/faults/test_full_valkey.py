@@ -61,7 +61,7 @@ def worker_stopped(running: RunningStack, valkey: Any) -> Iterator[None]:
     worker = running.servers.pids["worker"]
     os.kill(worker, signal.SIGSTOP)
     # The worker still waits at its queues: a hint that comes before its second is over is given to it and lies in its socket.
-    # What it asked last may be read after our first question, which came with it, but not after the second.
+    # What it sent just before it stopped is read at the latest with our PING, and so before our INFO.
     wait_for(lambda: is_stopped(worker))
     valkey.ping()
     wait_for(lambda: not valkey.info("clients")["blocked_clients"])
@@ -72,7 +72,7 @@ def worker_stopped(running: RunningStack, valkey: Any) -> Iterator[None]:
 
 
 def is_stopped(pid: int) -> bool:
-    """Tell whether a process has got SIGSTOP: it does nothing any longer."""
+    """Tell whether a process is stopped, so that it does nothing more."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
