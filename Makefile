@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev need-python demo run test test-fast test-pythons check contract nightly check-code check-database lock env-example maps clean
+.PHONY: help setup setup-dev need-python demo run test test-fast test-pythons check contract history soak nightly check-code check-database lock env-example maps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,10 +53,17 @@ test-pythons: setup-dev ## Play the demo and run a part of the tests under the o
 contract: setup-dev ## Check the OpenAPI document against the API that runs: a generated client, generated requests
 	@$(DEVTOOLS) contract
 
-nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, a TypeScript sale (needs Node.js and npm)
+history: setup ## Use a shop for 5 minutes while its processes are killed; the clients' journal shows what was lost or doubled (SEED=7, SECONDS=60)
+	@$(DEVTOOLS) history --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
+
+soak: setup-dev ## The same with 100,000 operations, which takes hours
+	@$(DEVTOOLS) history --operations 100000 --report docs/reports/history-soak.md
+
+nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, a TypeScript sale (needs Node.js and npm), 5 minutes of history
 	@$(DEVTOOLS) lint-workflows
 	@$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile explore
 	@$(DEVTOOLS) contract typescript
+	@$(DEVTOOLS) history --report docs/reports/history.md
 
 check: setup-dev check-code ## Format, lint, types, layers, migrations, repository files, licences, API description
 	@$(DEVTOOLS) with-servers -- $(MAKE) --no-print-directory check-database

@@ -106,10 +106,16 @@ class Stack:
             ],
         )  # fmt: skip
         for name, command in read_procfile(self.procfile).items():
-            self._spawn(name, ["/bin/sh", "-c", f"exec {command}"])
+            self._spawn(name, _as_shell(command))
         self._wait_until_answers("sandbox", f"{self.sandbox_url}/__sim__/")
         self._register_sms_templates()
         self._wait_until_answers("web", f"{self.web_url}/livez")
+
+    def restart(self, name: str) -> None:
+        """Start a process of the Procfile that has ended again, as a process manager does; its log goes on."""
+        self.servers.spawn(
+            name, _as_shell(read_procfile(self.procfile)[name]), env=self.env, log=self.logs / f"{name}.log"
+        )
 
     def _memory(self) -> list[str]:
         # A database that is kept must not meet the same gateway ids again.
@@ -173,6 +179,10 @@ class Stack:
     def _check_servers(self) -> None:
         if dead := set(self.servers.ended) & set(self.servers.parts):
             raise ProcessFailed(f"{(name := dead.pop())} ended unexpectedly. {self.read_log_end(name)}")
+
+
+def _as_shell(command: str) -> list[str]:
+    return ["/bin/sh", "-c", f"exec {command}"]
 
 
 def _lines_of(path: Path) -> list[str]:

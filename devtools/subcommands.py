@@ -89,6 +89,13 @@ def _contract(arguments: list[str]) -> int:
     return int(importlib.import_module("devtools.contract").main(arguments))
 
 
+def _history(arguments: list[str]) -> int:
+    from devtools import commands
+
+    commands.exit_with_make()
+    return int(importlib.import_module("devtools.history.main").main(arguments))
+
+
 def _lint_workflows(_: list[str]) -> int:
     from devtools import workflows
 
@@ -164,6 +171,14 @@ SUBCOMMANDS = (
         arguments="[python] [conformance] [typescript]",
         details="Without a name, `python` and `conformance` run; `typescript` needs Node.js and npm.",
         example="python -m devtools contract conformance",
+    ),
+    Subcommand(
+        "history",
+        "Use a shop while its processes are killed, and check from the clients' journal that nothing was lost or doubled.",
+        _history,
+        arguments="[--seconds N] [--operations N] [--seed N] [--keep] [--check JOURNAL]",
+        example="python -m devtools history --seconds 60 --seed 7",
+        has_own_help=True,
     ),
     Subcommand(
         "lint-workflows",

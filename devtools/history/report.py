@@ -1,0 +1,86 @@
+"""What a run found, in plain sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from devtools.history.checker import Anomaly, History
+
+_AREAS = {
+    "order": "orders", "unit": "units of stock", "rupee": "money", "read": "reads that contradict each other",
+    "answer": "answers that no client should get", "audit": "invariants of the audit", "process": "processes",
+}  # fmt: skip
+_SHOWN = 5
+
+
+def format_report(history: History, anomalies: Sequence[Anomaly], *, cuts: Mapping[str, int] | None = None) -> str:
+    """Return the report of a run as text: what was done, what was injected, and what was found."""
+    parts = [_describe_run(history), _describe_load(history), _describe_faults(history, cuts or {})]
+    return "\n\n".join([*parts, _describe_state(history), _describe_anomalies(anomalies)])
+
+
+def _describe_run(history: History) -> str:
+    start = history.start
+    mutant = f" The mutant {start['mutant']} was planted." if start.get("mutant") else ""
+    return (
+        f"Seed {start.get('seed')}: {start.get('customers')} customers and four members of staff used the shop at once for"
+        f" {history.last_at - history.first_at:.0f} s.{mutant}"
+    )
+
+
+def _describe_load(history: History) -> str:
+    operations = list(history.operations.values())
+    attempts = [attempt for operation in operations for attempt in operation.attempts]
+    seconds = max(history.last_at - history.first_at, 1.0)
+    unanswered = sum(attempt.status is None for attempt in attempts)
+    kinds = Counter(operation.kind for operation in operations)
+    accepted, refused, unknown = (
+        sum(getattr(operation, name) for operation in operations)
+        for name in ("is_accepted", "is_refused", "is_unknown")
+    )
+    lines = [
+        f"{len(operations):,} operations in {len(attempts):,} requests, {len(operations) / seconds:.1f} operations a second.",
+        f"{accepted:,} were accepted, {refused:,} refused, and the outcome of {unknown:,} is not known to their clients.",
+        f"{unanswered:,} requests got no answer; {sum(attempt.is_replayed for attempt in attempts):,} answers were replayed.",
+        "Statuses: " + _counts(Counter(str(attempt.status) for attempt in attempts if attempt.status is not None)),
+        "Operations: " + _counts(kinds),
+    ]
+    return "\n".join(lines)
+
+
+def _describe_faults(history: History, cuts: Mapping[str, int]) -> str:
+    lines = [f"{sum(history.faults.values()):,} faults were injected: " + _counts(history.faults)]
+    if cuts:
+        lines.append(
+            f"{cuts.get('before', 0):,} requests were cut before they arrived, and {cuts.get('after', 0):,} answers were lost."
+        )
+    return "\n".join(lines)
+
+
+def _describe_state(history: History) -> str:
+    final = history.final
+    captured = [row for row in final["gateway_payments"] if row["captured_at"] is not None]
+    lines = [
+        f"At the end there are {len(final['orders']):,} orders ("
+        + _counts(Counter(row["status"] for row in final["orders"]))
+        + ").",
+        f"The gateway captured {len(captured):,} payments and made {len(final['gateway_refunds']):,} refunds; we have"
+        f" {len(final['refunds']):,} refunds (" + _counts(Counter(row["status"] for row in final["refunds"])) + ").",
+    ]
+    return "\n".join(lines)
+
+
+def _describe_anomalies(anomalies: Sequence[Anomaly]) -> str:
+    if not anomalies:
+        return "No order, no unit and no rupee was lost or doubled, and every invariant of the audit holds."
+    lines = [f"FOUND: {len(anomalies):,} anomalies."]
+    for kind, count in Counter((one.area, one.kind) for one in anomalies).most_common():
+        lines.append(f"- {kind[1]} ({_AREAS[kind[0]]}): {count}")
+        shown = [one for one in anomalies if (one.area, one.kind) == kind][:_SHOWN]
+        lines += [f"    {one.sentence[:600]}" for one in shown]
+    return "\n".join(lines)
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counter.most_common()) or "none"
