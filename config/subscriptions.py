@@ -98,6 +98,8 @@ UNSUBSCRIBED: frozenset[str] = frozenset(
         settlements.SETTLEMENT_IMPORT_COMPLETED,
         settlements.SETTLEMENT_IMPORTED,
         settlements.SETTLEMENT_UPDATED,
+        settlements.SETTLEMENT_FAILED,
+        settlements.SETTLEMENT_RETRIED,
         ledger.EXCEPTION_OPENED,
         ledger.EXCEPTION_ASSIGNED,
         ledger.EXCEPTION_RESOLVED,

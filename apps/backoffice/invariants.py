@@ -16,7 +16,8 @@ INVARIANTS: tuple[Invariant, ...] = (
                          'refund_due', 'refund_reinstated', 'refund_reversal', 'refund', 'refund_transferred', 'late_credit',
                          'difference_reversal')
                      AND EXISTS (SELECT FROM payments_refund f WHERE f.id = t.source_id)
-                WHEN 'settlements.settlement' THEN split_part(t.kind, ':', 1) = 'settlement'
+                WHEN 'settlements.settlement' THEN split_part(t.kind, ':', 1) IN (
+                         'settlement', 'transfer_failed', 'transfer_retried')
                      AND EXISTS (SELECT FROM settlements_settlement f WHERE f.id = t.source_id)
                 WHEN 'ledger.reconciliationexception' THEN t.kind IN ('difference', 'resolution')
                      AND EXISTS (SELECT FROM ledger_reconciliationexception f WHERE f.id = t.source_id)

@@ -29,6 +29,7 @@ class ExceptionReason(models.TextChoices):
     WEBHOOK_FAILED = "webhook_failed", "The webhook could not be processed"
     UNKNOWN_ADJUSTMENT = "unknown_adjustment", "An adjustment for no payment or dispute in Bahi"
     UNKNOWN_KIND = "unknown_kind", "A line of a kind that Bahi does not know"
+    SETTLEMENT_FAILED = "settlement_failed", "The transfer to our bank failed"
     RECEIVABLE_OVERDUE = "receivable_overdue", "The gateway has owed this for too long"
     SETTLEMENTS_NOT_IMPORTED = "settlements_not_imported", "No settlement has been imported yet"
 

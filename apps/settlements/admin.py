@@ -36,8 +36,8 @@ class SettlementImportAdmin(ReadOnlyAdmin):
 class SettlementAdmin(KeySearch, ReadOnlyAdmin):
     """The gateway's transfers to our bank."""
 
-    list_display = ("gateway_settlement_id", "utr", "transferred", "of_lines", "line_count", "settled_at")
-    list_filter = ("settled_at",)
+    list_display = ("gateway_settlement_id", "utr", "transferred", "of_lines", "transfer_status", "settled_at")
+    list_filter = ("transfer_status", "settled_at")
     ordering = ("-settled_at", "-id")
     search_fields = ("gateway_settlement_id__exact",)
     search_help_text = "A gateway's settlement id, or the bank's reference (UTR)."

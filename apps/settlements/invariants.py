@@ -130,7 +130,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         id="INV-26",
         name="captured_money_is_accounted_for",
         statement="Captured less refunded, less fees settled, less transfers to linked accounts, less deducted for disputes is what"
-        " the gateway owes, the bank received or suspense holds: by the records on one side, by the books on the other.",
+        " the gateway owes, is in transit, the bank received or suspense holds: by the records on one side, by the books on the other.",
         sql="""
             WITH facts (currency, amount) AS (
                 SELECT currency, amount FROM payments_paymentattempt WHERE status = 'captured'
@@ -147,12 +147,14 @@ INVARIANTS: tuple[Invariant, ...] = (
                 -- What was owed, never came and was given up.
                 SELECT e.currency, -coalesce(a.amount, e.expected_amount) FROM ledger_reconciliationexception e
                 LEFT JOIN payments_paymentattempt a ON a.id = e.attempt_id AND e.reason = 'missing_line'
-                WHERE e.reason IN ('missing_line', 'receivable_overdue') AND e.resolution = 'written_off' AND e.held_amount = 0
+                WHERE e.reason IN ('missing_line', 'receivable_overdue', 'settlement_failed')
+                  AND e.resolution = 'written_off' AND e.held_amount = 0
             ), told AS (
                 SELECT currency, sum(amount) AS amount FROM facts GROUP BY currency
             ), booked AS (
                 SELECT currency, sum(amount) AS amount FROM ledger_ledgerentry
-                WHERE account_id IN ('bank', 'suspense') OR account_id LIKE 'gateway_receivable:%%' GROUP BY currency
+                WHERE account_id IN ('bank', 'settlement_in_transit', 'other_bank_movements', 'suspense')
+                   OR account_id LIKE 'gateway_receivable:%%' GROUP BY currency
             )
             SELECT currency, told.amount AS told, booked.amount AS booked FROM told FULL JOIN booked USING (currency)
             WHERE coalesce(told.amount, 0) <> coalesce(booked.amount, 0)
@@ -201,14 +203,14 @@ INVARIANTS: tuple[Invariant, ...] = (
                 FROM settlements_settlementline GROUP BY settlement_id, part
             ), booked AS (
                 SELECT t.source_id, t.kind,
-                    coalesce(sum(e.amount) FILTER (WHERE e.account_id = 'bank'), 0) AS bank,
+                    coalesce(sum(e.amount) FILTER (WHERE e.account_id = 'settlement_in_transit'), 0) AS bank,
                     coalesce(sum(e.amount) FILTER (
                         WHERE e.account_id LIKE 'gateway_fees:%%' OR e.account_id = 'input_gst'), 0) AS fee,
                     coalesce(sum(e.amount) FILTER (WHERE e.account_id = 'transfers_payable'), 0) AS transferred,
                     coalesce(-sum(e.amount) FILTER (WHERE e.account_id LIKE 'gateway_receivable:%%'), 0) AS cleared,
                     coalesce(sum(e.amount) FILTER (WHERE e.account_id = 'suspense'), 0) AS held
                 FROM ledger_ledgertransaction t JOIN ledger_ledgerentry e ON e.transaction_id = t.id
-                WHERE t.source_type = 'settlements.settlement' GROUP BY t.id
+                WHERE t.source_type = 'settlements.settlement' AND split_part(t.kind, ':', 1) = 'settlement' GROUP BY t.id
             )
             SELECT coalesce(said.settlement_id, booked.source_id) AS settlement, coalesce(said.kind, booked.kind) AS kind
             FROM said FULL JOIN booked ON booked.source_id = said.settlement_id AND booked.kind = said.kind
@@ -216,6 +218,41 @@ INVARIANTS: tuple[Invariant, ...] = (
                    coalesce(said.held, 0))
                   <> (coalesce(booked.bank, 0), coalesce(booked.fee, 0), coalesce(booked.transferred, 0),
                       coalesce(booked.cleared, 0), coalesce(booked.held, 0))
+        """,
+    ),
+    Invariant(
+        id="INV-26e",
+        name="in_transit_is_what_settlements_transfer",
+        statement="What is in transit of each settlement is what it transfers and no line of the bank's statement has brought; of a"
+        " failed one it is nothing.",
+        sql="""
+            WITH told AS (
+                SELECT s.id, CASE s.transfer_status WHEN 'in_transit' THEN s.lines_amount - coalesce(sum(e.held_amount), 0)
+                                                    ELSE 0 END AS amount
+                FROM settlements_settlement s
+                LEFT JOIN ledger_reconciliationexception e
+                     ON e.settlement_id = s.id AND e.line_id IS NULL AND e.resolution <> 'arrived'
+                GROUP BY s.id
+            ), booked AS (
+                SELECT coalesce(x.settlement_id, t.source_id) AS id, sum(e.amount) AS amount FROM ledger_ledgerentry e
+                JOIN ledger_ledgertransaction t ON t.id = e.transaction_id
+                LEFT JOIN ledger_reconciliationexception x
+                     ON t.source_type = 'ledger.reconciliationexception' AND x.id = t.source_id
+                WHERE e.account_id = 'settlement_in_transit' GROUP BY 1
+            )
+            SELECT id, told.amount AS told, booked.amount AS booked FROM told FULL JOIN booked USING (id)
+            WHERE coalesce(told.amount, 0) <> coalesce(booked.amount, 0)
+        """,
+    ),
+    Invariant(
+        id="INV-26f",
+        name="failed_settlements_have_an_exception",
+        statement="Each settlement whose transfer failed has an exception about it, and what the gateway says of each is known.",
+        sql="""
+            SELECT s.id, s.gateway_settlement_id, s.status, s.transfer_status FROM settlements_settlement s
+            WHERE (s.transfer_status = 'failed' OR s.status = 'failed') AND NOT EXISTS (
+                SELECT FROM ledger_reconciliationexception e WHERE e.settlement_id = s.id AND e.reason = 'settlement_failed'
+            )
         """,
     ),
     Invariant(

@@ -4,6 +4,7 @@ Row locks of settlements.
 The line booking is locked first, then the settlement, then exceptions (`ledger.locks.lock_exception`).
 """
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import connection
@@ -31,6 +32,12 @@ def lock_settlement(*, gateway: str, gateway_settlement_id: str) -> Settlement |
     """Lock a settlement by the gateway's id, or return None if it is not known yet; nothing else is locked after it."""
     rows = Settlement.objects.select_for_update(no_key=True, of=("self",))
     return rows.filter(gateway=gateway, gateway_settlement_id=gateway_settlement_id).first()
+
+
+def lock_settlements(settlement_ids: Iterable[UUID]) -> None:
+    """Lock settlements, in the order of their ids."""
+    rows = Settlement.objects.select_for_update(no_key=True, of=("self",))
+    list(rows.filter(pk__in=list(settlement_ids)).order_by("pk").values_list("pk"))
 
 
 def lock_settlement_import(import_id: UUID) -> SettlementImport:

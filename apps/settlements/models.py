@@ -8,7 +8,7 @@ from apps.core.errors import NotFound
 from apps.core.external_calls import ClaimedModel, ClaimQuerySet
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
 from apps.ledger.states import ExceptionReason
-from apps.settlements.states import ImportStatus, LineKind, ReportSource
+from apps.settlements.states import ImportStatus, LineKind, ReportSource, TransferStatus
 
 
 class SettlementNotFound(NotFound):
@@ -98,7 +98,8 @@ class Settlement(Subject):
     One transfer of a gateway to our bank, with the bank's reference (UTR). Amounts in paise.
 
     `amount` is the transferred amount by the gateway's API, null until it is known; the other totals are sums of its
-    lines. The lines are in parts, one per import that added some; each part is one posting.
+    lines. The lines are in parts, one per import that added some; each part is one posting. What it transfers is in
+    transit until a line of the bank's statement brings it (`transfer_status`).
     """
 
     PREFIX = "stl"
@@ -115,10 +116,19 @@ class Settlement(Subject):
     line_count = models.PositiveIntegerField(default=0)
     parts = models.PositiveSmallIntegerField(default=0)
     settled_at = models.DateTimeField()
+    transfer_status = models.CharField(
+        max_length=10, choices=TransferStatus, default=TransferStatus.IN_TRANSIT, db_default=TransferStatus.IN_TRANSIT
+    )
+    failed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["gateway", "gateway_settlement_id"], name="one_row_per_settlement"),
+            models.CheckConstraint(
+                condition=Q(transfer_status=TransferStatus.FAILED, failed_at__isnull=False)
+                | (~Q(transfer_status=TransferStatus.FAILED) & Q(failed_at__isnull=True)),
+                name="failed_settlement_has_its_time",
+            ),
         ]
         indexes = [
             models.Index(fields=["-settled_at", "-id"], name="settlement_by_time"),

@@ -38,6 +38,8 @@ SETTLEMENT_EXAMPLE: dict[str, Any] = {
     "tax_amount": 424,
     "line_count": 1,
     "settled_at": "2026-11-24T05:00:00.000Z",
+    "transfer_status": "in_transit",
+    "failed_at": None,
     **_TIMES,
     "version": 2,
     "metadata": {},

@@ -101,6 +101,18 @@ def find_open_sum_mismatch_id(settlement_id: UUID) -> UUID | None:
     )
 
 
+def list_open_failure_ids(settlement_id: UUID) -> list[UUID]:
+    """Return the open exceptions about the failed transfer of a settlement."""
+    rows = ledger.list_exceptions(is_open=True, reasons=[ExceptionReason.SETTLEMENT_FAILED])
+    return list(rows.filter(settlement_id=settlement_id).order_by("pk").values_list("pk", flat=True))
+
+
+def list_settlement_ids_of_exceptions(exception_ids: Collection[UUID]) -> set[UUID]:
+    """Return the settlements that exceptions hold money of."""
+    rows = ledger.list_exceptions().filter(pk__in=exception_ids, settlement_id__isnull=False)
+    return {one for one in rows.values_list("settlement_id", flat=True) if one is not None}
+
+
 def sum_held_outside_lines(settlement_id: UUID) -> int:
     """Return the amount in suspense (paise, debit positive) of a settlement's exceptions without a line."""
     rows = ledger.list_exceptions().filter(settlement_id=settlement_id, line_id__isnull=True)

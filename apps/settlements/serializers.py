@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer
-from apps.settlements.states import ImportStatus, LineKind, ReportSource
+from apps.settlements.states import ImportStatus, LineKind, ReportSource, TransferStatus
 
 
 class ImportSettlementsRequest(RequestSerializer):
@@ -50,6 +50,10 @@ class SettlementResponse(ResponseSerializer):
     tax_amount = serializers.IntegerField(help_text="The GST in the fee.")
     line_count = serializers.IntegerField()
     settled_at = serializers.DateTimeField()
+    transfer_status = serializers.ChoiceField(
+        choices=TransferStatus.choices, help_text="In transit until the bank's statement shows it."
+    )
+    failed_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     version = serializers.IntegerField()

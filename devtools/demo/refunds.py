@@ -167,7 +167,7 @@ class RefundScenario:
                 ("refunds", -back),
                 ("fee", tax - fee),
                 ("GST on the fee", -tax),
-                ("to the bank", self.settlement["amount"]),
+                ("in transit", self.settlement["amount"]),
             ):
                 step.report(f"{name:<16}{rupees(amount):>14}")
             step.report(f"UTR {self.utr}")

@@ -124,6 +124,13 @@ CALLS = (
         settlements.run_settlement,
     ),
     Call(
+        "POST",
+        "/settlements/<settlement_id>/conclude",
+        "Let a settlement's transfer fail, or be made again with another UTR; no webhook reports it.",
+        {"outcome": "failed"},
+        settlements.conclude_settlement,
+    ),
+    Call(
         "GET",
         "/settlements/report.csv",
         "Download the reconciliation report as CSV. ?year= &month= &day= or ?settlement_id=, &layout=api|settlement_recon",

@@ -60,6 +60,20 @@ def _read_targets(body: RequestBody) -> dict[str, str]:
     return {entity_id: str(kind) for entity_id, kind in targets.items()}
 
 
+def conclude_settlement(world: World, request: Request, settlement_id: str) -> JsonObject:
+    outcome = RequestBody(request, "outcome").text("outcome")
+    if outcome not in {"processed", "failed"}:
+        raise CallRefused("outcome must be processed or failed.")
+    with world.lock:
+        settlement = find(world.razorpay.settlements, settlement_id, "settlement")
+        if outcome == "processed" and settlement.status == "failed":
+            # A transfer that is made again has a reference of its own.
+            settlement.utr = f"{world.clock.unix()}{world.ids.hex('utr', 6)}"
+        settlement.status = "processed" if outcome == "processed" else "failed"
+        world.notify_change()
+        return settlement.to_wire()
+
+
 def download_report(world: World, request: Request) -> Response:
     """Answer with the report of a month, a day or one settlement: as the API has it in JSON, or as the dashboard writes it."""
     layout = request.args.get("layout", "api")

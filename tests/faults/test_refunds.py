@@ -226,6 +226,6 @@ def _booked(running: RunningStack, of: str) -> tuple[int, int]:
     ((paise,),) = running.read(
         "SELECT coalesce(sum(e.amount), 0)::bigint FROM ledger_ledgerentry e"
         " JOIN ledger_ledgertransaction t ON t.id = e.transaction_id JOIN settlements_settlement s ON s.id = t.source_id"
-        f" WHERE e.account_id = 'bank' AND s.gateway_settlement_id LIKE 'setl_{of}%'"
+        f" WHERE e.account_id = 'settlement_in_transit' AND s.gateway_settlement_id LIKE 'setl_{of}%'"
     )
     return count, paise

@@ -62,7 +62,7 @@ def test_a_buyer_who_bears_the_fee_has_the_order_confirmed_by_itself(shop: Shop,
 
     assert ReconciliationException.objects.count() == 0
     assert _balance("gateway_receivable:razorpay") == 0
-    assert _balance("bank") == order["total_amount"]
+    assert _balance("settlement_in_transit") == order["total_amount"]
     assert [(result.invariant.id, result.rows) for result in audit.run(now=clock.now()).failing] == []
 
 

@@ -434,6 +434,8 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         ),
         {"INV-25e", "INV-26c"},
     ),
+    "INV-26e": (lambda world: _settled(world) and _update(Settlement, {}, transfer_status="banked")(world), {"INV-26e"}),
+    "INV-26f": (lambda world: _settled(world) and _update(Settlement, {}, status="failed")(world), {"INV-26f"}),
     "INV-26d": (_unsettled_capture, {"INV-26d"}),
     "INV-21d": (lambda world: _adjustment(world, "fee_amount = 500, held_amount = 0"), {"INV-21d", "INV-26", "INV-26b", "INV-21b"}),
     "INV-21e": (

@@ -397,7 +397,7 @@ class TestImportFile:
         done = import_csv(recon(dashboard_line_of(paid)).encode())
 
         assert (done.status, found()) == ("completed", [])
-        assert ledger.balance_of("bank") == paid.amount - paid.fee_amount
+        assert ledger.balance_of("settlement_in_transit") == paid.amount - paid.fee_amount
         assert ledger.balance_of("gateway_receivable:razorpay") == 0
         assert ledger.balance_of("input_gst") == paid.fee_tax_amount
 
@@ -409,17 +409,17 @@ class TestImportFile:
             ("unknown_payment", "pay_Rp0000000000A1", -97_640), ("unknown_payment", "rfnd_Rp000000000A1", 20_000),
         ]  # fmt: skip
         assert Settlement.objects.get().settled_at == datetime(2026, 11, 27, 5, 0, tzinfo=UTC)
-        assert ledger.balance_of("bank") == 77_640
+        assert ledger.balance_of("settlement_in_transit") == 77_640
 
     def test_it_adds_nothing_to_what_the_api_reported_before(self, paid: PaymentAttempt, owner: Any) -> None:
         other = pay(make_order(owner))
         import_csv(as_csv(line_of(paid)))
-        before = ledger.balance_of("bank")
+        before = ledger.balance_of("settlement_in_transit")
 
         done = import_csv(recon(dashboard_line_of(paid), dashboard_line_of(other)).encode())
 
         assert (done.lines_added, SettlementLine.objects.count(), found()) == (1, 2, [])
-        assert ledger.balance_of("bank") == before + other.amount - other.fee_amount
+        assert ledger.balance_of("settlement_in_transit") == before + other.amount - other.fee_amount
         assert violated("INV-21", "INV-21b", "INV-26", "INV-26b", "INV-26c", "INV-28c") == []
 
     def test_fee_credits_of_a_report_make_no_exception(self, paid: PaymentAttempt) -> None:
@@ -436,7 +436,7 @@ class TestImportFile:
         done = import_csv(text.encode())
 
         assert (done.exceptions_opened, found()) == (0, [])
-        assert ledger.balance_of("bank") == paid.amount
+        assert ledger.balance_of("settlement_in_transit") == paid.amount
         assert SettlementLine.objects.get().fee_credit_amount == fee
 
     def test_what_cannot_be_decided_changes_nothing_and_can_be_said(self, paid: PaymentAttempt) -> None:
@@ -513,7 +513,7 @@ def test_a_line_without_an_id_is_one_in_both_layouts(paid: PaymentAttempt, creat
     again = import_csv(recon(of_dashboard).encode())
 
     assert (again.lines_added, SettlementLine.objects.count()) == (0, 1)
-    assert (ledger.balance_of("suspense"), ledger.balance_of("bank")) == (11_800, -11_800)
+    assert (ledger.balance_of("suspense"), ledger.balance_of("settlement_in_transit")) == (11_800, -11_800)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -533,4 +533,4 @@ def test_the_dashboards_file_agrees_with_the_api(reference_data: None, owner: An
     done = import_csv(report, now=now + timedelta(seconds=1))
 
     assert (done.status, done.rows_read, done.lines_added, done.exceptions_opened) == ("completed", 2, 0, 0)
-    assert ledger.balance_of("bank") == settled["amount"]
+    assert ledger.balance_of("settlement_in_transit") == settled["amount"]

@@ -53,7 +53,7 @@ class TestAdjustment:
         done = import_csv(as_csv(report))
 
         assert found() == [("unknown_adjustment", "adj_00000000000001", 50_000_00)]
-        assert posted() == {"bank": -50_000_00, "suspense": 50_000_00}
+        assert posted() == {"settlement_in_transit": -50_000_00, "suspense": 50_000_00}
         assert (done.exceptions_opened, ledger.balance_of(RECEIVABLE)) == (1, paid.amount)
         assert ReconciliationException.objects.get().description == (
             "This adjustment of -₹50,000.00 names no payment or dispute in Bahi. The gateway describes it as “Negative"
@@ -86,7 +86,7 @@ class TestAdjustment:
         )
 
         assert found() == []
-        assert posted() == {"bank": -700, RECEIVABLE: 700}
+        assert posted() == {"settlement_in_transit": -700, RECEIVABLE: 700}
         assert SettlementLine.objects.get().attempt_id == paid.pk
         assert violated(*INVARIANTS) == []
 
@@ -141,7 +141,9 @@ class TestAdjustment:
         assert matching.open_missing_line_exceptions(now=later) == 1
         assert found() == [("missing_line", paid.gateway_payment_id, 0)]
 
-    @pytest.mark.parametrize(("resolution", "account"), [("written_off", FEES), ("paid_outside", "bank")])
+    @pytest.mark.parametrize(
+        ("resolution", "account"), [("written_off", FEES), ("paid_outside", "other_bank_movements")]
+    )
     def test_staff_decide_where_its_money_went(self, paid: PaymentAttempt, resolution: str, account: str) -> None:
         import_csv(as_csv(adjustment(1, debit=50_000_00)))
         before = ledger.balance_of(account)
@@ -171,7 +173,7 @@ class TestUnknownKind:
         assert (done.status, done.lines_added) == ("completed", 2)
         assert found() == [("unknown_kind", "gift_0000000000001", -500)]
         assert posted() == {
-            "bank": paid.amount - paid.fee_amount + 500, FEES: paid.fee_amount - paid.fee_tax_amount,
+            "settlement_in_transit": paid.amount - paid.fee_amount + 500, FEES: paid.fee_amount - paid.fee_tax_amount,
             "input_gst": paid.fee_tax_amount, RECEIVABLE: -paid.amount, "suspense": -500,
         }  # fmt: skip
         held = SettlementLine.objects.get(problem="unknown_kind")
@@ -197,7 +199,7 @@ class TestUnknownKind:
             [(reason, SettlementLine.objects.first().entity_id, held)  # type: ignore[union-attr]
              for reason, held in (("unknown_kind", 900), ("unknown_kind", 900), ("duplicated_line", 0))]
         )  # fmt: skip
-        assert (ledger.balance_of("bank"), ledger.balance_of("suspense")) == (-1_800, 1_800)
+        assert (ledger.balance_of("settlement_in_transit"), ledger.balance_of("suspense")) == (-1_800, 1_800)
 
     def test_a_line_of_a_known_kind_that_cannot_be_read_still_stops_the_report(self, paid: PaymentAttempt) -> None:
         with pytest.raises(report_imports.ReportUnreadable, match="line 3: credit is not in paise: '5x'"):
@@ -221,7 +223,7 @@ class TestLineAboutAPayment:
 
         held = {"chargeback_fee": ["unknown_kind"], "adjustment": ["unknown_adjustment"], "transfer": []}[kind]
         assert found() == [(reason, paid.gateway_payment_id, 500) for reason in held]
-        assert (ledger.balance_of(RECEIVABLE), ledger.balance_of("bank")) == (0, 48_402)
+        assert (ledger.balance_of(RECEIVABLE), ledger.balance_of("settlement_in_transit")) == (0, 48_402)
         assert violated(*INVARIANTS) == []
 
     @pytest.mark.parametrize("kind", ["reserve_hold", "adjustment", "transfer"])
@@ -231,7 +233,7 @@ class TestLineAboutAPayment:
         import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002")))
 
         assert "duplicated_line" not in [reason for reason, _, _ in found()]
-        assert (ledger.balance_of(RECEIVABLE), ledger.balance_of("bank")) == (0, 48_402)
+        assert (ledger.balance_of(RECEIVABLE), ledger.balance_of("settlement_in_transit")) == (0, 48_402)
 
     def test_lines_of_two_unknown_kinds_are_both_held_and_each_once(self, paid: PaymentAttempt) -> None:
         report = as_csv(*(line(paid.gateway_payment_id, kind, amount=500, debit=500) for kind in ("hold", "charge")))
@@ -260,7 +262,12 @@ class TestFeeCredits:
 
         fee, tax = paid.fee_amount, paid.fee_tax_amount
         assert found() == []
-        assert posted() == {"bank": paid.amount, RECEIVABLE: -paid.amount, "input_gst": tax, FEES: -tax}
+        assert posted() == {
+            "settlement_in_transit": paid.amount,
+            RECEIVABLE: -paid.amount,
+            "input_gst": tax,
+            FEES: -tax,
+        }
         booked = SettlementLine.objects.get()
         assert (booked.fee_amount, booked.tax_amount, booked.fee_credit_amount, booked.held_amount) == (
             fee,
@@ -293,7 +300,7 @@ class TestFeeCredits:
         )  # fmt: skip
 
         assert found() == []
-        assert posted() == {"bank": -1_500, FEES: 1_500}
+        assert posted() == {"settlement_in_transit": -1_500, FEES: 1_500}
         assert violated(*INVARIANTS) == []
 
 
@@ -305,7 +312,7 @@ class TestTransfer:
         import_csv(as_csv(transfer))
 
         assert found() == []
-        assert posted() == {"bank": -100_296, FEES: 250, "input_gst": 46, "transfers_payable": 100_000}
+        assert posted() == {"settlement_in_transit": -100_296, FEES: 250, "input_gst": 46, "transfers_payable": 100_000}
         assert ledger.balance_of(RECEIVABLE) == paid.amount
         assert violated(*INVARIANTS) == []
 
@@ -356,7 +363,9 @@ class TestOverdueReceivable:
             "receivable_overdue", owed.pk, 700, 0,
         )  # fmt: skip
 
-    @pytest.mark.parametrize(("resolution", "account"), [("written_off", FEES), ("paid_outside", "bank")])
+    @pytest.mark.parametrize(
+        ("resolution", "account"), [("written_off", FEES), ("paid_outside", "other_bank_movements")]
+    )
     def test_a_decision_moves_it_out_of_what_is_owed(self, owed: PaymentAttempt, resolution: str, account: str) -> None:
         late = clock.now() + timedelta(days=12)
         receivables.open_overdue_receivable_exceptions(now=late)
@@ -548,13 +557,14 @@ class TestMissingLine:
         assert f"{rupees(paid.amount)} of {paid.gateway_payment_id} is still owed." in answer.json()["error"]["message"]
         assert Event.objects.count() == before
 
-    def test_a_payment_that_came_otherwise_is_in_the_bank_less_its_fee(
+    def test_a_payment_that_came_otherwise_is_a_bank_movement_less_its_fee(
         self, paid: PaymentAttempt, missed: ReconciliationException
     ) -> None:
         self.resolve(missed, "paid_outside")
 
         assert ledger.balance_of(RECEIVABLE) == 0
-        assert ledger.balance_of("bank") == paid.amount - paid.fee_amount - 5
+        assert ledger.balance_of("other_bank_movements") == paid.amount - paid.fee_amount
+        assert ledger.balance_of("settlement_in_transit") == -5
         assert violated(*INVARIANTS) == []
 
     def test_its_line_that_comes_after_all_is_a_second_settlement(
@@ -600,10 +610,10 @@ def test_a_settlement_of_all_kinds_of_lines_is_booked_to_the_paisa(
     taxes = sum(attempt.fee_tax_amount or 0 for attempt in attempts)
     balances = {
         code: ledger.balance_of(code)
-        for code in ("bank", "suspense", "transfers_payable", "input_gst", FEES, RECEIVABLE)
+        for code in ("settlement_in_transit", "suspense", "transfers_payable", "input_gst", FEES, RECEIVABLE)
     }
     assert balances == {
-        "bank": settled["amount"], "suspense": 5_400, "transfers_payable": 1_000, "input_gst": taxes + 5,
+        "settlement_in_transit": settled["amount"], "suspense": 5_400, "transfers_payable": 1_000, "input_gst": taxes + 5,
         FEES: fees - taxes - first_fee + 25 - 400, RECEIVABLE: 0,
     }  # fmt: skip
     assert settled["amount"] == captured - (fees - first_fee) - 5_000 - 700 + 300 + 400 - 1_030

@@ -107,7 +107,7 @@ def test_the_api_and_a_file_read_at_once_book_each_line_once(reference_data: Non
     assert (settlement.amount, settlement.lines_amount) == (settled["amount"], settled["amount"])
     assert sum(result.lines_added for result in results) == 5
     assert ReconciliationException.objects.count() == 0
-    assert ledger.balance_of("bank") == settled["amount"]
+    assert ledger.balance_of("settlement_in_transit") == settled["amount"]
     assert ledger.balance_of("gateway_receivable:razorpay") == 0
     assert sum(order.total_amount for order in orders) > settled["amount"] > 0
     assert violated(*INVARIANTS, "INV-26") == []

@@ -101,7 +101,7 @@ def test_exactly_what_was_planted_is_in_the_queue(sandbox: Any, shop: Any, owner
     assert before["SettlementReportRow"] == 0
 
     transferred = sum(Settlement.objects.values_list("amount", flat=True))
-    assert ledger.balance_of("bank") == transferred
+    assert ledger.balance_of("settlement_in_transit") == transferred
     assert violated("INV-21", "INV-21b", "INV-21c", "INV-26b", "INV-28c") == []
 
 
@@ -121,7 +121,7 @@ def test_a_payment_is_booked_with_its_fee_and_the_gst_on_it(paid: Any, sandbox: 
 
     settlement = Settlement.objects.get()
     assert amounts(LedgerTransaction.objects.get(source_type="settlements.settlement")) == {
-        "bank": paid.amount - fee, "gateway_fees:razorpay": fee - tax, "input_gst": tax,
+        "settlement_in_transit": paid.amount - fee, "gateway_fees:razorpay": fee - tax, "input_gst": tax,
         "gateway_receivable:razorpay": -paid.amount,
     }  # fmt: skip
     assert (settlement.utr, settlement.lines_amount, settlement.amount) == ("UTR1", paid.amount - fee, None)
@@ -161,7 +161,7 @@ def test_a_line_that_comes_in_two_settlements_is_booked_once(paid: Any, sandbox:
     credit = paid.amount - paid.fee_amount
     assert found() == [("duplicated_line", paid.gateway_payment_id, -credit)]
     assert ledger.balance_of("gateway_receivable:razorpay") == 0
-    assert ledger.balance_of("bank") == 2 * credit
+    assert ledger.balance_of("settlement_in_transit") == 2 * credit
 
 
 @pytest.mark.django_db
@@ -307,7 +307,11 @@ def exception(paid: Any, sandbox: Any) -> ReconciliationException:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("resolution", "account"),
-    [("written_off", "gateway_fees:razorpay"), ("paid_outside", "bank"), ("cleared", "gateway_receivable:razorpay")],
+    [
+        ("written_off", "gateway_fees:razorpay"),
+        ("paid_outside", "other_bank_movements"),
+        ("cleared", "gateway_receivable:razorpay"),
+    ],
 )
 def test_a_decision_moves_what_was_held(exception: Any, resolution: str, account: str) -> None:
     before = ledger.balance_of(account)

@@ -8,10 +8,17 @@ from apps.ledger import services as ledger
 from apps.ledger.services import SUSPENSE
 from apps.ledger.states import ExceptionReason, Resolution
 from apps.payments import selectors as payments
-from apps.payments.services import BANK, gateway_receivable
-from apps.settlements import locks
-from apps.settlements.services.ledger_accounts import INPUT_GST, gateway_fees
+from apps.payments.services import gateway_receivable
+from apps.settlements import locks, selectors
+from apps.settlements.services.ledger_accounts import (
+    INPUT_GST,
+    OTHER_BANK_MOVEMENTS,
+    SETTLEMENT_IN_TRANSIT,
+    gateway_fees,
+)
+from apps.settlements.services.transfers import transfer_account
 from apps.settlements.sql import receivables
+from apps.settlements.states import TransferStatus
 
 if TYPE_CHECKING:
     from apps.ledger.models import ReconciliationException
@@ -74,9 +81,17 @@ class HeldAmountResolver(ledger.ExceptionResolver):
         held = exception.held_amount
         if resolution == Resolution.WRITTEN_OFF:
             return {gateway_fees(exception.gateway): held}
-        if resolution in (Resolution.PAID_OUTSIDE, Resolution.ARRIVED):
-            return {BANK: held}
+        if resolution == Resolution.PAID_OUTSIDE:
+            return {OTHER_BANK_MOVEMENTS: held}
+        if resolution == Resolution.ARRIVED:
+            return {self.transfer_account(exception): held}
         return {gateway_receivable(exception.gateway): held}
+
+    def transfer_account(self, exception: "ReconciliationException") -> str:
+        """Return the account of what the settlement of an exception transfers."""
+        if exception.settlement_id is None:
+            return SETTLEMENT_IN_TRANSIT
+        return transfer_account(selectors.get_settlement(exception.settlement_id))
 
 
 class OverdueReceivableResolver(HeldAmountResolver):
@@ -126,7 +141,12 @@ class OverdueReceivableResolver(HeldAmountResolver):
         if resolution == Resolution.WRITTEN_OFF:
             return {**receivable, gateway_fees(exception.gateway): owed}
         fee, tax = self.fee(exception)
-        return {**receivable, BANK: owed - fee, gateway_fees(exception.gateway): fee - tax, INPUT_GST: tax}
+        return {
+            **receivable,
+            OTHER_BANK_MOVEMENTS: owed - fee,
+            gateway_fees(exception.gateway): fee - tax,
+            INPUT_GST: tax,
+        }
 
     def fee(self, exception: "ReconciliationException") -> tuple[int, int]:
         """Return the fee, with its GST, and that GST, which are deducted from what the gateway owes."""
@@ -169,6 +189,43 @@ class MissingLineResolver(OverdueReceivableResolver):
         return attempt.fee_amount or 0, attempt.fee_tax_amount or 0
 
 
+class FailedSettlementResolver(OverdueReceivableResolver):
+    """
+    Resolves exceptions about a settlement whose transfer failed: the gateway owes its amount until it comes otherwise.
+
+    It is owed of no payment: the payments were settled, and the transfer of their sum failed.
+    """
+
+    def owed_amount(self, exception: "ReconciliationException") -> int:
+        """Return what of the amount is still owed."""
+        settlement_id = exception.settlement_id
+        if settlement_id is None or selectors.get_settlement(settlement_id).transfer_status != TransferStatus.FAILED:
+            return 0
+        return super().owed_amount(exception)
+
+    def receivable(self, exception: "ReconciliationException") -> int:
+        """Return what of the amount the gateway owes of no payment; less than all if something has cleared it."""
+        return max(0, min(super().receivable(exception), exception.expected_amount or 0))
+
+    def check(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> None:
+        """
+        Check that the resolution says where an amount that is still owed went.
+
+        :raises ReceivableOutstanding: if all of it is owed, and the resolution does not say so
+        :raises ReceivableChanged: if only a part of it is owed, and the resolution is about all of it
+        """
+        if owed == exception.expected_amount:
+            self.check_outstanding(exception, resolution, owed=owed)
+        elif owed and resolution in (Resolution.WRITTEN_OFF, Resolution.PAID_OUTSIDE):
+            raise ReceivableChanged(exception.entity_id, rupees(owed), rupees(exception.expected_amount or 0))
+
+    def entries(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> dict[str, int]:
+        """Return the entries that clear the receivable; none if it was cleared otherwise."""
+        if resolution not in (Resolution.WRITTEN_OFF, Resolution.PAID_OUTSIDE):
+            return {}
+        return super().entries(exception, resolution, owed=owed)
+
+
 class NotImportedResolver(ledger.ExceptionResolver):
     """Refuses to resolve the exception that no settlement is imported: it closes once one is."""
 
@@ -186,4 +243,5 @@ def register_resolvers() -> None:
     ledger.register_resolver(HeldAmountResolver(), reasons=_HOLDING)
     ledger.register_resolver(MissingLineResolver(), reasons=[ExceptionReason.MISSING_LINE])
     ledger.register_resolver(OverdueReceivableResolver(), reasons=[ExceptionReason.RECEIVABLE_OVERDUE])
+    ledger.register_resolver(FailedSettlementResolver(), reasons=[ExceptionReason.SETTLEMENT_FAILED])
     ledger.register_resolver(NotImportedResolver(), reasons=[ExceptionReason.SETTLEMENTS_NOT_IMPORTED])

@@ -6,6 +6,10 @@ from apps.ledger import services as ledger
 from apps.ledger.services import NewAccount
 from apps.ledger.states import AccountKind
 
+#: What a gateway has transferred and no statement of the bank shows yet.
+SETTLEMENT_IN_TRANSIT = "settlement_in_transit"
+#: What staff say that the bank paid or received otherwise: the statement's line of it is counted against this.
+OTHER_BANK_MOVEMENTS = "other_bank_movements"
 INPUT_GST = "input_gst"
 TRANSFERS_PAYABLE = "transfers_payable"
 
@@ -16,6 +20,8 @@ def gateway_fees(gateway: str) -> str:
 
 
 ACCOUNTS = (
+    NewAccount(SETTLEMENT_IN_TRANSIT, "Settlements in transit to the bank", AccountKind.ASSET),
+    NewAccount(OTHER_BANK_MOVEMENTS, "Bank movements outside of settlements and refunds", AccountKind.ASSET),
     NewAccount(gateway_fees("razorpay"), "Fees of Razorpay", AccountKind.EXPENSE),
     NewAccount(INPUT_GST, "Input GST", AccountKind.ASSET),
     NewAccount(TRANSFERS_PAYABLE, "Owed to linked accounts of Route", AccountKind.LIABILITY),

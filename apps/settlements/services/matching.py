@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from apps.core.events import SYSTEM, change, changed_values, current_values, gateway_actor
+from apps.core.events import SYSTEM, change, current_values, gateway_actor
 from apps.core.models import subject_type_of
 from apps.core.money import rupees
 from apps.ledger import locks as ledger_locks
@@ -21,11 +21,11 @@ from apps.ledger import services as ledger
 from apps.ledger.services import SUSPENSE
 from apps.ledger.states import ExceptionReason, Resolution
 from apps.payments import locks as payment_locks
-from apps.payments.facts import GatewaySettlement
-from apps.payments.services import BANK, gateway_receivable
+from apps.payments.services import gateway_receivable
 from apps.settlements import events, locks, rules, selectors
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine
-from apps.settlements.services.ledger_accounts import INPUT_GST, TRANSFERS_PAYABLE, gateway_fees
+from apps.settlements.services.ledger_accounts import INPUT_GST, SETTLEMENT_IN_TRANSIT, TRANSFERS_PAYABLE, gateway_fees
+from apps.settlements.services.transfers import return_failed_part, transfer_account
 from apps.settlements.sql import receivables, report_lines
 from apps.settlements.sql.receivables import Unsettled
 from apps.settlements.sql.report_lines import Added
@@ -83,6 +83,7 @@ def book_settlement(
         now=now,
     )
     _post_part(settlement, added)
+    return_failed_part(settlement, amount=added.bank, now=now)
     _close_explained_exceptions(settlement, part=part, now=now)
 
     return settlement, added.count, _open_line_exceptions(settlement, part=part, now=now)
@@ -110,7 +111,7 @@ def _sums(settlement: Settlement, added: Added, *, utr: str, part: int) -> dict[
 def _post_part(settlement: Settlement, added: Added) -> None:
     """Book a part as one fact: posting each line by itself would take an hour for a month, and say no more."""
     entries = {
-        BANK: added.bank,
+        SETTLEMENT_IN_TRANSIT: added.bank,
         # What prepaid credits paid was a cost when they were bought; of the fee only its GST is new then.
         gateway_fees(settlement.gateway): added.fee - added.tax - added.fee_credit,
         INPUT_GST: added.tax,
@@ -178,8 +179,11 @@ def _differing_amounts(line: SettlementLine) -> tuple[int | None, int]:
 
 
 def _close_explained_exceptions(settlement: Settlement, *, part: int, now: datetime) -> None:
-    """Close what was missed and has come: its money was booked to the bank in advance, and now came with its line."""
-    for exception_id in selectors.list_exceptions_explained_by(settlement.pk, part=part):
+    """Close what was missed and has come: its money was booked as transferred in advance, and now came with its line."""
+    explained = selectors.list_exceptions_explained_by(settlement.pk, part=part)
+    # A transfer that fails moves what the exceptions of its settlement hold, and none of them may change meanwhile.
+    locks.lock_settlements(selectors.list_settlement_ids_of_exceptions(explained))
+    for exception_id in explained:
         ledger.close_exception(
             ledger_locks.lock_exception(exception_id),
             resolution=Resolution.ARRIVED,
@@ -190,18 +194,6 @@ def _close_explained_exceptions(settlement: Settlement, *, part: int, now: datet
 
 
 # Sums ----------------------------------------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def record_transfer_amount(*, settlement_id: UUID, facts: GatewaySettlement, now: datetime) -> None:
-    """Keep what the gateway says that it transferred, and the bank's reference; saying it again changes nothing."""
-    found = locks.lock_settlement(gateway=facts.gateway, gateway_settlement_id=facts.id)
-    if found is None or found.pk != settlement_id:
-        return
-
-    said = {"amount": facts.amount, "status": facts.status, "utr": found.utr or facts.utr}
-    if changed := changed_values(found, said):
-        change(found, events.SETTLEMENT_UPDATED, changed, actor=gateway_actor(found.gateway), now=now)
 
 
 def open_sum_mismatch_exceptions(*, settlement_ids: Iterable[UUID], now: datetime) -> int:
@@ -303,7 +295,7 @@ def _post_difference(exception: "ReconciliationException", settlement: Settlemen
         source_id=exception.pk,
         kind="difference",
         order_id=None,
-        entries={BANK: -exception.held_amount, SUSPENSE: exception.held_amount},
+        entries={transfer_account(settlement): -exception.held_amount, SUSPENSE: exception.held_amount},
         currency=exception.currency,
         description=f"{settlement.gateway_settlement_id}: transfer and lines differ",
         occurred_at=settlement.settled_at,

@@ -19,10 +19,10 @@ from apps.settlements.services.import_claims import ImportInProgress
 from apps.settlements.services.matching import (
     open_missing_line_exceptions,
     open_sum_mismatch_exceptions,
-    record_transfer_amount,
 )
 from apps.settlements.services.receivables import open_overdue_receivable_exceptions
 from apps.settlements.services.report_imports import import_settlements, request_settlement_import
+from apps.settlements.services.transfers import record_transfer
 
 log = structlog.get_logger(__name__)
 
@@ -182,6 +182,6 @@ def _sync_settlement(settlement_id: UUID, *, now: datetime) -> bool:
         )
     except GatewayFailure:
         return False
-    record_transfer_amount(settlement_id=settlement.pk, facts=facts, now=now)
+    record_transfer(settlement_id=settlement.pk, facts=facts, now=now)
     open_sum_mismatch_exceptions(settlement_ids=[settlement.pk], now=now)
     return True

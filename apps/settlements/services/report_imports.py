@@ -22,8 +22,9 @@ from apps.payments.services import GatewayFailure
 from apps.settlements import events, locks, selectors
 from apps.settlements.models import SettlementImport
 from apps.settlements.services.import_claims import ImportClaim
-from apps.settlements.services.matching import book_settlement, open_sum_mismatch_exceptions, record_transfer_amount
+from apps.settlements.services.matching import book_settlement, open_sum_mismatch_exceptions
 from apps.settlements.services.report_rows import OnProgress, stage_day, stage_file
+from apps.settlements.services.transfers import record_transfer
 from apps.settlements.sql import report_lines as sql
 from apps.settlements.states import ImportStatus, ReportSource
 
@@ -254,7 +255,7 @@ def _book(*, claim: ImportClaim, now: datetime, on_progress: OnProgress) -> None
             now=now,
         )
         if amount is not None:
-            record_transfer_amount(settlement_id=settlement.pk, facts=amount, now=now)
+            record_transfer(settlement_id=settlement.pk, facts=amount, now=now)
         booked.append(settlement.pk)
         report.lines_added += lines
         report.exceptions_opened += opened

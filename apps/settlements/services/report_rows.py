@@ -14,8 +14,9 @@ from apps.settlements import selectors
 from apps.settlements.gateways import razorpay_report_files as report_files
 from apps.settlements.gateways.report_formats import TRANSFERS
 from apps.settlements.services.import_claims import ImportClaim
-from apps.settlements.services.matching import open_sum_mismatch_exceptions, record_transfer_amount
+from apps.settlements.services.matching import open_sum_mismatch_exceptions
 from apps.settlements.services.report_formats import recognise_report
+from apps.settlements.services.transfers import record_transfer
 from apps.settlements.sql import report_lines as sql
 
 log = structlog.get_logger(__name__)
@@ -73,7 +74,7 @@ def _record_transfers(
         if settlement is None:
             without_lines.append(facts.id)
         else:
-            record_transfer_amount(settlement_id=settlement.pk, facts=facts, now=now)
+            record_transfer(settlement_id=settlement.pk, facts=facts, now=now)
             named.append(settlement.pk)
         report.rows_read = count
         on_progress("read", count)

@@ -30,7 +30,18 @@ RECEIVABLES = """
         FROM settlements_settlementline l JOIN settlements_settlement s ON s.id = l.settlement_id
         LEFT JOIN payments_refund r ON r.id = l.refund_id WHERE l.cleared_amount <> 0
         UNION ALL
-        SELECT x.gateway, coalesce(x.attempt_id, settled.attempt_id, missed.attempt_id), e.currency, e.amount, t.created_at
+        -- What a failed transfer should have brought is owed again, of no payment: its payments were settled.
+        SELECT s.gateway, NULL, s.currency, s.lines_amount - coalesce((
+            SELECT sum(x.held_amount) FROM ledger_reconciliationexception x
+            WHERE x.settlement_id = s.id AND x.line_id IS NULL AND x.resolution <> 'arrived'
+        ), 0), s.failed_at
+        FROM settlements_settlement s WHERE s.transfer_status = 'failed'
+        UNION ALL
+        -- A line that came before in a settlement that failed pays for that settlement, which is owed of no payment.
+        SELECT x.gateway, CASE WHEN x.reason = 'duplicated_line' AND EXISTS (
+                SELECT 1 FROM settlements_settlementline o JOIN settlements_settlement s ON s.id = o.settlement_id
+                WHERE o.entity_id = x.entity_id AND s.transfer_status = 'failed'
+            ) THEN NULL ELSE coalesce(x.attempt_id, settled.attempt_id, missed.attempt_id) END, e.currency, e.amount, t.created_at
         FROM ledger_reconciliationexception x
         JOIN ledger_ledgertransaction t
              ON t.source_type = 'ledger.reconciliationexception' AND t.source_id = x.id AND t.kind = 'resolution'
@@ -38,7 +49,7 @@ RECEIVABLES = """
         LEFT JOIN settlements_settlementline l ON l.id = x.line_id
         LEFT JOIN payments_refund settled ON settled.id = l.refund_id
         LEFT JOIN payments_refund missed ON x.reason = 'missing_line' AND missed.gateway_refund_id = x.entity_id
-        WHERE x.resolved_at IS NOT NULL
+        WHERE x.resolved_at IS NOT NULL AND x.resolution <> 'arrived'
     ) moved
     GROUP BY moved.gateway, moved.attempt_id, moved.currency
 """
@@ -74,7 +85,7 @@ HAS_NO_OPEN_EXCEPTION = """
     ) AND NOT (
         receivable.attempt_id IS NULL AND EXISTS (
             SELECT 1 FROM ledger_reconciliationexception x
-            WHERE x.resolved_at IS NULL AND x.reason = 'receivable_overdue' AND x.attempt_id IS NULL
+            WHERE x.resolved_at IS NULL AND x.attempt_id IS NULL AND x.reason IN ('receivable_overdue', 'settlement_failed')
         )
     )
 """

@@ -26,6 +26,8 @@ from apps.payments.gateways.razorpay.entities import NAME
 
 #: The maximum number of lines of a page of the report.
 PAGE = 1_000
+#: Of these only the first is in the documents: a failure is usually found by asking.
+_SETTLEMENT_EVENTS = frozenset({"settlement.processed", "settlement.failed"})
 _KINDS = frozenset({"payment", "refund", "adjustment", "transfer", "reversal"})
 _OTHER = "other"
 _NOT_SETTLED = frozenset({"false", "no", "0"})
@@ -55,7 +57,7 @@ def settlement_day_from(raw: bytes) -> date | None:
     """Return the day in India of the settlement that a webhook reports, or None if it reports none."""
     try:
         envelope = json.loads(raw)
-        if envelope.get("event") != "settlement.processed":
+        if envelope.get("event") not in _SETTLEMENT_EVENTS:
             return None
         created_at = settlement_from(envelope["payload"]["settlement"]["entity"]).created_at
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError):

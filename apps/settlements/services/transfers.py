@@ -1,0 +1,137 @@
+"""
+How far the gateway's transfer of a settlement to our bank has come: in transit, on the bank's statement, or failed.
+
+A gateway calls a settlement processed when it has initiated the transfer, which may still fail. Only a line of the
+bank's statement says that the money has arrived.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from apps.core import clock
+from apps.core.dates import format_day
+from apps.core.events import SYSTEM, change, changed_values, gateway_actor
+from apps.core.models import subject_type_of
+from apps.core.money import rupees
+from apps.ledger import locks as ledger_locks
+from apps.ledger import services as ledger
+from apps.ledger.states import ExceptionReason, Resolution
+from apps.payments.facts import GatewaySettlement
+from apps.payments.services import gateway_receivable
+from apps.settlements import events, locks, selectors
+from apps.settlements.models import Settlement
+from apps.settlements.services.ledger_accounts import SETTLEMENT_IN_TRANSIT
+from apps.settlements.states import TransferStatus, transition_transfer
+
+log = structlog.get_logger(__name__)
+
+#: What a gateway calls a settlement whose transfer failed, and one whose transfer it has initiated.
+_FAILED, _PROCESSED = "failed", "processed"
+
+
+def transfer_account(settlement: Settlement) -> str:
+    """Return the account of what a settlement transfers: in transit, or owed by the gateway again if it failed."""
+    if settlement.transfer_status == TransferStatus.FAILED:
+        return gateway_receivable(settlement.gateway)
+    return SETTLEMENT_IN_TRANSIT
+
+
+def transferred_amount(settlement: Settlement) -> int:
+    """Return what lines and exceptions of a settlement say that it transfers, in paise: its part of the account."""
+    return settlement.lines_amount - selectors.sum_held_outside_lines(settlement.pk)
+
+
+@transaction.atomic
+def record_transfer(*, settlement_id: UUID, facts: GatewaySettlement, now: datetime) -> None:
+    """
+    Keep what the gateway says of its transfer: amount, status and the bank's reference; a repetition changes nothing.
+
+    If the transfer failed, the gateway owes its amount again, and an exception is opened. One that was transferred
+    again after that is in transit again.
+    """
+    found = locks.lock_settlement(gateway=facts.gateway, gateway_settlement_id=facts.id)
+    if found is None or found.pk != settlement_id:
+        return
+
+    # A second transfer of the same settlement has a UTR of its own.
+    is_new_transfer = found.transfer_status == TransferStatus.FAILED and facts.status == _PROCESSED
+    utr = facts.utr or found.utr if is_new_transfer else found.utr or facts.utr
+    if changed := changed_values(found, {"amount": facts.amount, "status": facts.status, "utr": utr}):
+        change(found, events.SETTLEMENT_UPDATED, changed, actor=gateway_actor(found.gateway), now=now)
+    if is_new_transfer:
+        _transfer_again(found, now=now)
+    elif facts.status == _FAILED and found.transfer_status != TransferStatus.FAILED:
+        _fail_transfer(found, now=now)
+
+
+def _fail_transfer(settlement: Settlement, *, now: datetime) -> None:
+    """Return what is in transit to the receivable; what the bank has received stays where it is, for staff to ask about."""
+    amount = transferred_amount(settlement)
+    if settlement.transfer_status == TransferStatus.IN_TRANSIT:
+        failed = {
+            "transfer_status": transition_transfer(settlement.transfer_status, to=TransferStatus.FAILED),
+            "failed_at": now,
+        }
+        change(settlement, events.SETTLEMENT_FAILED, failed, actor=gateway_actor(settlement.gateway), now=now)
+        _post_transfer(settlement, "transfer_failed", amount=-amount, now=now)
+        said = "Its amount is owed again until the gateway transfers it."
+    else:
+        said = "The bank's statement says that it arrived, and it is booked so. Ask the gateway."
+    log.error(
+        "settlement_transfer_failed", settlement=settlement.gateway_settlement_id, status=settlement.transfer_status
+    )
+    # One exception per failure: the same report again changes nothing of the settlement.
+    ledger.open_exception_once(
+        gateway=settlement.gateway,
+        reason=ExceptionReason.SETTLEMENT_FAILED,
+        settlement_id=settlement.pk,
+        entity_id=settlement.gateway_settlement_id,
+        description=f"{settlement.gateway.capitalize()} says that its transfer of {rupees(amount)}"
+        f" (UTR {settlement.utr or 'unknown'}) of {format_day(clock.ist_date(settlement.settled_at))} failed. {said}",
+        fingerprint=f"settlement_failed:{settlement.pk}:{settlement.failed_at or settlement.transfer_status}"[:160],
+        expected_amount=amount,
+        currency=settlement.currency,
+        now=now,
+    )
+
+
+def _transfer_again(settlement: Settlement, *, now: datetime) -> None:
+    again = {
+        "transfer_status": transition_transfer(settlement.transfer_status, to=TransferStatus.IN_TRANSIT),
+        "failed_at": None,
+    }
+    change(settlement, events.SETTLEMENT_RETRIED, again, actor=gateway_actor(settlement.gateway), now=now)
+    _post_transfer(settlement, "transfer_retried", amount=transferred_amount(settlement), now=now)
+    for exception_id in selectors.list_open_failure_ids(settlement.pk):
+        ledger.close_exception(
+            ledger_locks.lock_exception(exception_id),
+            resolution=Resolution.ARRIVED,
+            note="the gateway has transferred it again",
+            actor=SYSTEM,
+            now=now,
+        )
+
+
+def return_failed_part(settlement: Settlement, *, amount: int, now: datetime) -> None:
+    """Return a further part (paise) of a locked settlement to the receivable, if its transfer has failed already."""
+    if settlement.transfer_status == TransferStatus.FAILED:
+        _post_transfer(settlement, "transfer_failed", amount=-amount, now=now)
+
+
+def _post_transfer(settlement: Settlement, kind: str, *, amount: int, now: datetime) -> None:
+    """Move an amount (paise) from what the gateway owes to what is in transit, once for the settlement's version."""
+    if not amount:
+        return
+    ledger.post_to_ledger(
+        source_type=subject_type_of(settlement),
+        source_id=settlement.pk,
+        kind=f"{kind}:{settlement.version}",
+        order_id=None,
+        entries={SETTLEMENT_IN_TRANSIT: amount, gateway_receivable(settlement.gateway): -amount},
+        currency=settlement.currency,
+        description=f"{settlement.gateway_settlement_id} {settlement.utr}".strip(),
+        occurred_at=now,
+    )
