@@ -100,6 +100,8 @@ UNSUBSCRIBED: frozenset[str] = frozenset(
         settlements.SETTLEMENT_UPDATED,
         settlements.SETTLEMENT_FAILED,
         settlements.SETTLEMENT_RETRIED,
+        settlements.FEE_RATE_ADDED,
+        settlements.FEE_RATE_WITHDRAWN,
         ledger.EXCEPTION_OPENED,
         ledger.EXCEPTION_ASSIGNED,
         ledger.EXCEPTION_RESOLVED,

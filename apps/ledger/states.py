@@ -31,6 +31,7 @@ class ExceptionReason(models.TextChoices):
     UNKNOWN_KIND = "unknown_kind", "A line of a kind that Bahi does not know"
     SETTLEMENT_FAILED = "settlement_failed", "The transfer to our bank failed"
     RECEIVABLE_OVERDUE = "receivable_overdue", "The gateway has owed this for too long"
+    FEE_OVERCHARGED = "fee_overcharged", "The fee is more than the contracted rate"
     SETTLEMENTS_NOT_IMPORTED = "settlements_not_imported", "No settlement has been imported yet"
 
 

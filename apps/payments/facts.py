@@ -74,7 +74,9 @@ class GatewayPayment:
     is masked. `amount` and `currency` are what we receive. `payer_amount` and `payer_currency` are what the payer was
     charged, where that was in another currency. `fee_bearer` is who pays the fee, in the gateway's words. `is_captured`
     is the gateway's `captured` flag, and `account_id` the account of the webhook, where the gateway sends them.
-    `gateway_order` is the order of the payment, where the gateway sent it with the payment.
+    `gateway_order` is the order of the payment, where the gateway sent it with the payment. `network` is the card
+    scheme, `funding` the kind of card or of UPI account, both in the gateway's words, and `is_international` whether
+    the instrument is of another country; empty or None where the gateway does not say.
     """
 
     gateway: str
@@ -97,6 +99,9 @@ class GatewayPayment:
     is_captured: bool | None = None
     account_id: str = ""
     gateway_order: GatewayOrder | None = None
+    network: str = ""
+    funding: str = ""
+    is_international: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,29 @@
-"""Admin pages of settlements. All are read-only."""
+"""Admin pages of settlements and of the fee audit. All are read-only but the rate card, whose rows are added and withdrawn."""
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminSelectWidget
 
+from apps.core import clock
+from apps.core.admin_actions import ObjectAction, add_object_action, staff_actor
+from apps.core.admin_fields import PercentField
 from apps.core.admin_lists import KeySearch
-from apps.core.admin_site import ReadOnlyAdmin
+from apps.core.admin_site import ReadOnlyAdmin, ServiceAdmin, link
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
 from apps.settlements import selectors
-from apps.settlements.models import Settlement, SettlementImport, SettlementLine
+from apps.settlements.facts import FeeTerms
+from apps.settlements.models import FeeCheck, FeeRate, Settlement, SettlementImport, SettlementLine
+from apps.settlements.services import fee_rates
+from apps.settlements.states import FUNDINGS, NETWORKS
 
 
 @admin.register(SettlementImport)
@@ -75,3 +87,122 @@ class SettlementLineAdmin(KeySearch, ReadOnlyAdmin):
     @admin.display(description="Amount")
     def reported(self, line: SettlementLine) -> str:
         return rupees(line.amount)
+
+
+@admin.register(FeeRate)
+class FeeRateAdmin(ServiceAdmin):
+    """The rate card. A new row of the same conditions and first day corrects an older one; a wrong row is withdrawn."""
+
+    list_display = (
+        "method", "network", "funding", "is_international", "charge", "valid_from", "valid_to", "contract", "is_withdrawn",
+    )  # fmt: skip
+    list_filter = ("method", "is_withdrawn")
+    ordering = ("method", "-valid_from", "-id")
+    fields = (
+        "method", "network", "funding", "is_international", "amount_from", "amount_to", "rate_basis_points", "fixed_amount",
+        "min_amount", "max_amount", "gst_basis_points", "valid_from", "valid_to", "contract",
+    )  # fmt: skip
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "rate_basis_points":
+            return PercentField(label="Fee", initial=0, help_text="In percent of the amount, without GST.")
+        if db_field.name == "gst_basis_points":
+            return PercentField(
+                label="GST",
+                initial=1_800,
+                help_text="In percent of the fee. Enter 0 for card payments up to ₹2,000.00.",
+            )
+        words = {"network": NETWORKS, "funding": FUNDINGS}.get(db_field.name)
+        if words is not None:
+            choices = [("", "Any"), *((word, word) for word in words)]
+            return forms.ChoiceField(choices=choices, required=False, widget=UnfoldAdminSelectWidget())
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> FeeRate:
+        return fee_rates.add_fee_rate(terms=FeeTerms(**values), actor=staff_actor(request), now=clock.now())
+
+    @admin.display(description="Fee")
+    def charge(self, rate: FeeRate) -> str:
+        return fee_rates.describe_charge(rate)
+
+
+def _withdraw(rate: FeeRate, *, user: Any, actor: Any, now: Any) -> str:
+    fee_rates.withdraw_fee_rate(rate_id=rate.pk, actor=actor, now=now)
+    return "The rate is withdrawn. The command audit_fees judges the settled fees again."
+
+
+def _is_in_force(rate: FeeRate) -> bool:
+    return any(row.pk == rate.pk for row in selectors.list_fee_rates(gateway=rate.gateway))
+
+
+def _forecast_withdrawal(rate: FeeRate) -> list[tuple[str, str]]:
+    return [
+        ("Rate", f"{rate}: {fee_rates.describe_charge(rate)}"),
+        (
+            "What happens",
+            "The rate is treated as if it had never been there. The next run of audit_fees judges by the other rates.",
+        ),
+    ]
+
+
+add_object_action(
+    "settlements.feerate",
+    ObjectAction(
+        name="withdraw", title="Withdraw", permission="settlements.add_feerate", perform=_withdraw, icon="block",
+        is_available=_is_in_force, forecast=_forecast_withdrawal, is_destructive=True,
+    ),
+)  # fmt: skip
+
+
+@admin.register(FeeCheck)
+class FeeCheckAdmin(ReadOnlyAdmin):
+    """What the fee audit found, line by line; the latest revision of a line counts."""
+
+    list_display = ("month", "method", "of_line", "charged", "expected", "outcome", "revision")
+    list_filter = ("outcome", "method")
+    ordering = ("-id",)
+    list_select_related = ("line",)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path("by-month/", self.admin_site.admin_view(self.by_month), name="fees_by_month")
+        return [page, *super().get_urls()]
+
+    def by_month(self, request: HttpRequest) -> HttpResponse:
+        """Show what the fee audit found by month and method."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = selectors.list_fees_by_month()
+        claims = (
+            f"{reverse('admin:ledger_reconciliationexception_changelist')}?state=open&reason__exact=fee_overcharged"
+        )
+        section = {
+            "title": "Fees by month and method",
+            "columns": ("Month", "Method", "Lines", "Charged", "Overcharged", "Still claimed", "Undercharged", "No rate", "GST differs"),
+            "rows": [
+                (
+                    f"{one.month:%b %Y}", one.method or "-", f"{one.lines:,}", rupees(one.charged_amount),
+                    f"{rupees(one.overcharged_amount)} ({one.overcharged:,})",
+                    link(claims, rupees(one.open_amount)) if one.open_amount else rupees(0),
+                    f"{rupees(one.undercharged_amount)} ({one.undercharged:,})", f"{one.no_rate:,}", f"{one.tax_differs:,}",
+                )
+                for one in found
+            ],
+            "empty": "No fee has been judged yet. Enter the contracted rates, then run the command audit_fees.",
+        }  # fmt: skip
+        context = {**self.admin_site.each_context(request), "title": "Fee audit", "sections": [section]}
+        return TemplateResponse(request, "admin/needs_attention.html", context)
+
+    @admin.display(description="Line")
+    def of_line(self, check: FeeCheck) -> SafeString:
+        return link(reverse("admin:settlements_settlementline_change", args=[check.line_id]), check.line.entity_id)
+
+    @admin.display(description="Charged")
+    def charged(self, check: FeeCheck) -> str:
+        return rupees(check.charged_fee)
+
+    @admin.display(description="By the rate card")
+    def expected(self, check: FeeCheck) -> str:
+        return "-" if check.expected_fee is None else rupees(check.expected_fee)

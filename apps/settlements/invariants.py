@@ -3,6 +3,7 @@
 from django.conf import settings
 
 from apps.core.audit import Invariant
+from apps.settlements.sql.fee_audit import CHARGE_OF_CHECK, CLAIMS_IT, IS_CURRENT, JUDGED_LINES
 from apps.settlements.sql.receivables import AWAITS_IMPORT, HAS_NO_OPEN_EXCEPTION, RECEIVABLES
 
 #: The search for overdue receivables opens an exception a day earlier.
@@ -327,5 +328,50 @@ INVARIANTS: tuple[Invariant, ...] = (
                OR (e.dispute_id IS NOT NULL AND NOT EXISTS (SELECT FROM payments_dispute d WHERE d.id = e.dispute_id))
                OR (e.webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM payments_webhook w WHERE w.id = e.webhook_id))
         """,
+    ),
+    Invariant(
+        id="INV-29",
+        name="fee_checks_follow_the_rate_card",
+        statement="Each check of a fee says what its line was charged and what its rate comes to, to the paisa.",
+        sql=f"""
+            SELECT c.id, c.line_id, c.outcome, c.charged_fee, c.expected_fee, c.expected_tax FROM settlements_feecheck c
+            JOIN settlements_settlementline l ON l.id = c.line_id
+            LEFT JOIN settlements_feerate rate ON rate.id = c.rate_id
+            WHERE (c.charged_fee, c.charged_tax) <> (l.reported_fee_amount, l.reported_tax_amount)
+               OR rate.id IS NOT NULL AND (
+                    c.expected_fee <> {CHARGE_OF_CHECK} + c.expected_tax
+                    OR c.expected_tax <> ({CHARGE_OF_CHECK} * rate.gst_basis_points + 5000) / 10000)
+               OR c.outcome <> CASE WHEN rate.id IS NULL THEN 'no_rate' WHEN c.charged_fee > c.expected_fee THEN 'overcharged'
+                    WHEN c.charged_fee < c.expected_fee THEN 'undercharged'
+                    WHEN c.charged_tax <> c.expected_tax THEN 'tax_differs' ELSE 'agrees' END
+        """,  # noqa: S608 - only constants of the code are interpolated
+    ),
+    Invariant(
+        id="INV-29b",
+        name="overcharges_are_claimed",
+        statement="Each fee above the rate card has an exception with the sum to claim, and no open claim is about anything else.",
+        sql=f"""
+            SELECT c.line_id, x.id AS exception, c.charged_fee - c.expected_fee AS overcharged,
+                x.actual_amount - x.expected_amount AS claimed
+            FROM (SELECT c.* FROM settlements_feecheck c WHERE c.outcome = 'overcharged' AND {IS_CURRENT}) c
+            FULL JOIN (
+                SELECT * FROM ledger_reconciliationexception WHERE reason = 'fee_overcharged' AND fingerprint <> ''
+            ) x ON {CLAIMS_IT}
+            WHERE x.id IS NULL OR c.id IS NULL AND x.resolved_at IS NULL
+               OR c.charged_fee - c.expected_fee <> x.actual_amount - x.expected_amount
+        """,  # noqa: S608 - only constants of the code are interpolated
+    ),
+    Invariant(
+        id="INV-29c",
+        name="settled_fees_are_audited",
+        statement="Since there is a rate card, the fee of each settled line is checked within an hour.",
+        grace_seconds=3_600,
+        sql=f"""
+            SELECT line.id, line.method, line.charged_fee FROM ({JUDGED_LINES}) line
+            JOIN settlements_settlementline l ON l.id = line.id
+            WHERE l.created_at > (SELECT min(r.created_at) FROM settlements_feerate r WHERE r.gateway = line.gateway)
+              AND l.created_at < %(now)s - interval '1 hour'
+              AND NOT EXISTS (SELECT 1 FROM settlements_feecheck c WHERE c.line_id = line.id)
+        """,  # noqa: S608 - only constants of the code are interpolated
     ),
 )

@@ -8,13 +8,19 @@ from apps.core.errors import NotFound
 from apps.core.external_calls import ClaimedModel, ClaimQuerySet
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject
 from apps.ledger.states import ExceptionReason
-from apps.settlements.states import ImportStatus, LineKind, ReportSource, TransferStatus
+from apps.settlements.states import FeeMethod, FeeOutcome, ImportStatus, LineKind, ReportSource, TransferStatus
 
 
 class SettlementNotFound(NotFound):
     """There is no such settlement. List the settlements."""
 
     message = "There is no such settlement."
+
+
+class FeeRateNotFound(NotFound):
+    """There is no such row of the rate card. List the rate card."""
+
+    message = "There is no such row of the rate card."
 
 
 class SettlementImport(ClaimedModel, Subject):
@@ -229,3 +235,96 @@ class SettlementLine(Record):
 
     def __str__(self) -> str:
         return self.entity_id
+
+
+class FeeRate(Subject):
+    """
+    One row of the rate card: the contracted fee of a method, in basis points of the amount and paise, without its GST.
+
+    A condition that is empty or null holds for every payment. A row is never changed: a later one of the same conditions and
+    first day corrects it, or withdraws it. Both ends of the period are days in India that belong to it.
+    """
+
+    PREFIX = "frate"
+
+    gateway = models.CharField(max_length=20, default="razorpay")
+    method = models.CharField(max_length=20, choices=FeeMethod)
+    network = models.CharField(max_length=30, blank=True)
+    funding = models.CharField(max_length=20, blank=True)
+    is_international = models.BooleanField(null=True, blank=True)
+    amount_from = models.BigIntegerField(null=True, blank=True)
+    amount_to = models.BigIntegerField(null=True, blank=True)
+    rate_basis_points = models.PositiveIntegerField(default=0)
+    fixed_amount = models.BigIntegerField(default=0)
+    min_amount = models.BigIntegerField(null=True, blank=True, help_text="The fee is at least this.")
+    max_amount = models.BigIntegerField(null=True, blank=True, help_text="The fee is at most this.")
+    gst_basis_points = models.PositiveIntegerField(default=1_800)
+    valid_from = models.DateField()
+    valid_to = models.DateField(null=True, blank=True)
+    contract = models.CharField(max_length=120, blank=True, help_text="Where the rate stands, such as a letter's date.")
+    is_withdrawn = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")),
+                name="fee_rate_ends_after_it_begins",
+            ),
+            models.CheckConstraint(
+                condition=Q(rate_basis_points__lte=10_000, gst_basis_points__lte=10_000, fixed_amount__gte=0),
+                name="fee_rate_is_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(min_amount__isnull=True) | Q(max_amount__isnull=True) | Q(min_amount__lte=F("max_amount")),
+                name="fee_caps_are_in_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_from__isnull=True) | Q(amount_to__isnull=True) | Q(amount_from__lte=F("amount_to")),
+                name="fee_amounts_are_in_order",
+            ),
+        ]
+        indexes = [models.Index(fields=["gateway", "method", "-valid_from"], name="fee_rate_by_method")]
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return f"{self.get_method_display()} from {self.valid_from}"
+
+
+class FeeCheck(models.Model):
+    """
+    What the fee audit found of one settlement line, in paise; the fees include their GST.
+
+    Never changed: when the rate card says something else, a later `revision` does. `expected_fee` is null where no rate
+    applies. `month` is the first day of the payment's month in India.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    created_at = models.DateTimeField()
+    line = models.ForeignKey(SettlementLine, on_delete=models.PROTECT, related_name="+", db_index=False)
+    revision = models.PositiveSmallIntegerField()
+    rate = models.ForeignKey(FeeRate, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    outcome = models.CharField(max_length=12, choices=FeeOutcome)
+    method = models.CharField(max_length=20)
+    month = models.DateField()
+    base_amount = models.BigIntegerField(help_text="What the fee is for.")
+    charged_fee = models.BigIntegerField()
+    charged_tax = models.BigIntegerField()
+    expected_fee = models.BigIntegerField(null=True)
+    expected_tax = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["line", "revision"], name="one_fee_check_per_revision"),
+            models.CheckConstraint(
+                condition=Q(outcome=FeeOutcome.NO_RATE, rate__isnull=True, expected_fee__isnull=True)
+                | Q(rate__isnull=False, expected_fee__isnull=False, expected_tax__isnull=False),
+                name="fee_check_has_its_rate",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["line"], name="fee_check_overcharged", condition=Q(outcome=FeeOutcome.OVERCHARGED)),
+        ]
+        triggers = [FROZEN]
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()} ({self.method})"

@@ -14,7 +14,16 @@ from apps.ledger import selectors as ledger
 from apps.ledger.states import ExceptionReason, Resolution
 from apps.payments import selectors as payments
 from apps.settlements.gateways.report_formats import KnownFact
-from apps.settlements.models import Settlement, SettlementImport, SettlementLine, SettlementNotFound
+from apps.settlements.models import (
+    FeeRate,
+    FeeRateNotFound,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
+    SettlementNotFound,
+)
+from apps.settlements.sql import fee_audit
+from apps.settlements.sql.fee_audit import FeesOfMonth
 from apps.settlements.states import ImportStatus, LineKind, ReportSource
 
 if TYPE_CHECKING:
@@ -173,5 +182,43 @@ def list_rows_after(model: type[Subject], after: UUID | None, *, limit: int) -> 
     return list(rows.order_by("pk")[:limit])
 
 
+def get_fee_rate(rate_id: UUID) -> FeeRate:
+    """
+    Return a row of the rate card.
+
+    :raises FeeRateNotFound: if there is none
+    """
+    rate = FeeRate.objects.filter(pk=rate_id).first()
+    if rate is None:
+        raise FeeRateNotFound
+    return rate
+
+
+def list_fee_rates(*, gateway: str, on: date | None = None) -> list[FeeRate]:
+    """Return the rows of the rate card that stand, without those that were corrected or withdrawn; only those of a day if given."""
+    key = fee_audit.KEY.split(", ")
+    rows = FeeRate.objects.filter(gateway=gateway).order_by(*key, "-pk").distinct(*key)
+    return [
+        row
+        for row in rows
+        if not row.is_withdrawn
+        and (on is None or (row.valid_from <= on and (row.valid_to is None or on <= row.valid_to)))
+    ]
+
+
+def has_fee_rates(gateway: str) -> bool:
+    """Test if the rate card of a gateway has any row, withdrawn ones included: what they judged must be judged again."""
+    return FeeRate.objects.filter(gateway=gateway).exists()
+
+
+def list_fees_by_month(*, first_month: date | None = None) -> list[FeesOfMonth]:
+    """Return what the fee audit found by month and method, newest month first."""
+    return fee_audit.list_fees_by_month(first_month=first_month)
+
+
 #: The rows of this app that record events, by kind.
-SUBJECTS: dict[str, type[Subject]] = {"settlements": Settlement, "imports": SettlementImport}
+SUBJECTS: dict[str, type[Subject]] = {
+    "settlements": Settlement,
+    "imports": SettlementImport,
+    "fee rates": FeeRate,
+}

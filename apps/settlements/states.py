@@ -1,4 +1,4 @@
-"""Sources and statuses of imports, kinds of settlement lines, and how far a settlement's transfer has come."""
+"""Sources and statuses of imports, kinds of settlement lines, states of transfers, and the words of the rate card."""
 
 from django.db import models
 
@@ -45,3 +45,35 @@ class LineKind(models.TextChoices):
     TRANSFER = "transfer", "Transfer to a linked account"
     REVERSAL = "reversal", "Reversal of a transfer"
     OTHER = "other", "Of a kind that Bahi does not know"
+
+
+class FeeMethod(models.TextChoices):
+    """What the rate card has a fee for: a method of payment in the gateway's words, or a kind of line."""
+
+    CARD = "card", "Card"
+    UPI = "upi", "UPI"
+    NETBANKING = "netbanking", "Netbanking"
+    WALLET = "wallet", "Wallet"
+    EMI = "emi", "EMI"
+    CARDLESS_EMI = "cardless_emi", "Cardless EMI"
+    PAYLATER = "paylater", "Pay later"
+    BANK_TRANSFER = "bank_transfer", "Bank transfer"
+    REFUND = "refund", "Refund"
+    TRANSFER = "transfer", "Transfer to a linked account"
+
+
+class FeeOutcome(models.TextChoices):
+    """How a charged fee compares with the rate card."""
+
+    AGREES = "agrees", "As contracted"
+    OVERCHARGED = "overcharged", "Overcharged"
+    UNDERCHARGED = "undercharged", "Undercharged"
+    TAX_DIFFERS = "tax_differs", "The fee agrees, the GST in it does not"
+    NO_RATE = "no_rate", "No rate applies"
+
+
+#: Card schemes and fundings as Razorpay spells them. https://razorpay.com/docs/api/payments/entity/
+NETWORKS = (
+    "Visa", "MasterCard", "RuPay", "Maestro", "American Express", "Diners Club", "Bajaj Finserv", "JCB", "Union Pay", "Unknown",
+)  # fmt: skip
+FUNDINGS = ("credit", "debit", "prepaid", "unknown", "bank_account", "credit_card", "wallet", "credit_line", "ppi")

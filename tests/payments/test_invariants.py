@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,8 +20,9 @@ from apps.orders.models import Order
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, RefundLine, Webhook
 from apps.payments.services import payment_acceptance, webhooks
 from apps.payments.services.refunds import amounts, requests
-from apps.settlements.models import Settlement, SettlementImport
-from apps.settlements.services import matching, reconciliation, report_imports
+from apps.settlements.facts import FeeTerms
+from apps.settlements.models import FeeCheck, FeeRate, Settlement, SettlementImport, SettlementLine
+from apps.settlements.services import fee_rates, matching, reconciliation, report_imports
 from tests.factories.accounts import make_user
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
@@ -37,6 +38,7 @@ from tests.factories.payments import (
 )
 from tests.support.events import record_event
 from tests.support.money_invariants import INVARIANTS
+from tests.support.settlements import as_csv, import_csv, line_of
 from tests.support.webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
@@ -276,6 +278,30 @@ def _expired_under_review(world: Any) -> None:
 
 _CAPTURED = {"status": "captured"}
 _LONG_AGO = timedelta(minutes=16)
+
+
+def _judged(**values: Any) -> Callable[[Any], None]:
+    """Return what settles the paid order under a rate card that its fee is above, and then changes its check."""
+
+    def plant(world: Any) -> None:
+        terms = FeeTerms(method=_attempt_of(world).method, valid_from=date(2020, 1, 1), rate_basis_points=1)
+        fee_rates.add_fee_rate(terms=terms, actor=SYSTEM, now=clock.now())
+        import_csv(as_csv(line_of(_attempt_of(world))))
+        with pgtrigger.ignore():
+            FeeCheck.objects.update(**values)
+
+    return plant
+
+
+def _never_judged(world: Any) -> None:
+    _judged(base_amount=1)(world)
+    with pgtrigger.ignore():
+        FeeCheck.objects.all().delete()
+        ReconciliationException.objects.all().delete()
+        FeeRate.objects.update(created_at=clock.now() - timedelta(days=9))
+        SettlementLine.objects.update(created_at=clock.now() - timedelta(days=8))
+
+
 _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-50c": (
         lambda world: _update(
@@ -442,6 +468,9 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         lambda world: _adjustment(world, "kind = 'other', cleared_amount = -500, held_amount = 0"),
         {"INV-21e", "INV-26b", "INV-26c"},
     ),
+    "INV-29": (_judged(base_amount=1), {"INV-29"}),
+    "INV-29b": (_judged(outcome="undercharged"), {"INV-29", "INV-29b"}),
+    "INV-29c": (_never_judged, {"INV-29c"}),
     "INV-28e": (lambda world: _line(world, "fee_credit_amount = 1, held_amount = 1"), {"INV-28e", "INV-26", "INV-26b"}),
     "INV-28c": (
         _post_directly(("suspense", 5), ("bank", -5), source_type="ledger.reconciliationexception"),

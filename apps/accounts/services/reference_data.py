@@ -22,6 +22,7 @@ _SALES: Final = (
 _MONEY: Final = (
     "payments.webhook", "ledger.account", "ledger.ledgertransaction", "ledger.ledgerentry",
     "settlements.settlement", "settlements.settlementline", "settlements.settlementimport", "ledger.reconciliationexception",
+    "settlements.feerate", "settlements.feecheck",
     "ledger.balancecheckpoint", "invoicing.numberseries", "tax.registration", "tax.taxrate", "core.auditrun",
     "core.incident",
 )  # fmt: skip
@@ -50,7 +51,7 @@ PERMISSIONS: Final[dict[Role, set[str]]] = {
         *_view(*_SALES, *_CATALOGUE, *_MONEY),
         "payments.change_payment", "payments.change_paymentattempt", "invoicing.change_invoice",
         "payments.add_payment", "payments.add_refund", "payments.change_refund", "payments.change_dispute",
-        "settlements.add_settlementimport", "ledger.change_reconciliationexception",
+        "settlements.add_settlementimport", "settlements.add_feerate", "ledger.change_reconciliationexception",
     },
     Role.CATALOGUE_MANAGER: {*_view(*_CATALOGUE, "tax.taxrate"), *_EDIT_CATALOGUE},
     Role.ADMIN: {
@@ -58,7 +59,7 @@ PERMISSIONS: Final[dict[Role, set[str]]] = {
         *_EDIT_CATALOGUE,
         "accounts.manage_users", "accounts.add_user", "accounts.change_user", "accounts.change_session",
         "payments.add_payment", "payments.add_refund", "payments.change_refund", "payments.change_dispute",
-        "settlements.add_settlementimport", "ledger.change_reconciliationexception",
+        "settlements.add_settlementimport", "settlements.add_feerate", "ledger.change_reconciliationexception",
         "orders.change_order", "payments.change_payment", "payments.change_paymentattempt", "invoicing.change_invoice",
         "notifications.change_notification", "core.change_handlerrun",
         "tax.add_registration", "tax.change_registration", "tax.add_taxrate", "tax.change_taxrate",

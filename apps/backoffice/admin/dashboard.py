@@ -48,6 +48,8 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("settlements.settlement", "account_balance"),
             ("settlements.settlementline", "receipt"),
             ("settlements.settlementimport", "upload_file"),
+            ("settlements.feerate", "price_change"),
+            ("settlements.feecheck", "fact_check"),
             ("ledger.reconciliationexception", "rule"),
             ("payments.webhook", "webhook"),
         ),

@@ -150,6 +150,19 @@ class PaymentAttempt(Subject):
         max_length=120, blank=True, help_text="Masked: ga***@upi, or the last four digits of a card."
     )
     rrn = models.CharField(max_length=40, blank=True)
+    network = models.CharField(
+        max_length=30, blank=True, default="", db_default="", help_text="The card's scheme, such as Visa or RuPay."
+    )
+    funding = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The kind of card or UPI account: credit, debit, prepaid, bank_account, credit_card …",
+    )
+    is_international = models.BooleanField(
+        null=True, blank=True, help_text="Whether it was paid by an instrument of another country."
+    )
     fee_amount = models.BigIntegerField(null=True, blank=True, help_text="The gateway's fee with its GST.")
     fee_tax_amount = models.BigIntegerField(null=True, blank=True)
     fee_bearer = models.CharField(

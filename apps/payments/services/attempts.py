@@ -274,6 +274,10 @@ def _fill_blanks(order: "Order", attempt: PaymentAttempt, facts: GatewayPayment)
         attempt.payer = ERASED if orders.is_customer_erased(order) else facts.payer
     attempt.rrn = attempt.rrn or facts.rrn
     attempt.fee_bearer = attempt.fee_bearer or facts.fee_bearer
+    attempt.network = attempt.network or facts.network
+    attempt.funding = attempt.funding or facts.funding
+    if attempt.is_international is None:
+        attempt.is_international = facts.is_international
     if facts.payer_currency and not attempt.payer_currency:
         attempt.payer_amount, attempt.payer_currency = facts.payer_amount, facts.payer_currency[:3]
     if attempt.fee_amount is None:

@@ -68,6 +68,32 @@ class SettlementsNotImported(Conflict):
     )
 
 
+class FeeClaimHoldsNoMoney(Conflict):
+    """
+    A claim about a fee holds no money, so a resolution cannot say where money goes.
+
+    Resolve it as noted once the gateway has returned the sum, or as written_off if the claim is given up.
+    """
+
+    message = (
+        "This claim holds no money: what the gateway returns comes with a settlement. Resolve it as noted once it has come, or as"
+        " written_off if the claim is given up."
+    )
+
+
+class FeeClaimResolver(ledger.ExceptionResolver):
+    """Resolves claims about overcharged fees. The fee is in the books as it was charged, so that nothing is posted."""
+
+    def check(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> None:
+        """
+        Check that the resolution moves no money.
+
+        :raises FeeClaimHoldsNoMoney: if it would
+        """
+        if resolution in (Resolution.CLEARED, Resolution.PAID_OUTSIDE):
+            raise FeeClaimHoldsNoMoney(param="resolution")
+
+
 class HeldAmountResolver(ledger.ExceptionResolver):
     """Resolves exceptions that hold an amount of a settlement in suspense, or none."""
 
@@ -244,4 +270,5 @@ def register_resolvers() -> None:
     ledger.register_resolver(MissingLineResolver(), reasons=[ExceptionReason.MISSING_LINE])
     ledger.register_resolver(OverdueReceivableResolver(), reasons=[ExceptionReason.RECEIVABLE_OVERDUE])
     ledger.register_resolver(FailedSettlementResolver(), reasons=[ExceptionReason.SETTLEMENT_FAILED])
+    ledger.register_resolver(FeeClaimResolver(), reasons=[ExceptionReason.FEE_OVERCHARGED])
     ledger.register_resolver(NotImportedResolver(), reasons=[ExceptionReason.SETTLEMENTS_NOT_IMPORTED])

@@ -21,6 +21,7 @@ from apps.payments.facts import GatewaySettlement, UnreadableFacts
 from apps.payments.services import GatewayFailure
 from apps.settlements import events, locks, selectors
 from apps.settlements.models import SettlementImport
+from apps.settlements.services.fee_audit import audit_imported_fees
 from apps.settlements.services.import_claims import ImportClaim
 from apps.settlements.services.matching import book_settlement, open_sum_mismatch_exceptions
 from apps.settlements.services.report_rows import OnProgress, stage_day, stage_file
@@ -262,6 +263,8 @@ def _book(*, claim: ImportClaim, now: datetime, on_progress: OnProgress) -> None
         claim.extend()
         on_progress("booked", report.lines_added)
     report.exceptions_opened += open_sum_mismatch_exceptions(settlement_ids=booked, now=now)
+    audited = audit_imported_fees(report_id=report.pk, gateway=report.gateway, now=now)
+    report.exceptions_opened += audited.claims_opened
 
 
 def _fetch_transfer_amount(gateway: str, gateway_settlement_id: str) -> GatewaySettlement | None:

@@ -68,7 +68,9 @@ AWAITS_IMPORT = """
 HAS_NO_OPEN_EXCEPTION = """
     NOT EXISTS (
         SELECT 1 FROM (
-            SELECT x.attempt_id FROM ledger_reconciliationexception x WHERE x.resolved_at IS NULL
+            -- A claim about a fee says nothing about what is owed of the payment.
+            SELECT x.attempt_id FROM ledger_reconciliationexception x
+            WHERE x.resolved_at IS NULL AND x.reason <> 'fee_overcharged'
             UNION ALL
             SELECT r.attempt_id FROM ledger_reconciliationexception x JOIN settlements_settlementline l ON l.id = x.line_id
             JOIN payments_refund r ON r.id = l.refund_id WHERE x.resolved_at IS NULL

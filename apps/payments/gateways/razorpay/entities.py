@@ -103,7 +103,18 @@ def payment_from(entity: Any, *, order: Any = None, account_id: str = "") -> Gat
         is_captured=body["captured"] if isinstance(body.get("captured"), bool) else None,
         account_id=account_id,
         gateway_order=_order_or_none(order, of=order_id),
+        **_instrument_of(body),
     )
+
+
+def _instrument_of(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts that a fee depends on: card scheme, kind of card or UPI account, and whether it is of another country."""
+    card, upi, is_international = body.get("card"), body.get("upi"), body.get("international")
+    return {
+        "network": _text(card, "network")[:30],
+        "funding": (_text(card, "type") or _text(upi, "payer_account_type"))[:20],
+        "is_international": is_international if isinstance(is_international, bool) else None,
+    }
 
 
 def currency_of(body: dict[str, Any], name: str = "currency") -> str:
