@@ -5,6 +5,7 @@ from apps.backoffice import invariants as backoffice
 from apps.catalog import invariants as catalog
 from apps.core import invariants as core
 from apps.core.audit import Invariant
+from apps.fulfilment import invariants as fulfilment
 from apps.invoicing import invariants as invoicing
 from apps.ledger import invariants as ledger
 from apps.notifications import invariants as notifications
@@ -22,6 +23,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     *orders.INVARIANTS,
     *payments.INVARIANTS,
     *invoicing.INVARIANTS,
+    *fulfilment.INVARIANTS,
     *settlements.INVARIANTS,
     *notifications.INVARIANTS,
     *backoffice.INVARIANTS,

@@ -8,6 +8,8 @@ from apps.backoffice import events as backoffice
 from apps.backoffice import handlers as backoffice_handlers
 from apps.catalog import events as catalog
 from apps.core import incidents
+from apps.fulfilment import events as fulfilment
+from apps.fulfilment import handlers as fulfilment_handlers
 from apps.invoicing import events as invoicing
 from apps.invoicing import handlers as invoicing_handlers
 from apps.ledger import events as ledger
@@ -50,18 +52,23 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     payments.DISPUTE_DEADLINE_APPROACHED: (notification_handlers.notify,),
     payments.DISPUTE_RESPONSE_REQUESTED: (backoffice_handlers.respond_to_dispute,),
     payments.DISPUTE_RESPONSE_REJECTED: (notification_handlers.notify,),
-    payments.DISPUTE_WON: (notification_handlers.notify,),
-    payments.DISPUTE_LOST: (notification_handlers.notify,),
-    payments.DISPUTE_CLOSED: (notification_handlers.notify,),
+    payments.DISPUTE_WON: (notification_handlers.notify, fulfilment_handlers.complete_order),
+    payments.DISPUTE_LOST: (notification_handlers.notify, fulfilment_handlers.complete_order),
+    payments.DISPUTE_CLOSED: (notification_handlers.notify, fulfilment_handlers.complete_order),
     payments.PAYMENT_REJECTED: (notification_handlers.notify,),
     payments.ATTEMPT_REVIEW_OPENED: (notification_handlers.notify,),
+    payments.ATTEMPT_REVIEW_CLOSED: (fulfilment_handlers.complete_order,),
     payments.REFUND_REQUESTED: (payment_handlers.submit_refund, notification_handlers.notify),
     payments.REFUND_APPROVED: (payment_handlers.submit_refund, notification_handlers.notify),
     payments.REFUND_SYNC_REQUESTED: (payment_handlers.sync_refund,),
     payments.REFUND_UNKNOWN: (notification_handlers.notify,),
-    payments.REFUND_PROCESSED: (invoicing_handlers.issue_credit_notes_of_refund, notification_handlers.notify),
+    payments.REFUND_PROCESSED: (
+        invoicing_handlers.issue_credit_notes_of_refund,
+        notification_handlers.notify,
+        fulfilment_handlers.complete_order,
+    ),
     payments.REFUND_FAILED: (notification_handlers.notify,),
-    payments.REFUND_CANCELLED: (notification_handlers.notify,),
+    payments.REFUND_CANCELLED: (notification_handlers.notify, fulfilment_handlers.complete_order),
     notifications.NOTIFICATION_QUEUED: (notification_handlers.send_notification,),
     notifications.NOTIFICATION_RESEND_REQUESTED: (notification_handlers.send_notification,),
     backoffice.DISPUTE_EVIDENCE_REQUESTED: (backoffice_handlers.render_evidence,),
@@ -88,6 +95,20 @@ UNSUBSCRIBED: frozenset[str] = frozenset(
         incidents.INCIDENT_RESOLVED,
         orders.ORDER_ERASED,
         orders.ORDER_PAYMENT_UPDATED,
+        orders.ORDER_HELD,
+        orders.ORDER_RELEASED,
+        orders.ORDER_FULFILMENT_STARTED,
+        orders.ORDER_FULFILMENT_UPDATED,
+        orders.ORDER_COMPLETED,
+        orders.ORDER_CLOSED,
+        fulfilment.SHIPMENT_CREATED,
+        fulfilment.SHIPMENT_PACKED,
+        fulfilment.SHIPMENT_TRACKING_UPDATED,
+        fulfilment.SHIPMENT_DISPATCHED,
+        fulfilment.SHIPMENT_DELIVERED,
+        fulfilment.SHIPMENT_LOST,
+        fulfilment.SHIPMENT_DAMAGED,
+        fulfilment.SHIPMENT_CANCELLED,
         payments.PAYMENT_UPDATED,
         payments.PAYMENT_SUCCEEDED,
         payments.ATTEMPT_CREATED,
@@ -106,7 +127,6 @@ UNSUBSCRIBED: frozenset[str] = frozenset(
         ledger.EXCEPTION_ASSIGNED,
         ledger.EXCEPTION_RESOLVED,
         payments.ATTEMPT_CAPTURED,
-        payments.ATTEMPT_REVIEW_CLOSED,
         payments.ATTEMPT_ACCEPTANCE_REQUESTED,
         payments.ATTEMPT_ACCEPTED,
         payments.REFUND_SUBMITTED,

@@ -75,12 +75,12 @@ INVARIANTS = (
     Invariant(
         id="INV-03",
         name="reserved_is_the_sum_of_active_reservations",
-        statement="The reserved units of a stock level are the sum of its reservations that are held or committed.",
+        statement="The reserved units of a stock level are the sum of what its reservations that are held or committed still hold.",
         sql="""
             SELECT variant_id, location_id, stock.reserved_milli, coalesce(live.total, 0) AS live
             FROM catalog_stocklevel AS stock
             FULL JOIN (
-                SELECT variant_id, location_id, sum(quantity_milli) AS total FROM catalog_reservation
+                SELECT variant_id, location_id, sum(quantity_milli - consumed_milli) AS total FROM catalog_reservation
                 WHERE status IN ('held', 'committed') GROUP BY variant_id, location_id
             ) AS live USING (variant_id, location_id)
             WHERE stock.reserved_milli IS DISTINCT FROM coalesce(live.total, 0)
@@ -89,15 +89,22 @@ INVARIANTS = (
     Invariant(
         id="INV-04",
         name="consumed_reservations_match_dispatches",
-        statement="A reservation is consumed if and only if one dispatch movement has exactly its units.",
+        statement=(
+            "The dispatch movements of a reservation sum to what was consumed of it; it is consumed if and only if that is all of it,"
+            " and no other movement is a dispatch."
+        ),
         sql="""
-            SELECT reservation.id AS reservation_id, reservation.status, reservation.quantity_milli, movement.quantity_milli AS moved
+            SELECT reservation.id AS reservation_id, reservation.status, reservation.quantity_milli,
+                   reservation.consumed_milli, moved.total AS moved
             FROM catalog_reservation AS reservation
             FULL JOIN (
-                SELECT variant_id, location_id, reference, quantity_milli FROM catalog_stockmovement WHERE kind = 'dispatch'
-            ) AS movement USING (reference, variant_id, location_id)
-            WHERE (reservation.status = 'consumed' AND movement.quantity_milli IS DISTINCT FROM -reservation.quantity_milli)
-               OR (movement.quantity_milli IS NOT NULL AND reservation.status IS DISTINCT FROM 'consumed')
+                SELECT reservation_id, variant_id, location_id, sum(quantity_milli) AS total
+                FROM catalog_stockmovement WHERE kind = 'dispatch' OR reservation_id IS NOT NULL GROUP BY 1, 2, 3
+            ) AS moved ON moved.reservation_id = reservation.id
+                AND moved.variant_id = reservation.variant_id AND moved.location_id = reservation.location_id
+            WHERE reservation.consumed_milli IS DISTINCT FROM -coalesce(moved.total, 0)
+               OR (reservation.status = 'consumed') <> (reservation.consumed_milli = reservation.quantity_milli)
+               OR (reservation.status IN ('held', 'expired') AND reservation.consumed_milli <> 0)
         """,
     ),
     Invariant(

@@ -205,6 +205,14 @@ class StockMovement(Record):
     kind = models.CharField(max_length=12, choices=MovementKind)
     quantity_milli = models.BigIntegerField(help_text="Thousandths of a unit, positive in, negative out.")
     reference = models.UUIDField(null=True, blank=True)
+    reservation = models.ForeignKey(
+        "catalog.Reservation",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Whose units a dispatch takes.",
+    )
     reason = models.CharField(max_length=200, blank=True)
     actor = models.CharField(max_length=200)
 
@@ -230,7 +238,11 @@ class StockMovement(Record):
 
 
 class Reservation(Record):
-    """Units of a stock level reserved for an order line (`reference` is its id; orders are above and not a foreign key)."""
+    """
+    Units of a stock level reserved for an order line (`reference` is its id; orders are above and not a foreign key).
+
+    Its units may leave in several parcels: `consumed_milli` have, and the rest is reserved while it is held or committed.
+    """
 
     PREFIX = "resv"
 
@@ -238,6 +250,7 @@ class Reservation(Record):
     location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+")
     reference = models.UUIDField()
     quantity_milli = models.BigIntegerField()
+    consumed_milli = models.BigIntegerField(default=0, db_default=0, help_text="What was dispatched of it.")
     status = models.CharField(max_length=10, choices=ReservationStatus, default=ReservationStatus.HELD)
 
     class Meta:
@@ -245,6 +258,10 @@ class Reservation(Record):
             models.UniqueConstraint(fields=["reference", "location"], name="one_reservation_per_line_and_location"),
             models.CheckConstraint(condition=models.Q(quantity_milli__gt=0), name="reservation_quantity_positive"),
             models.CheckConstraint(condition=whole_units("quantity_milli"), name="reservation_is_whole_units"),
+            models.CheckConstraint(
+                condition=models.Q(consumed_milli__gte=0, consumed_milli__lte=models.F("quantity_milli")),
+                name="reservation_consumed_within_quantity",
+            ),
         ]
         indexes = [
             models.Index(
@@ -260,3 +277,8 @@ class Reservation(Record):
     @property
     def quantity(self) -> int:
         return to_units(self.quantity_milli)
+
+    @property
+    def remaining_milli(self) -> int:
+        """What was not dispatched of it, in thousandths of a unit: what it holds while it is held or committed."""
+        return self.quantity_milli - self.consumed_milli

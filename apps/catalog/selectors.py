@@ -9,6 +9,7 @@ from django.db.models import Exists, F, IntegerField, OuterRef, Prefetch, QueryS
 from django.db.models.functions import Cast, Coalesce, Round, Upper
 
 from apps.catalog.models import (
+    MAIN_LOCATION_ID,
     SKU_PARTS,
     Category,
     Product,
@@ -19,7 +20,6 @@ from apps.catalog.models import (
     VariantNotFound,
 )
 from apps.catalog.rules import StockCounts
-from apps.catalog.states import ReservationStatus
 from apps.core.models import is_staff_with
 from apps.core.search import MIN_WORD, SearchTerm, any_of
 
@@ -121,9 +121,14 @@ def get_stock_counts(variant_id: UUID) -> StockCounts:
     return found.stock_counts
 
 
+def get_main_location_id() -> UUID:
+    """Return the id of the location that every installation has, from which all goods are sold."""
+    return MAIN_LOCATION_ID
+
+
 def is_any_dispatched(references: Collection[UUID]) -> bool:
     """Test if units that were reserved for one of these references have been dispatched."""
-    return Reservation.objects.filter(reference__in=references, status=ReservationStatus.CONSUMED).exists()
+    return Reservation.objects.filter(reference__in=references, consumed_milli__gt=0).exists()
 
 
 def can_view_all_products(user: Any) -> bool:

@@ -69,6 +69,14 @@ def list_invoices_of_order(order_id: UUID) -> list[Invoice]:
     return sorted(invoices, key=lambda invoice: rules.SALE_DOCUMENT_TYPES.index(invoice.type))
 
 
+def sum_invoiced_units(order_id: UUID) -> dict[UUID, int]:
+    """Return the units of each line of an order that its documents of the sale cover, in thousandths, by the order line's id."""
+    lines = InvoiceLine.objects.filter(invoice__order_id=order_id, invoice__type__in=rules.SALE_DOCUMENT_TYPES).exclude(
+        invoice__status=InvoiceStatus.CANCELLED
+    )
+    return dict(lines.order_by().values_list("order_line_id").annotate(Sum("quantity_milli")))
+
+
 def list_documents_of_order(order_id: UUID) -> "QuerySet[Invoice]":
     """Return the documents of an order of every kind, as they were issued."""
     return Invoice.objects.filter(order_id=order_id).order_by("issued_at", "pk")

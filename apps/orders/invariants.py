@@ -1,7 +1,9 @@
 """What must hold of orders, their stock and their events."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.conf import settings
 
 from apps.core.audit import Invariant
 from apps.core.states import InvalidTransition
@@ -46,6 +48,15 @@ def _find_invalid_transitions(cursor: Any, _now: datetime) -> list[dict[str, Any
     ]
 
 
+def _find_orders_to_close(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+    latest = now - settings.RETURN_WINDOW - timedelta(days=1)
+    cursor.execute(
+        "SELECT number, completed_at FROM orders_order WHERE status = 'completed' AND completed_at < %(latest)s",
+        {"latest": latest},
+    )
+    return [{"number": number, "completed_at": completed_at} for number, completed_at in cursor.fetchall()]
+
+
 def _is_allowed(before: str | None, after: str) -> bool:
     if before is None:
         return after == OrderStatus.PENDING_PAYMENT
@@ -60,12 +71,16 @@ INVARIANTS = (
     Invariant(
         id="INV-05",
         name="confirmed_orders_have_reservations",
-        statement="Every line of a confirmed order has a committed or consumed reservation of its variant and quantity.",
+        statement=(
+            "Every line of a confirmed order has a committed or consumed reservation of its variant and quantity; once the order is"
+            " completed, what was not dispatched of it may be released."
+        ),
         sql="""
             SELECT o.number, l.id AS line_id, l.quantity_milli, r.quantity_milli AS reserved, r.status
             FROM orders_orderline l
             JOIN orders_order o ON o.id = l.order_id
-            LEFT JOIN catalog_reservation r ON r.reference = l.id AND r.status IN ('committed', 'consumed')
+            LEFT JOIN catalog_reservation r ON r.reference = l.id AND (r.status IN ('committed', 'consumed')
+                OR (r.status = 'released' AND o.status IN ('completed', 'closed')))
             WHERE o.status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed')
               AND (r.quantity_milli IS DISTINCT FROM l.quantity_milli OR r.variant_id IS DISTINCT FROM l.variant_id)
         """,
@@ -193,6 +208,49 @@ INVARIANTS = (
             SELECT number, status, total_amount, paid_amount FROM orders_order
             WHERE status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed') AND paid_amount < total_amount
         """,
+    ),
+    Invariant(
+        id="INV-11b",
+        name="fulfilment_status_matches_lines",
+        statement="The fulfilment status of an order is what follows from the counters of its lines.",
+        sql="""
+            SELECT o.number, o.fulfilment_status, l.ordered, l.dispatched, l.delivered, l.returned, l.cancelled
+            FROM orders_order o
+            JOIN (
+                SELECT order_id, sum(quantity_milli) AS ordered, sum(dispatched_milli) AS dispatched, sum(delivered_milli) AS delivered,
+                       sum(returned_milli) AS returned, sum(cancelled_milli) AS cancelled
+                FROM orders_orderline GROUP BY order_id
+            ) l ON l.order_id = o.id
+            WHERE o.fulfilment_status <> CASE
+                WHEN l.dispatched = 0 THEN 'unfulfilled'
+                WHEN l.returned = l.dispatched THEN 'returned'
+                WHEN l.dispatched < l.ordered - l.cancelled THEN 'partial'
+                WHEN l.delivered = l.dispatched THEN 'delivered' ELSE 'shipped' END
+        """,
+    ),
+    Invariant(
+        id="INV-11c",
+        name="completed_orders_hold_no_stock",
+        statement=(
+            "A completed order has the time of its completion, each of its units is dispatched or cancelled, and nothing is reserved"
+            " for it; a closed one was completed before."
+        ),
+        sql="""
+            SELECT o.number, o.status, o.completed_at, o.closed_at, l.position, r.status AS reservation
+            FROM orders_order o
+            JOIN orders_orderline l ON l.order_id = o.id
+            LEFT JOIN catalog_reservation r ON r.reference = l.id
+            WHERE o.status IN ('completed', 'closed') AND (
+                o.completed_at IS NULL OR (o.status = 'closed') <> (o.closed_at IS NOT NULL)
+                OR l.dispatched_milli + l.cancelled_milli <> l.quantity_milli OR r.status IN ('held', 'committed'))
+        """,
+    ),
+    Invariant(
+        id="INV-11d",
+        name="completed_orders_are_closed_in_time",
+        statement="No completed order stays open for more than a day after its return window.",
+        grace_seconds=86_400,
+        sql=_find_orders_to_close,
     ),
     Invariant(
         id="INV-12",

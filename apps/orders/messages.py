@@ -86,3 +86,11 @@ def not_erasable_yet(number: str, *, confirmed_at: datetime, erasable_from: date
         f"Order {number} was confirmed on {format_day(ist_date(confirmed_at))}. Its customer can be erased from"
         f" {format_day(ist_date(erasable_from))}, after the return period."
     )
+
+
+def not_erasable_while_returnable(number: str, *, completed_at: datetime, erasable_from: datetime) -> str:
+    """Return the message that a completed order can still be returned, and from when its customer can be erased."""
+    return (
+        f"Order {number} was completed on {format_day(ist_date(completed_at))} and can be returned. Its customer can be erased from"
+        f" {format_day(ist_date(erasable_from))}, after the return window."
+    )

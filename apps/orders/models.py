@@ -9,7 +9,7 @@ from django.db.models.functions import Collate, Reverse
 from apps.core.errors import NotFound
 from apps.core.models import NOT_DELETED, Record, Subject, all_null, whole_units
 from apps.core.quantities import to_units
-from apps.orders.states import OrderStatus
+from apps.orders.states import FulfilmentStatus, OrderStatus
 from apps.tax.rules import state_name
 
 #: Orders that hold stock and of which nothing is paid. Not by their status: the index of orders that await their payment would fit
@@ -99,6 +99,9 @@ class Order(Subject):
     `disputed_amount` (undecided disputes), `lost_amount` (lost ones), `under_review_amount` (captured, and staff must
     decide), `payment_live_until` (a payment is open until then) and `is_payment_processing` (somebody is paying) are
     copies that payments keeps through `services.update_payment_totals`; expiry and cancelling read all but the last.
+
+    `fulfilment_status` is a copy of what follows from the counters of its lines, which fulfilment keeps through
+    `services.update_fulfilment_totals`.
     """
 
     PREFIX = "ord"
@@ -140,12 +143,20 @@ class Order(Subject):
     is_payment_processing = models.BooleanField(
         default=False, db_default=False, help_text="An attempt to pay is pending, authorised or under review."
     )
+    fulfilment_status = models.CharField(
+        max_length=12,
+        choices=FulfilmentStatus,
+        default=FulfilmentStatus.UNFULFILLED,
+        db_default=FulfilmentStatus.UNFULFILLED,
+    )
     note = models.CharField(max_length=500, blank=True)
     placed_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     expired_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
     cancel_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
@@ -187,6 +198,11 @@ class Order(Subject):
                 fields=["customer"],
                 name="order_unpaid_by_customer",
                 condition=UNPAID,
+            ),
+            models.Index(
+                fields=["completed_at"],
+                name="order_to_close",
+                condition=models.Q(status=OrderStatus.COMPLETED),
             ),
             models.Index(REVERSED_NUMBER, name="order_by_last_digits"),
         ]

@@ -6,7 +6,14 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from apps.core.money import BASIS_POINTS, half_up
-from apps.orders.states import CANCELLED_OR_EXPIRED, HOLDS_STOCK, ErasureBlocker, OrderPaymentStatus, OrderStatus
+from apps.orders.states import (
+    CANCELLED_OR_EXPIRED,
+    HOLDS_STOCK,
+    ErasureBlocker,
+    FulfilmentStatus,
+    OrderPaymentStatus,
+    OrderStatus,
+)
 from apps.tax import rules as gst
 
 #: The year in which the first financial year with orders began.
@@ -305,6 +312,41 @@ def payment_status(
     return OrderPaymentStatus.PROCESSING if under_review > 0 or is_processing else OrderPaymentStatus.UNPAID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineCounts:
+    """The counters of an order line, in thousandths of a unit: dispatched includes delivered, and delivered includes returned."""
+
+    ordered: int
+    dispatched: int = 0
+    delivered: int = 0
+    returned: int = 0
+    cancelled: int = 0
+
+
+def fulfilment_status(lines: Iterable[LineCounts]) -> FulfilmentStatus:
+    """
+    Derive how far an order's units have gone from the counters of its lines.
+
+    Cancelled units are no longer expected. An order is returned once all that was dispatched of it came back; a lost parcel keeps it
+    shipped.
+    """
+    counts = list(lines)
+    dispatched = sum(line.dispatched for line in counts)
+    if not dispatched:
+        return FulfilmentStatus.UNFULFILLED
+    if sum(line.returned for line in counts) == dispatched:
+        return FulfilmentStatus.RETURNED
+    if dispatched < sum(line.ordered - line.cancelled for line in counts):
+        return FulfilmentStatus.PARTIAL
+    is_delivered = sum(line.delivered for line in counts) == dispatched
+    return FulfilmentStatus.DELIVERED if is_delivered else FulfilmentStatus.SHIPPED
+
+
+def can_close(*, status: str, completed_at: datetime | None, window: timedelta, now: datetime) -> bool:
+    """Test if a completed order is past its return window."""
+    return status == OrderStatus.COMPLETED and completed_at is not None and completed_at + window <= now
+
+
 def erasure_blocker(
     *,
     status: str,
@@ -319,7 +361,7 @@ def erasure_blocker(
 
     `unresolved_amount` (paise) is disputed or under review, `unrefunded_amount` was paid and has not been refunded: an order that is
     closed without a sale owes it, from the least amount that a gateway refunds. `wait` is how long after its confirmation an order
-    may still be delivered, returned or claimed for.
+    may still be delivered, returned or claimed for. A completed order can be returned until it is closed.
     """
     if status == OrderStatus.PENDING_PAYMENT:
         return ErasureBlocker.AWAITING_PAYMENT
@@ -327,6 +369,8 @@ def erasure_blocker(
         return ErasureBlocker.MONEY_UNRESOLVED
     if status in (OrderStatus.IN_FULFILMENT, OrderStatus.ON_HOLD):
         return ErasureBlocker.NOT_DELIVERED
+    if status == OrderStatus.COMPLETED:
+        return ErasureBlocker.RETURNABLE
     if status == OrderStatus.CONFIRMED and confirmed_at is not None and now < confirmed_at + wait:
         return ErasureBlocker.CONFIRMED_RECENTLY
     return None

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Case, FilteredRelation, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
 
 from apps.accounts import selectors as accounts
@@ -175,6 +176,12 @@ def list_expirable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
         Q(payment_live_until__isnull=True) | Q(payment_live_until__lte=now - rules.FINAL_POLL_GRACE)
     )
     return list(overdue.order_by("expires_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def list_closable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
+    """Return the ids of completed orders whose return window is over, the longest overdue first; each is judged again under its lock."""
+    over = Order.objects.filter(status=OrderStatus.COMPLETED, completed_at__lte=now - settings.RETURN_WINDOW)
+    return list(over.order_by("completed_at", "pk").values_list("pk", flat=True)[:limit])
 
 
 def derive_order_payment_status(order: Order) -> OrderPaymentStatus:

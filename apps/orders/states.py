@@ -34,6 +34,16 @@ class OrderPaymentStatus(models.TextChoices):
     DISPUTED = "disputed", "Disputed"
 
 
+class FulfilmentStatus(models.TextChoices):
+    """Derived from the counters of the order's lines: how far its units are dispatched, delivered and returned."""
+
+    UNFULFILLED = "unfulfilled", "Unfulfilled"
+    PARTIAL = "partial", "Partial"
+    SHIPPED = "shipped", "Shipped"
+    DELIVERED = "delivered", "Delivered"
+    RETURNED = "returned", "Returned"
+
+
 class ErasureBlocker(models.TextChoices):
     """What of an order speaks against erasing its customer."""
 
@@ -42,12 +52,15 @@ class ErasureBlocker(models.TextChoices):
     MONEY_UNRESOLVED = "money_unresolved", "Money disputed, under review or to be refunded"
     NOT_DELIVERED = "not_delivered", "Not delivered"
     CONFIRMED_RECENTLY = "confirmed_recently", "Confirmed recently"
+    RETURNABLE = "returnable", "May be returned"
 
 
 #: Closed without a sale: such an order takes no more payments.
 CANCELLED_OR_EXPIRED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 #: Paid for, with goods that are reserved or on their way.
 HOLDS_STOCK = (OrderStatus.CONFIRMED, OrderStatus.ON_HOLD, OrderStatus.IN_FULFILMENT)
+#: Goods of it may be packed and dispatched.
+SHIPPABLE = (OrderStatus.CONFIRMED, OrderStatus.IN_FULFILMENT)
 
 transition = transition_table(
     {

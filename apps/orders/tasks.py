@@ -3,10 +3,16 @@
 from celery import shared_task
 
 from apps.core import clock
-from apps.orders.services import expiry
+from apps.orders.services import closing, expiry
 
 
 @shared_task(name="orders.expire_orders")
 def expire_orders(**_: object) -> None:
     """Close the orders that were not paid in time."""
     expiry.expire_orders(now=clock.now())
+
+
+@shared_task(name="orders.close_orders")
+def close_orders(**_: object) -> None:
+    """Close the completed orders whose return window is over."""
+    closing.close_orders(now=clock.now())

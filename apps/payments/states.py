@@ -142,6 +142,9 @@ class RefundReason(models.TextChoices):
     OTHER = "other", "Other"
 
 
+#: Refunds of these are about goods that had been sent.
+OF_SENT_GOODS = (RefundReason.GOODS_RETURNED, RefundReason.GOODS_MISSING)
+
 #: Reasons a user may choose; the rest are set by the system.
 USER_REFUND_REASONS = tuple(
     reason

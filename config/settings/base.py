@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "apps.orders",
     "apps.payments",
     "apps.invoicing",
+    "apps.fulfilment",
     "apps.settlements",
     "apps.notifications",
     "apps.backoffice",
@@ -274,6 +275,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 ORDER_TTL = timedelta(minutes=env.ORDER_TTL_MINUTES)
 ERASURE_HOLD = timedelta(days=env.ERASURE_HOLD_DAYS)  # an order may be delivered, returned or claimed for until then
+RETURN_WINDOW = timedelta(days=env.RETURN_WINDOW_DAYS)  # a completed order is closed then
 MAX_UNPAID_ORDERS_PER_CUSTOMER = env.MAX_UNPAID_ORDERS_PER_CUSTOMER
 MAX_UNPAID_UNITS_PER_VARIANT = env.MAX_UNPAID_UNITS_PER_VARIANT
 MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN = env.MAX_UNPAID_UNITS_PER_VARIANT_WITH_GSTIN

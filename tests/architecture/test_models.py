@@ -19,9 +19,10 @@ HEIGHT = {
     "orders": 4,
     "payments": 5,
     "invoicing": 6,
-    "settlements": 7,
-    "notifications": 8,
-    "backoffice": 9,
+    "fulfilment": 7,
+    "settlements": 8,
+    "notifications": 9,
+    "backoffice": 10,
 }
 FOREIGN_KEYS = [
     field

@@ -24,7 +24,7 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.core.states import InvalidTransition
 from tests.factories.catalog import make_product, make_variant
-from tests.support.stock import plant_stock, stock_of
+from tests.support.stock import consume_all, plant_stock, stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -173,7 +173,7 @@ class TestReservationTransitions:
         references = reserve((shirt, 2), (shirt, 1))
         commit(references)
 
-        services.consume_reservations(references=references, actor=SYSTEM, now=clock.now())
+        consume_all(references)
 
         assert counts(shirt) == (2, 0)
         assert sorted(
@@ -183,7 +183,7 @@ class TestReservationTransitions:
             -1_000,
         ]
         with pytest.raises(InvalidTransition):
-            services.consume_reservations(references=references, actor=SYSTEM, now=clock.now())
+            consume_all(references)
         assert counts(shirt) == (2, 0)
 
     def test_uncommitted_units_cannot_be_consumed(self) -> None:
@@ -191,7 +191,7 @@ class TestReservationTransitions:
         references = reserve((shirt, 2))
 
         with pytest.raises(InvalidTransition):
-            services.consume_reservations(references=references, actor=SYSTEM, now=clock.now())
+            consume_all(references)
 
         assert counts(shirt) == (5, 2)
 
@@ -232,7 +232,7 @@ class TestReviveReservations:
     def test_consumed_reservation_is_refused(self) -> None:
         references = reserve((make_variant(stock=5), 1))
         commit(references)
-        services.consume_reservations(references=references, actor=SYSTEM, now=clock.now())
+        consume_all(references)
 
         with pytest.raises(InvalidTransition):
             services.revive_reservations(references=references, actor=SYSTEM, now=clock.now())

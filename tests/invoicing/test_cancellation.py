@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from apps.catalog import services as stock
 from apps.catalog.models import StockLevel
 from apps.core import audit, clock
 from apps.core.events import SYSTEM, change
@@ -27,6 +26,7 @@ from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support.colleagues import ASHA, BALA, DEEPA
 from tests.support.refunds import request_refunds
+from tests.support.stock import consume_all
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "colleagues")]
 
@@ -120,7 +120,7 @@ def test_order_can_be_cancelled_until_dispatch(order: Order, status: str) -> Non
 
 def test_dispatched_order_is_not_cancelled(order: Order) -> None:
     move(order, "in_fulfilment")
-    stock.consume_reservations(references=[order.lines.order_by("position")[0].pk], actor=SYSTEM, now=clock.now())
+    consume_all([order.lines.order_by("position")[0].pk])
     before = (Event.objects.count(), LedgerEntry.objects.count(), Order.objects.get().version)
 
     with pytest.raises(OrderNotCancellable):

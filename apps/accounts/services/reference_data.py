@@ -15,7 +15,7 @@ _CATALOGUE: Final = (
 )  # fmt: skip
 _SALES: Final = (
     "orders.order", "orders.orderline", "payments.payment", "payments.paymentattempt", "payments.refund", "payments.refundline",
-    "payments.dispute", "payments.disputeevidence",
+    "payments.dispute", "payments.disputeevidence", "fulfilment.shipment", "fulfilment.shipmentline",
     "invoicing.invoice",
     "invoicing.invoiceline", "invoicing.invoicefile", "accounts.user", "accounts.address",
 )  # fmt: skip
@@ -46,6 +46,7 @@ PERMISSIONS: Final[dict[Role, set[str]]] = {
     Role.SUPPORT: {
         *_view(*_SALES, *_CATALOGUE, "notifications.notification"),
         "orders.change_order", "payments.add_payment", "payments.add_refund", "notifications.change_notification",
+        "fulfilment.add_shipment", "fulfilment.change_shipment",
     },
     Role.FINANCE: {
         *_view(*_SALES, *_CATALOGUE, *_MONEY),
@@ -61,6 +62,7 @@ PERMISSIONS: Final[dict[Role, set[str]]] = {
         "payments.add_payment", "payments.add_refund", "payments.change_refund", "payments.change_dispute",
         "settlements.add_settlementimport", "settlements.add_feerate", "ledger.change_reconciliationexception",
         "orders.change_order", "payments.change_payment", "payments.change_paymentattempt", "invoicing.change_invoice",
+        "fulfilment.add_shipment", "fulfilment.change_shipment",
         "notifications.change_notification", "core.change_handlerrun",
         "tax.add_registration", "tax.change_registration", "tax.add_taxrate", "tax.change_taxrate",
     },

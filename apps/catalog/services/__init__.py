@@ -20,6 +20,8 @@ from apps.catalog.services.products import (
     update_variant,
 )
 from apps.catalog.services.reservations import (
+    ConsumptionExceedsReservation,
+    ConsumptionInput,
     InsufficientStock,
     ReservationInput,
     ReservationNotFound,
@@ -36,6 +38,8 @@ from apps.catalog.services.stock_adjustments import (
 )
 
 __all__ = [
+    "ConsumptionExceedsReservation",
+    "ConsumptionInput",
     "InsufficientStock",
     "InvalidDescription",
     "InvalidHsn",

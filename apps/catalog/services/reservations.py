@@ -37,6 +37,19 @@ class ReservationInput:
         return to_milli(self.quantity)
 
 
+@dataclass(frozen=True)
+class ConsumptionInput:
+    """Units of an order line (`reference`) that leave, and the row of the dispatch that takes them (`source`): one movement."""
+
+    reference: UUID
+    source: UUID
+    quantity: int
+
+    @property
+    def quantity_milli(self) -> int:
+        return to_milli(self.quantity)
+
+
 class InsufficientStock(Conflict):
     """Fewer units are available than the order requests. Order at most the number in the message."""
 
@@ -47,6 +60,12 @@ class ReservationNotFound(NotFound):
     """No stock is reserved for this order line. Read the order again."""
 
     message = "No stock is reserved for the order line {0}."
+
+
+class ConsumptionExceedsReservation(Conflict):
+    """More units would leave than are still reserved for their order line. Dispatch at most the number in the message."""
+
+    message = "{0} units cannot leave: {1} are still reserved for this line."
 
 
 @transaction.atomic
@@ -102,6 +121,8 @@ def release_reservations(
     """
     Release reserved units: `to` is RELEASED for what was cancelled, EXPIRED for what was not paid in time.
 
+    Of a reservation that was consumed in part the rest is released.
+
     :raises ReservationNotFound: if no stock was ever reserved for a reference
     :raises InvalidTransition: if a reservation is over already, or committed and `to` is EXPIRED
     """
@@ -146,36 +167,47 @@ def revive_reservations(*, references: Collection[UUID], actor: Actor, now: date
 
 
 @transaction.atomic
-def consume_reservations(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
+def consume_reservations(*, inputs: Sequence[ConsumptionInput], actor: Actor, now: datetime) -> list[StockMovement]:
     """
-    Consume committed units that are dispatched, and record a stock movement for each.
+    Consume committed units that are dispatched, all or a part of each reservation, and record a stock movement for each input.
 
     :raises ReservationNotFound: if no stock was ever reserved for a reference
     :raises InvalidTransition: if a reservation is not committed
+    :raises ConsumptionExceedsReservation: if fewer units of a reservation are left
     """
-    reservations = _lock_reservations(references)
-    locks.lock_stock(_key_of(reservation) for reservation in reservations)
+    reservations = {one.reference: one for one in _lock_reservations({item.reference for item in inputs})}
+    locks.lock_stock(_key_of(reservation) for reservation in reservations.values())
 
-    for reservation in reservations:
-        reservation.status = states.transition(reservation.status, to=ReservationStatus.CONSUMED)
+    leaving: Counter[StockKey] = Counter()
+    for item in inputs:
+        reservation = reservations[item.reference]
+        _consume(reservation, item)
+        leaving[_key_of(reservation)] -= item.quantity_milli
 
-    _save(reservations, now)
-    leaving = _negated(_sum_by_key(reservations))
-    sql.update_stock_counts(reserved=leaving, on_hand=leaving, now=now)
-    StockMovement.objects.bulk_create(
+    _save(reservations.values(), now)
+    sql.update_stock_counts(reserved=dict(leaving), on_hand=dict(leaving), now=now)
+    return StockMovement.objects.bulk_create(
         StockMovement(
-            variant_id=reservation.variant_id,
-            location_id=reservation.location_id,
+            variant_id=reservations[item.reference].variant_id,
+            location_id=reservations[item.reference].location_id,
             kind=MovementKind.DISPATCH,
-            quantity_milli=-reservation.quantity_milli,
-            reference=reservation.reference,
+            quantity_milli=-item.quantity_milli,
+            reference=item.source,
+            reservation=reservations[item.reference],
             actor=str(actor),
             created_at=now,
         )
-        for reservation in reservations
+        for item in inputs
     )
 
-    return reservations
+
+def _consume(reservation: Reservation, item: ConsumptionInput) -> None:
+    consumed = states.transition(ReservationStatus(reservation.status), to=ReservationStatus.CONSUMED)
+    if not 0 < item.quantity_milli <= reservation.remaining_milli:
+        raise ConsumptionExceedsReservation(item.quantity, to_units(reservation.remaining_milli))
+    reservation.consumed_milli += item.quantity_milli
+    if not reservation.remaining_milli:
+        reservation.status = consumed
 
 
 def _lock_reservations(references: Collection[UUID]) -> list[Reservation]:
@@ -190,7 +222,7 @@ def _save(reservations: Iterable[Reservation], now: datetime) -> None:
     changed = list(reservations)
     for reservation in changed:
         reservation.updated_at = now
-    Reservation.objects.bulk_update(changed, ["status", "updated_at"])
+    Reservation.objects.bulk_update(changed, ["status", "consumed_milli", "updated_at"])
 
 
 def _key_of(part: ReservationInput | Reservation) -> StockKey:
@@ -200,7 +232,7 @@ def _key_of(part: ReservationInput | Reservation) -> StockKey:
 def _sum_by_key(parts: Iterable[ReservationInput | Reservation]) -> dict[StockKey, int]:
     total: Counter[StockKey] = Counter()
     for part in parts:
-        total[_key_of(part)] += part.quantity_milli
+        total[_key_of(part)] += part.remaining_milli if isinstance(part, Reservation) else part.quantity_milli
     return dict(total)
 
 

@@ -1,6 +1,8 @@
 """Cancellation of orders."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -14,6 +16,11 @@ from apps.orders import events, locks, rules, selectors, states
 from apps.orders.models import Order
 from apps.orders.services.personal_text import text_to_record, text_to_store
 from apps.orders.states import OrderStatus
+
+#: What an app above does in the transaction of a cancellation, with the order locked: called with the order, who cancels it, and when.
+CancellationEffect = Callable[[Order, Actor, datetime], None]
+
+_effects: Final[list[CancellationEffect]] = []
 
 
 class OrderNotCancellable(Conflict):
@@ -34,6 +41,11 @@ class OrderAlreadyCancelled(OrderNotCancellable):
 
     message = "Order {0} is already cancelled."
     code = OrderNotCancellable.code
+
+
+def add_cancellation_effect(effect: CancellationEffect) -> None:
+    """Have an app above end what it has begun for an order that is cancelled; called when the apps are loaded."""
+    _effects.append(effect)
 
 
 @transaction.atomic
@@ -99,6 +111,9 @@ def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
         event_reason=text_to_record(order, reason, actor=actor),
         now=now,
     )
+    for effect in _effects:
+        effect(order, actor, now)
+    # Stock rows are locked after all that the effects lock.
     stock.release_reservations(
         references=selectors.list_line_ids(order.pk), to=ReservationStatus.RELEASED, actor=actor, now=now
     )

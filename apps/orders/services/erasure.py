@@ -65,7 +65,8 @@ def erase_customer(*, customer_id: UUID, actor: Actor, reason: str = "", now: da
     :raises UserNotFound: if there is no such person
     :raises StaffNotErasable: if it is a member of staff
     :raises CustomerNotErasable: if an order waits for its payment or its delivery, may be paid late, has money about which something
-        is still to be decided or refunded, or is confirmed and has been so for less than ERASURE_HOLD_DAYS
+        is still to be decided or refunded, or is confirmed and has been so for less than ERASURE_HOLD_DAYS,
+        or is completed and can still be returned
     """
     user = accounts.erase_user(user_id=customer_id, actor=actor, reason=reason, now=now)
     orders = locks.lock_orders_of_customer(customer_id)
@@ -118,6 +119,11 @@ def _describe_blocker(order: Order, blocker: ErasureBlocker, *, confirmed_at: da
         case ErasureBlocker.CONFIRMED_RECENTLY:
             erasable_from = confirmed_at + settings.ERASURE_HOLD
             return messages.not_erasable_yet(order.number, confirmed_at=confirmed_at, erasable_from=erasable_from)
+        case ErasureBlocker.RETURNABLE:
+            completed_at = order.completed_at or confirmed_at
+            return messages.not_erasable_while_returnable(
+                order.number, completed_at=completed_at, erasable_from=completed_at + settings.RETURN_WINDOW
+            )
 
 
 def _erase_order(order: Order, *, actor: Actor, now: datetime) -> None:

@@ -1,6 +1,13 @@
 """Queries of payments, refunds and disputes that other apps use."""
 
-from apps.payments.selectors.disputes import count_disputes_awaiting_response, get_dispute, list_disputes, list_evidence
+from apps.payments.selectors.disputes import (
+    count_disputes_awaiting_response,
+    get_dispute,
+    is_order_disputed,
+    list_disputes,
+    list_evidence,
+)
+from apps.payments.selectors.order_money import is_balanced, is_fully_refunded, sum_refunded_units
 from apps.payments.selectors.order_rows import list_rows_of_orders
 from apps.payments.selectors.payments import (
     find_captured_attempt,
@@ -53,6 +60,9 @@ __all__ = [
     "get_refund",
     "has_captured_money",
     "has_later_attempt",
+    "is_balanced",
+    "is_fully_refunded",
+    "is_order_disputed",
     "last_webhook_at",
     "list_attempts_to_review",
     "list_disputes",
@@ -73,4 +83,5 @@ __all__ = [
     "search_of_order",
     "search_payments",
     "search_refunds",
+    "sum_refunded_units",
 ]

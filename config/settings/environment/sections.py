@@ -238,6 +238,9 @@ class Money(BaseModel):
     ERASURE_HOLD_DAYS: Annotated[int, values.whole_number(0, 3650)] = variable(
         "days after its confirmation during which an order keeps its customer from being erased", "30"
     )
+    RETURN_WINDOW_DAYS: Annotated[int, values.whole_number(0, 3650)] = variable(
+        "days after its completion during which an order may be returned; then it is closed", "30"
+    )
     ACCEPT_PAYER_FEE: values.Bool = variable(
         "whether a payment above the order's total is accepted if the difference is exactly the gateway's fee, which the payer bore",
         "true",

@@ -1,0 +1,10 @@
+"""Events of shipments; their root is the order."""
+
+SHIPMENT_CREATED = "fulfilment.shipment.created"
+SHIPMENT_PACKED = "fulfilment.shipment.packed"
+SHIPMENT_TRACKING_UPDATED = "fulfilment.shipment.tracking_updated"
+SHIPMENT_DISPATCHED = "fulfilment.shipment.dispatched"
+SHIPMENT_DELIVERED = "fulfilment.shipment.delivered"
+SHIPMENT_LOST = "fulfilment.shipment.lost"
+SHIPMENT_DAMAGED = "fulfilment.shipment.damaged"
+SHIPMENT_CANCELLED = "fulfilment.shipment.cancelled"

@@ -1,0 +1,194 @@
+"""What must always hold of shipments, and between them and orders, stock, documents and refunds."""
+
+from apps.core.audit import Invariant
+
+_LEFT_STOCK = "('dispatched', 'delivered', 'lost', 'damaged')"
+_RESERVING = "('requires_approval', 'pending', 'unknown', 'awaiting_transfer', 'processed')"
+
+_MOVEMENTS = f"""
+    SELECT sent.number, sent.line_id AS shipment_line, sent.quantity_milli, movement.id AS movement, movement.quantity_milli AS moved,
+           reservation.reference AS reserved_for
+    FROM (
+        SELECT shipment.number, line.id AS line_id, line.order_line_id, line.quantity_milli
+        FROM fulfilment_shipmentline line JOIN fulfilment_shipment shipment ON shipment.id = line.shipment_id
+        WHERE shipment.status IN {_LEFT_STOCK}
+    ) sent
+    FULL JOIN (SELECT * FROM catalog_stockmovement WHERE kind = 'dispatch') movement ON movement.reference = sent.line_id
+    LEFT JOIN catalog_reservation reservation ON reservation.id = movement.reservation_id
+    WHERE movement.quantity_milli IS DISTINCT FROM -sent.quantity_milli
+       OR reservation.reference IS DISTINCT FROM sent.order_line_id
+"""  # noqa: S608 - our own names
+
+_NOT_INVOICED = f"""
+    SELECT orders.number, ordered.position, sent.units AS dispatched, coalesce(invoiced.units, 0) AS invoiced
+    FROM (
+        SELECT line.order_line_id, sum(line.quantity_milli) AS units
+        FROM fulfilment_shipmentline line JOIN fulfilment_shipment shipment ON shipment.id = line.shipment_id
+        WHERE shipment.status IN {_LEFT_STOCK} GROUP BY 1
+    ) sent
+    JOIN orders_orderline ordered ON ordered.id = sent.order_line_id
+    JOIN orders_order orders ON orders.id = ordered.order_id
+    CROSS JOIN LATERAL (
+        SELECT sum(line.quantity_milli) AS units
+        FROM invoicing_invoice invoice JOIN invoicing_invoiceline line ON line.invoice_id = invoice.id
+        WHERE invoice.order_id = orders.id AND invoice.type <> 'credit_note' AND invoice.status <> 'cancelled'
+          AND line.order_line_id = ordered.id
+    ) invoiced
+    WHERE sent.units > coalesce(invoiced.units, 0)
+"""  # noqa: S608 - our own names
+
+_TWICE_SHIPPED = """
+    SELECT orders.number, ordered.position, ordered.quantity_milli, ordered.cancelled_milli, sum(line.quantity_milli) AS shipped
+    FROM fulfilment_shipmentline line
+    JOIN fulfilment_shipment shipment ON shipment.id = line.shipment_id
+    JOIN orders_orderline ordered ON ordered.id = line.order_line_id
+    JOIN orders_order orders ON orders.id = ordered.order_id
+    WHERE shipment.status <> 'cancelled'
+    GROUP BY orders.id, ordered.id
+    HAVING sum(line.quantity_milli) > ordered.quantity_milli - ordered.cancelled_milli
+    UNION ALL
+    SELECT shipment.number, ordered.position, ordered.quantity_milli, ordered.cancelled_milli, line.quantity_milli
+    FROM fulfilment_shipmentline line
+    JOIN fulfilment_shipment shipment ON shipment.id = line.shipment_id
+    JOIN orders_orderline ordered ON ordered.id = line.order_line_id
+    WHERE ordered.order_id <> shipment.order_id
+    UNION ALL
+    SELECT shipment.number, NULL, NULL, NULL, NULL FROM fulfilment_shipment shipment
+    WHERE NOT EXISTS (SELECT FROM fulfilment_shipmentline WHERE shipment_id = shipment.id)
+"""
+
+# Ids grow with time, and those of a refund and of an event are made under the lock of their order: so they say which came first.
+# A refund that failed, and was processed by the gateway all the same, reserved nothing meanwhile.
+_SHIPPED_AND_REFUNDED = f"""
+    WITH sent AS (
+        SELECT shipment.number, shipment.refund_override_reason, line.order_line_id, line.quantity_milli, event.id AS event_id
+        FROM fulfilment_shipment shipment
+        JOIN fulfilment_shipmentline line ON line.shipment_id = shipment.id
+        JOIN core_event event ON event.subject_type = 'fulfilment.shipment' AND event.subject_id = shipment.id
+            AND event.type = 'fulfilment.shipment.dispatched'
+    ), refunded AS (
+        SELECT refund.id, line.order_line_id, line.quantity_milli, refund.reason IN ('goods_returned', 'goods_missing') AS is_of_sent
+        FROM payments_refundline line JOIN payments_refund refund ON refund.id = line.refund_id
+        WHERE refund.status IN {_RESERVING}
+          AND line.order_line_id IN (SELECT order_line_id FROM sent)
+          AND NOT EXISTS (SELECT FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
+                          AND type IN ('payments.refund.failed', 'payments.refund.cancelled'))
+    )
+    SELECT sent.number, ordered.position, ordered.quantity_milli, earlier.sent, sent.quantity_milli AS sent_now, before.refunded
+    FROM sent
+    JOIN orders_orderline ordered ON ordered.id = sent.order_line_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(other.quantity_milli), 0) AS sent FROM sent other
+        WHERE other.order_line_id = sent.order_line_id AND other.event_id < sent.event_id
+    ) earlier
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(one.quantity_milli), 0) AS refunded,
+               coalesce(sum(one.quantity_milli) FILTER (WHERE one.is_of_sent), 0) AS of_sent
+        FROM refunded one WHERE one.order_line_id = sent.order_line_id AND one.id < sent.event_id
+    ) before
+    WHERE sent.refund_override_reason = ''
+      AND earlier.sent + sent.quantity_milli + before.refunded - least(before.of_sent, earlier.sent) > ordered.quantity_milli
+"""  # noqa: S608 - our own names
+
+_COUNTERS = f"""
+    SELECT orders.number, ordered.position, ordered.dispatched_milli, ordered.delivered_milli,
+           coalesce(sent.dispatched, 0) AS in_shipments, coalesce(sent.delivered, 0) AS in_delivered_shipments
+    FROM (SELECT * FROM orders_orderline WHERE dispatched_milli <> 0 OR delivered_milli <> 0
+          OR id IN (SELECT order_line_id FROM fulfilment_shipmentline)) ordered
+    JOIN orders_order orders ON orders.id = ordered.order_id
+    LEFT JOIN (
+        SELECT line.order_line_id, sum(line.quantity_milli) AS dispatched,
+               coalesce(sum(line.quantity_milli) FILTER (WHERE shipment.status = 'delivered'), 0) AS delivered
+        FROM fulfilment_shipmentline line JOIN fulfilment_shipment shipment ON shipment.id = line.shipment_id
+        WHERE shipment.status IN {_LEFT_STOCK} GROUP BY 1
+    ) sent ON sent.order_line_id = ordered.id
+    WHERE ordered.dispatched_milli <> coalesce(sent.dispatched, 0) OR ordered.delivered_milli <> coalesce(sent.delivered, 0)
+"""  # noqa: S608 - our own names
+
+_WRONG_ORDERS = """
+    SELECT shipment.number, shipment.status, orders.number AS order_number, orders.status AS order_status
+    FROM fulfilment_shipment shipment JOIN orders_order orders ON orders.id = shipment.order_id
+    WHERE (shipment.status <> 'cancelled' AND orders.status IN ('draft', 'pending_payment', 'expired', 'cancelled'))
+       OR (shipment.status NOT IN ('cancelled', 'pending') AND orders.status IN ('confirmed', 'on_hold'))
+       OR (shipment.status IN ('pending', 'packed', 'dispatched') AND orders.status IN ('completed', 'closed'))
+"""
+
+# What a dispute has lost counts as refunded. Less than ₹1.00, or what was waived, is never refunded.
+_NOT_DONE = """
+    SELECT orders.number, ordered.position, ordered.quantity_milli, ordered.delivered_milli, refunded.units AS refunded
+    FROM orders_order orders
+    JOIN orders_orderline ordered ON ordered.order_id = orders.id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(line.quantity_milli), 0) AS units
+        FROM payments_refundline line JOIN payments_refund refund ON refund.id = line.refund_id
+        WHERE line.order_line_id = ordered.id AND refund.status = 'processed'
+    ) refunded
+    WHERE orders.status IN ('completed', 'closed')
+      AND ordered.delivered_milli + refunded.units < ordered.quantity_milli
+      AND orders.refunded_amount + orders.lost_amount <= orders.paid_amount - 100
+"""
+
+_SHIPMENT_EVENTS = """
+    SELECT shipment.number, shipment.version, told.latest, shipment.status, told.status AS event_status
+    FROM fulfilment_shipment shipment
+    LEFT JOIN (
+        SELECT subject_id, max(version) AS latest,
+               (array_agg(changes ->> 'status' ORDER BY version DESC) FILTER (WHERE changes ? 'status'))[1] AS status,
+               bool_and(root_id IS NOT NULL) AS has_root
+        FROM core_event WHERE subject_type = 'fulfilment.shipment' GROUP BY subject_id
+    ) told ON told.subject_id = shipment.id
+    WHERE (shipment.version, shipment.status::text) IS DISTINCT FROM (told.latest, told.status) OR NOT told.has_root
+"""
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        "INV-60",
+        "dispatched_units_were_reserved",
+        "Each line of a shipment that left has one dispatch movement of exactly its units, from the reservation of its order line, and"
+        " no other dispatch movement exists.",
+        _MOVEMENTS,
+    ),
+    Invariant(
+        "INV-61",
+        "dispatched_units_are_invoiced",
+        "No more units of an order line have left than its invoices cover (CGST Act, section 31(1)).",
+        _NOT_INVOICED,
+    ),
+    Invariant(
+        "INV-62",
+        "units_are_in_one_shipment",
+        "A unit is in one shipment at most that is not cancelled, and a shipment has lines of its own order alone, at least one.",
+        _TWICE_SHIPPED,
+    ),
+    Invariant(
+        "INV-63",
+        "refunded_units_leave_for_a_reason",
+        "No unit that was refunded leaves later, unless its shipment has the reason; units refunded after they left are no matter.",
+        _SHIPPED_AND_REFUNDED,
+    ),
+    Invariant(
+        "INV-64",
+        "line_counters_match_shipments",
+        "What an order line counts as dispatched and delivered is what its shipments say.",
+        _COUNTERS,
+    ),
+    Invariant(
+        "INV-65",
+        "shipments_fit_their_orders",
+        "No order that is unpaid, expired or cancelled has a shipment that is not cancelled, nothing of an order on hold is packed, and"
+        " nothing of a completed one is on its way.",
+        _WRONG_ORDERS,
+    ),
+    Invariant(
+        "INV-66",
+        "completed_orders_are_done",
+        "Each unit of a completed order is delivered or refunded, unless all of its money was refunded or lost in disputes.",
+        _NOT_DONE,
+    ),
+    Invariant(
+        "INV-67",
+        "shipments_match_their_events",
+        "The version and status of a shipment are those that its events give, and each event belongs to an order.",
+        _SHIPMENT_EVENTS,
+    ),
+)

@@ -1,0 +1,103 @@
+"""What may be sent, and how much of it. Thousandths of a unit, paise; no database, no clock."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from apps.orders.states import SHIPPABLE
+from apps.tax.rules import fy_short
+
+
+class ShipmentRefusal(StrEnum):
+    """Why nothing of an order may be packed or dispatched."""
+
+    WRONG_STATUS = "wrong_status"
+    UNPAID = "unpaid"
+    DISPUTED = "disputed"
+    REFUNDED = "refunded"
+    MONEY_LOST = "money_lost"
+    ADDRESS_ERASED = "address_erased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """What of an order says whether goods may leave; amounts in paise. Refunds that wait to be processed count."""
+
+    status: str
+    total: int
+    paid: int
+    lost: int
+    is_fully_refunded: bool
+    is_disputed: bool
+    is_address_erased: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFacts:
+    """
+    An order line, in thousandths of a unit: ordered, cancelled, in live shipments, of these dispatched, and refunded.
+
+    `returned` are refunded units whose refund says that they had been sent: returned, missing or damaged. They are part of `refunded`.
+    """
+
+    ordered: int
+    cancelled: int = 0
+    shipped: int = 0
+    dispatched: int = 0
+    refunded: int = 0
+    returned: int = 0
+
+    @property
+    def refunded_unsent(self) -> int:
+        """The refunded units that need not be sent: all but those that had been sent before."""
+        return self.refunded - min(self.returned, self.dispatched)
+
+    @property
+    def left(self) -> int:
+        """What is in no live shipment and not cancelled, refunded or not."""
+        return self.ordered - self.cancelled - self.shipped
+
+    @property
+    def excess(self) -> int:
+        """How much of the live shipments is refunded or cancelled already: it leaves only for a reason."""
+        return max(0, self.shipped + self.refunded_unsent + self.cancelled - self.ordered)
+
+
+def shipment_refusal(order: OrderFacts, *, has_override: bool) -> ShipmentRefusal | None:
+    """
+    Return why nothing of an order may be packed or dispatched, or None.
+
+    While a dispute is undecided the goods stay, because the payer may get the money back. An override, which is a recorded reason of
+    staff, lets goods go whose money was partly lost in a dispute; a fully refunded order is never sent.
+    """
+    if order.status not in SHIPPABLE:
+        return ShipmentRefusal.WRONG_STATUS
+    if order.is_address_erased:
+        return ShipmentRefusal.ADDRESS_ERASED
+    if order.paid < order.total:
+        return ShipmentRefusal.UNPAID
+    if order.is_disputed:
+        return ShipmentRefusal.DISPUTED
+    if order.is_fully_refunded:
+        return ShipmentRefusal.REFUNDED
+    return ShipmentRefusal.MONEY_LOST if order.lost and not has_override else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineProgress:
+    """An order line at its end, in thousandths of a unit: what was delivered, cancelled and refunded for good."""
+
+    ordered: int
+    cancelled: int
+    delivered: int
+    refunded: int
+
+
+def is_line_done(line: LineProgress) -> bool:
+    """Test if each unit of a line is delivered, cancelled or refunded."""
+    return line.delivered + line.cancelled + line.refunded >= line.ordered
+
+
+def shipment_number(sequence: int, day: date) -> str:
+    """Return a shipment's number, such as `SHP-2627-000123`; the day is India's."""
+    return f"SHP-{fy_short(day)}-{sequence:06d}"

@@ -1,0 +1,131 @@
+"""Reads of shipments. Customers see those of their own orders, staff with `fulfilment.view_shipment` all."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet, Sum
+
+from apps.core.models import is_staff_with
+from apps.fulfilment import rules
+from apps.fulfilment.models import Shipment, ShipmentLine, ShipmentNotFound
+from apps.fulfilment.states import LEFT_STOCK, LIVE, NOT_DISPATCHED, OPEN, ShipmentStatus
+from apps.orders import selectors as orders
+from apps.orders.states import ErasureBlocker
+from apps.payments import selectors as payments
+
+
+def get_shipment(shipment_id: UUID) -> Shipment:
+    """
+    Return a shipment, without a check of the caller's permissions.
+
+    :raises ShipmentNotFound: if there is none
+    """
+    shipment = Shipment.objects.filter(pk=shipment_id).first()
+    if shipment is None:
+        raise ShipmentNotFound
+    return shipment
+
+
+def get_visible_shipment(*, user: Any, shipment_id: UUID) -> Shipment:
+    """
+    Return a shipment that a user may see, with its lines.
+
+    :raises ShipmentNotFound: if there is none, or it is somebody else's
+    """
+    shipment = list_visible_shipments(user=user).filter(pk=shipment_id).first()
+    if shipment is None:
+        raise ShipmentNotFound
+    return shipment
+
+
+def list_visible_shipments(*, user: Any) -> "QuerySet[Shipment]":
+    """Return the shipments that a user may see, newest first, with their lines."""
+    shipments = Shipment.objects.order_by("-created_at", "-pk").prefetch_related("lines__order_line")
+    if is_staff_with(user, "fulfilment.view_shipment"):
+        return shipments
+    return shipments.filter(order__customer_id=user.pk)
+
+
+def list_shipments_of_order(order_id: UUID) -> "QuerySet[Shipment]":
+    """Return the shipments of an order, oldest first, with their lines."""
+    return Shipment.objects.filter(order_id=order_id).order_by("pk").prefetch_related("lines__order_line")
+
+
+def list_shipments_to_dispatch() -> "QuerySet[Shipment]":
+    """Return the shipments that wait to be packed or dispatched, oldest first."""
+    return Shipment.objects.filter(status__in=NOT_DISPATCHED).order_by("created_at", "pk")
+
+
+def list_lines(shipment_id: UUID) -> list[ShipmentLine]:
+    """Return what is in a shipment, by the position of the order's lines."""
+    lines = ShipmentLine.objects.filter(shipment_id=shipment_id).select_related("order_line")
+    return list(lines.order_by("order_line__position"))
+
+
+def get_order_facts(order: Any) -> rules.OrderFacts:
+    """Return what of an order says whether goods may leave; the caller has locked it."""
+    return rules.OrderFacts(
+        status=order.status,
+        total=order.total_amount,
+        paid=order.paid_amount,
+        lost=order.lost_amount,
+        is_fully_refunded=payments.is_fully_refunded(order),
+        is_disputed=payments.is_order_disputed(order.pk),
+        is_address_erased=orders.is_customer_erased(order),
+    )
+
+
+def get_line_facts(order_id: UUID) -> dict[UUID, rules.LineFacts]:
+    """Return what of each line of an order is sent, refunded and left, by the line's id."""
+    refunded = payments.sum_refunded_units(order_id)
+    returned = payments.sum_refunded_units(order_id, of_sent=True)
+    shipped, dispatched = _sum_units(order_id, LIVE), _sum_units(order_id, LEFT_STOCK)
+    return {
+        line.pk: rules.LineFacts(
+            ordered=line.quantity_milli,
+            cancelled=line.cancelled_milli,
+            shipped=shipped.get(line.pk, 0),
+            dispatched=dispatched.get(line.pk, 0),
+            refunded=refunded.get(line.pk, 0),
+            returned=returned.get(line.pk, 0),
+        )
+        for line in orders.list_lines(order_id)
+    }
+
+
+def sum_dispatched_and_delivered(order_id: UUID) -> dict[UUID, tuple[int, int]]:
+    """Return what was dispatched of each line of an order, and of that delivered, in thousandths of a unit."""
+    delivered = _sum_units(order_id, (ShipmentStatus.DELIVERED,))
+    return {line_id: (sent, delivered.get(line_id, 0)) for line_id, sent in _sum_units(order_id, LEFT_STOCK).items()}
+
+
+def is_order_done(order: Any) -> bool:
+    """Test if no shipment of an order is open, and each unit of it is delivered, cancelled or refunded; the caller has locked it."""
+    if Shipment.objects.filter(order_id=order.pk, status__in=OPEN).exists():
+        return False
+    if payments.is_fully_refunded(order):
+        return True
+    refunded = payments.sum_refunded_units(order.pk, is_processed=True)
+    progress = [
+        rules.LineProgress(
+            ordered=line.quantity_milli,
+            cancelled=line.cancelled_milli,
+            delivered=line.delivered_milli,
+            refunded=refunded.get(line.pk, 0),
+        )
+        for line in orders.list_lines(order.pk)
+    ]
+    return all(rules.is_line_done(line) for line in progress)
+
+
+def find_erasure_blockers(order_ids: Collection[UUID], _now: datetime) -> dict[UUID, ErasureBlocker]:
+    """Return the orders of which a shipment is still to be packed, dispatched or delivered, which blocks the erasure of their customer."""
+    open_shipments = Shipment.objects.filter(order_id__in=order_ids, status__in=OPEN)
+    return dict.fromkeys(open_shipments.values_list("order_id", flat=True), ErasureBlocker.NOT_DELIVERED)
+
+
+def _sum_units(order_id: UUID, statuses: Collection[ShipmentStatus]) -> dict[UUID, int]:
+    lines = ShipmentLine.objects.filter(Q(shipment__order_id=order_id), shipment__status__in=statuses)
+    return dict(lines.order_by().values_list(F("order_line_id")).annotate(Sum("quantity_milli")))

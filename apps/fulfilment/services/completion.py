@@ -1,0 +1,41 @@
+"""Completion of an order: each unit is delivered, cancelled or refunded, and its money is settled."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.events import Actor
+from apps.fulfilment import selectors
+from apps.orders import services as orders
+from apps.orders.locks import lock_order
+from apps.orders.states import OrderStatus
+from apps.payments import selectors as payments
+
+if TYPE_CHECKING:
+    from apps.orders.models import Order
+
+
+@transaction.atomic
+def complete_order_if_done(*, order_id: UUID, actor: Actor, now: datetime) -> bool:
+    """
+    Complete an order in fulfilment if nothing of it is left to be sent, refunded or decided, and return whether it was.
+
+    :raises OrderNotFound: if there is none
+    """
+    order = lock_order(order_id)
+
+    return complete_locked_order_if_done(order=order, actor=actor, now=now)
+
+
+def complete_locked_order_if_done(*, order: "Order", actor: Actor, now: datetime) -> bool:
+    """Complete an order in fulfilment, which the caller has locked, if it is done, and return whether it was."""
+    is_done = (
+        order.status == OrderStatus.IN_FULFILMENT
+        and payments.is_balanced(order, now=now)
+        and selectors.is_order_done(order)
+    )
+    if is_done:
+        orders.complete_order(order=order, actor=actor, now=now)
+    return is_done
