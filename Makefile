@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev need-python demo run test test-fast test-pythons check contract history soak nightly check-code check-database lock env-example maps clean
+.PHONY: help setup setup-dev need-python demo run test test-fast test-pythons check contract history soak mutants nightly check-code check-database lock env-example maps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,
 	@$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile explore
 	@$(DEVTOOLS) contract typescript
 	@$(DEVTOOLS) history --report docs/reports/history.md
+
+mutants: setup-dev ## Plant 300 faults of a fixed seed and see whether the tests and the audit notice (hours; goes on where it was stopped)
+	@test -e .bahi/mutants/tests.gw0.json || $(BIN)/python -m tests.mutants record
+	@exec $(BIN)/python -m tests.mutants run
 
 check: setup-dev check-code ## Format, lint, types, layers, migrations, repository files, licences, API description
 	@$(DEVTOOLS) with-servers -- $(MAKE) --no-print-directory check-database

@@ -1,0 +1,96 @@
+"""
+`python -m tests.mutants`: plant faults in the product and see who notices.
+
+record: run all tests once and keep which of them runs which line (about twice as long as `make test`)
+run:    plant the faults of a seed that have no result yet, and keep each result at once
+report: write docs/reports/mutants.md from the results
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+
+from tests.mutants import places, report, runner
+from tests.mutants.recording import DATA, Recording
+
+
+def main() -> int:
+    """Do what the command line says; return 0, 1 if a goal is missed, or 2 if it cannot be done."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutants", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("what", choices=["record", "run", "report", "list"])
+    parser.add_argument("--seed", type=int, default=1, help="which faults (default 1)")
+    parser.add_argument("--count", type=int, default=300, help="how many of them (default 300)")
+    parser.add_argument(
+        "--tenth", type=int, choices=range(10), help="only this tenth of them (0 to 9): what one night takes"
+    )
+    parser.add_argument("--most", type=int, default=0, help="plant at most that many now; the next run goes on")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="how many at once, each with servers of its own (default 2)"
+    )
+    parser.add_argument("tests", nargs="*", help="for `record`: which tests to run (default: all)")
+    options = parser.parse_args()
+    if options.what == "record":
+        return _record(options.workers, options.tests)
+    chosen = places.sample(places.list_places(), seed=options.seed, count=options.count)
+    if options.tenth is not None:
+        chosen = chosen[options.tenth :: 10]
+    if options.what == "list":
+        for place in chosen:
+            print(f"{place.id}  {' '.join(place.words.split())[:120]}")
+        return 0
+    if options.what == "run" and (status := _run(chosen, options.seed, options.workers, options.most)):
+        return status
+    return _report(chosen, options.seed)
+
+
+def _record(workers: int, tests: list[str]) -> int:
+    shutil.rmtree(DATA, ignore_errors=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "tests.mutants.recording",
+        "-n",
+        str(workers),
+        "--dist",
+        "loadgroup",
+    ]
+    done = subprocess.run([*command, *tests], check=False)
+    return 0 if done.returncode in (0, 1) else done.returncode
+
+
+def _run(chosen: list[places.Place], seed: int, workers: int, most: int) -> int:
+    if Recording().is_empty:
+        print("Nothing is recorded yet. Run `python -m tests.mutants record` first.", file=sys.stderr)
+        return 2
+    done = runner.read_results(seed, chosen)
+    waiting = [place for place in chosen if place.id not in done]
+    planted = waiting[:most] if most else waiting
+    print(f"{len(done)} of {len(chosen)} have a result; planting {len(planted)}.")
+    for number, result in enumerate(runner.run([*planted], seed=seed, workers=workers), 1):
+        shown = report.as_line(result)
+        print(
+            f"{number:4}/{len(planted)} {shown['outcome']:12} {shown['id']}  {shown['by']}  ({shown['audit']})",
+            flush=True,
+        )
+    return 0
+
+
+def _report(chosen: list[places.Place], seed: int) -> int:
+    results = runner.read_results(seed, chosen)
+    print(report.write_report(chosen, results, seed=seed))
+    counted = report.count(results.values())
+    is_met = (
+        counted["killed"] * 100 >= report.KILLED_GOAL * counted["judged"]
+        and counted["found"] * 100 >= report.FOUND_GOAL * counted["reached"]
+    )
+    return 0 if is_met and len(results) == len(chosen) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""
+The run: each fault of a seed is planted, its tests are run and the journeys are played, and the result is kept at once.
+
+A run that is stopped goes on where it was. A result is used again as long as the function of its place is the same.
+"""
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from devtools import embedded
+from tests.mutants import children
+from tests.mutants.books import differing_tables
+from tests.mutants.places import ROOT, Place
+from tests.mutants.recording import DATA, Recording
+
+RESULTS: Final = ROOT / "docs" / "reports" / "mutants"
+TEST_SECONDS: Final = 90.0
+_JOURNEY_SECONDS: Final = 180.0
+#: How many tests of one file are run before those of the next one.
+_CHUNK: Final = 12
+_MOST_TESTS: Final = 1_500
+#: They start processes of their own, which would run without the fault.
+_OTHER_PROCESSES: Final = (
+    "tests/faults/",
+    "tests/devtools/",
+    "tests/history/",
+    "tests/mutants/",
+    "tests/architecture/",
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """
+    What became of one fault.
+
+    :param outcome: `killed`, `survived`, `out of time` (its tests passed for 90 s, and more were left), `no test`, or
+        `not judged` (the tests could not be run: `error` says why)
+    :param reached: the tables whose rows the journeys left otherwise
+    :param violated: the invariants that the audit found violated by them
+    """
+
+    id: str
+    digest: str
+    operator: str
+    words: str
+    outcome: str
+    killed_by: str
+    tests: int
+    seconds: float
+    reached: list[str]
+    violated: list[str]
+    error: str = ""
+
+
+def results_path(seed: int) -> Path:
+    """Return the file in which the results of a seed are kept."""
+    return RESULTS / f"seed-{seed}.jsonl"
+
+
+def read_results(seed: int, places: Sequence[Place]) -> dict[str, Result]:
+    """Return the results of these places that still hold, by the place's id."""
+    path = results_path(seed)
+    digests = {place.id: place.digest for place in places}
+    found: dict[str, Result] = {}
+    if path.exists():
+        for line in path.read_text("utf-8").splitlines():
+            result = Result(**json.loads(line))
+            if digests.get(result.id) == result.digest:
+                found[result.id] = result
+    return found
+
+
+def run(places: Sequence[Place], *, seed: int, workers: int) -> Iterator[Result]:
+    """Plant the faults that have no result yet, and yield each result after it is kept."""
+    done = read_results(seed, places)
+    waiting = [place for place in places if place.id not in done]
+    if not waiting:
+        return
+    recording = Recording()
+    context = multiprocessing.get_context("fork")
+    tasks: Any = context.Queue()
+    answers: Any = context.Queue()
+    for place in waiting:
+        tasks.put((place, _choose_tests(recording.tests_of(place), place)))
+    for _ in range(workers):
+        tasks.put(None)
+    processes = [
+        context.Process(target=_work, args=(number, tasks, answers), daemon=False) for number in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    results_path(seed).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with results_path(seed).open("a", encoding="utf-8") as file:
+            for _ in waiting:
+                result = answers.get()
+                file.write(children.as_json(asdict(result)) + "\n")
+                file.flush()
+                yield result
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _choose_tests(tests: Sequence[str], place: Place) -> list[str]:
+    """Return the tests in the order in which they are run: a few of each file first, those of the app's own before others."""
+    by_file: dict[str, Iterator[str]] = {}
+    grouped: dict[str, list[str]] = {}
+    for test in tests:
+        if not test.startswith(_OTHER_PROCESSES):
+            grouped.setdefault(test.partition("::")[0], []).append(test)
+    files = sorted(grouped, key=lambda name: (f"tests/{place.app}/" not in name, len(grouped[name]), name))
+    by_file = {name: iter(grouped[name]) for name in files}
+    chosen: list[str] = []
+    while by_file and len(chosen) < _MOST_TESTS:
+        for name in list(by_file):
+            chunk = list(islice(by_file[name], _CHUNK))
+            chosen += chunk
+            if len(chunk) < _CHUNK:
+                del by_file[name]
+    return chosen[:_MOST_TESTS]
+
+
+def _work(number: int, tasks: Any, answers: Any) -> None:
+    """Serve tasks with servers of this process's own until there is none left."""
+    _import_libraries()
+    DATA.mkdir(parents=True, exist_ok=True)
+    log = DATA / f"worker-{number}.log"
+    with embedded.servers() as env:
+        os.environ.update(env)
+        os.environ["DATABASE_URL"] = _named(env["DATABASE_URL"], f"mutants{number}")
+        template = children.in_child(children.make_template_database, seconds=600, log=log)
+        baseline = children.in_child(
+            lambda: children.play(None, template, "journeys", with_lines=True), seconds=_JOURNEY_SECONDS * 2, log=log
+        )
+        while (task := tasks.get()) is not None:
+            answers.put(_judge(*task, template=template, baseline=baseline, log=log))
+
+
+def _judge(place: Place, tests: list[str], *, template: str, baseline: dict[str, Any], log: Path) -> Result:
+    start = time.monotonic()
+    answer: Any = {"code": 0, "failed": "", "passed": 0}
+    if tests:
+        answer = children.in_child(lambda: children.run_tests(place, tests), seconds=TEST_SECONDS, log=log)
+    seconds = time.monotonic() - start
+    played: Any = None
+    if _is_played(place, baseline):
+        played = children.in_child(
+            lambda: children.play(place, template, "journeys"),
+            seconds=_JOURNEY_SECONDS,
+            log=log.with_suffix(".journeys"),
+        )
+    outcome, killed_by, error = _outcome(answer, tests)
+    is_complete = isinstance(played, dict) and "books" in played
+    return Result(
+        id=place.id, digest=place.digest, operator=place.operator, words=place.words, outcome=outcome, killed_by=killed_by,
+        tests=len(tests), seconds=round(seconds, 1), error=error,
+        reached=differing_tables(baseline["books"], played["books"]) if is_complete else [],
+        violated=sorted(set(played["violated"]) - set(baseline["violated"])) if is_complete else [],
+    )  # fmt: skip
+
+
+def _is_played(place: Place, baseline: dict[str, Any]) -> bool:
+    lines = baseline["lines"].get(place.path, set())
+    return bool(lines & set(range(place.lines[0], place.lines[1] + 1))) or place.function.isupper()
+
+
+def _outcome(answer: Any, tests: Sequence[str]) -> tuple[str, str, str]:
+    if not tests:
+        return "no test", "", ""
+    if answer is None:
+        return "out of time", "", ""
+    if "error" in answer:
+        return "not judged", "", answer["error"]
+    if answer["code"] == 0:
+        return "survived", "", ""
+    return "killed", answer["failed"] or "collection", ""
+
+
+def _named(url: str, name: str) -> str:
+    before, question, options = url.partition("?")
+    return before.rpartition("/")[0] + "/" + name + question + options
+
+
+def _import_libraries() -> None:
+    """Import what every child needs and no fault changes, so that the children need not."""
+    import celery
+    import django
+    import psycopg
+    import requests
+    import structlog
+
+    assert all((celery, django, psycopg, requests, structlog))

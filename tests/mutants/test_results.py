@@ -1,0 +1,79 @@
+"""Results: kept by seed, used again while their function is the same, and counted without what is no fault."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.mutants import children, places, report, runner
+
+PLACE = places.Place(
+    id="apps/orders/rules.py:f:sign:1", path="apps/orders/rules.py", function="f", operator="sign", words="a + b -> a - b",
+    lines=(1, 2), node=3, fault=0, digest="aaa",
+)  # fmt: skip
+KILLED = runner.Result(
+    id=PLACE.id, digest="aaa", operator="sign", words=PLACE.words, outcome="killed", killed_by="tests/x.py::t", tests=3,
+    seconds=1.5, reached=["orders_order"], violated=["INV-1"],
+)  # fmt: skip
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
+    runner.results_path(1).write_text(children.as_json(asdict(KILLED)) + "\n", "utf-8")
+    return tmp_path
+
+
+def test_a_result_is_used_again_while_its_function_is_the_same(kept: Path) -> None:
+    assert runner.read_results(1, [PLACE]) == {PLACE.id: KILLED}
+    assert runner.read_results(1, [replace(PLACE, digest="bbb")]) == {}
+    assert runner.read_results(2, [PLACE]) == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"code": 0, "failed": "", "passed": 9}, ("survived", "", "")),
+        ({"code": 1, "failed": "tests/x.py::t", "passed": 1}, ("killed", "tests/x.py::t", "")),
+        ({"code": 4, "failed": "", "passed": 0}, ("killed", "collection", "")),
+        ({"error": "no servers"}, ("not judged", "", "no servers")),
+        (None, ("out of time", "", "")),
+    ],
+)
+def test_what_the_tests_answer_is_the_outcome(answer: Any, expected: tuple[str, str, str]) -> None:
+    assert runner._outcome(answer, ["tests/x.py::t"]) == expected
+    assert runner._outcome(answer, []) == ("no test", "", "")
+
+
+def test_tests_of_the_own_app_are_run_first_and_a_few_of_each_file() -> None:
+    tests = [f"tests/payments/test_a.py::t{number}" for number in range(20)] + ["tests/orders/test_b.py::t"]
+    chosen = runner._choose_tests([*tests, "tests/faults/test_c.py::t"], PLACE)
+    assert chosen == ["tests/orders/test_b.py::t", *tests[:20]]
+
+
+def test_what_is_no_fault_is_left_out_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    survived = replace(KILLED, id="other", outcome="survived", violated=[])
+    assert report.count([KILLED, survived]) == {
+        "judged": 2, "killed": 1, "survived": 1, "reached": 2, "found": 1,
+    }  # fmt: skip
+    monkeypatch.setattr(report, "read_equivalents", lambda: {"other": "the same for every number"})
+    assert report.count([KILLED, survived]) == {"judged": 1, "killed": 1, "reached": 1, "found": 1, "equivalent": 1}
+
+
+def test_a_share_is_cut_and_never_rounded_up() -> None:
+    assert [report.percentage(9_499, 10_000), report.percentage(19, 20), report.percentage(0, 0)] == [
+        "94.9 %",
+        "95.0 %",
+        "none",
+    ]
+
+
+def test_a_child_that_takes_too_long_is_ended_and_an_error_is_its_answer(tmp_path: Path) -> None:
+    import time
+
+    assert children.in_child(lambda: 42, seconds=30, log=tmp_path / "log") == 42
+    assert children.in_child(lambda: time.sleep(60), seconds=0.2, log=tmp_path / "log") is None
+    assert children.in_child(lambda: 1 // 0, seconds=30, log=tmp_path / "log") == {
+        "error": "ZeroDivisionError: integer division or modulo by zero"
+    }  # fmt: skip
