@@ -44,6 +44,7 @@ SLOW = frozenset(
         "tests/core/test_backlog.py",
         "tests/core/test_commands.py",
         "tests/core/test_ids.py::test_what_is_encoded_is_decoded",
+        "tests/core/test_lost_database.py",
         "tests/core/test_mail.py",
         "tests/core/test_pdf.py::TestProcesses",
         "tests/devtools/test_commands.py",

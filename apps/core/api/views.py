@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
@@ -9,7 +10,6 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.status import is_client_error
 from rest_framework.viewsets import GenericViewSet
 
 from apps.core.api.contacts import mask_contacts
@@ -80,7 +80,8 @@ class ApiViewSet(GenericViewSet[Any]):
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
-        if isinstance(response, Response) and not is_client_error(response.status_code):
+        if isinstance(response, Response) and response.status_code < HTTPStatus.BAD_REQUEST:
+            # Not of errors, which have no contacts: who may read them is asked of the database, which may be away.
             response.data = mask_contacts(request, response.data)
         if not response.has_header("Cache-Control"):
             response["Cache-Control"] = PRIVATE
