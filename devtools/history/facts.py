@@ -24,7 +24,7 @@ _NESTED = {
 
 def keep_facts(body: Any) -> Any:
     """Return an answer with the facts that the checker compares; an error is kept whole."""
-    if not isinstance(body, dict) or "error" in body:
+    if not isinstance(body, dict) or body.keys() == {"error"}:
         return body
     if isinstance(body.get("data"), list):
         return {"object": "list", "data": [keep_facts(each) for each in body["data"]]}

@@ -51,9 +51,12 @@ class FaultInjector:
     Injects one fault after another into a stack, chosen by a seed, until it is stopped.
 
     :param proxy: what the clients reach the web process through
+    :param is_network_only: whether processes and servers are left alone
     """
 
-    def __init__(self, stack: Stack, proxy: CuttingProxy, *, journal: Journal, seed: int) -> None:
+    def __init__(
+        self, stack: Stack, proxy: CuttingProxy, *, journal: Journal, seed: int, is_network_only: bool = False
+    ) -> None:
         self.stack = stack
         self._proxy = proxy
         self._journal = journal
@@ -64,11 +67,14 @@ class FaultInjector:
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._faults: list[tuple[int, Callable[[], object]]] = [
-            (10, self.kill_web_worker), (3, self.kill_web), (6, self.kill_worker_child), (5, self.kill_worker), (5, self.kill_relay),
-            (2, self.kill_beat), (4, self.stop_valkey), (4, self.flush_valkey), (4, self.crash_postgres),
-            (5, self.end_database_connections), (8, self.cut_connections), (8, self.change_webhooks), (8, self.plan_gateway_faults),
-            (3, self.freeze_worker), (4, self.hold_refunds),
+            (8, self.cut_connections), (8, self.change_webhooks), (8, self.plan_gateway_faults), (4, self.fail_refunds),
         ]  # fmt: skip
+        if not is_network_only:
+            self._faults += [
+                (10, self.kill_web_worker), (3, self.kill_web), (6, self.kill_worker_child), (5, self.kill_worker),
+                (5, self.kill_relay), (2, self.kill_beat), (4, self.stop_valkey), (4, self.flush_valkey),
+                (4, self.crash_postgres), (5, self.end_database_connections), (3, self.freeze_worker),
+            ]  # fmt: skip
 
     def start(self) -> None:
         """Begin to inject."""
@@ -254,7 +260,7 @@ class FaultInjector:
         self._note(f"gateway_{fault['kind']}", path=fault["path"])
         self._control("POST", "/faults", fault)
 
-    def hold_refunds(self) -> None:
+    def fail_refunds(self) -> None:
         """Let refunds fail for a while."""
         self._note("refunds_fail")
         self._set_refund_outcome("failed")

@@ -74,6 +74,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--report", type=Path, default=None, help="a file that takes the report as well")
     parser.add_argument(
+        "--network-only", action="store_true", help="cut connections and break the gateway, and kill nothing"
+    )
+    parser.add_argument(
         "--keep", action="store_true", help="keep the journal, the logs and the data of a run without findings"
     )
     parser.add_argument(
@@ -136,7 +139,9 @@ class _Run:
         reader = FinalReader(self.stack, admin, journal=self.journal, variants=variants)
         people = self._make_people(variants)
         reader.read_initial()
-        injector = FaultInjector(self.stack, self.proxy, journal=self.journal, seed=options.seed)
+        injector = FaultInjector(
+            self.stack, self.proxy, journal=self.journal, seed=options.seed, is_network_only=options.network_only
+        )
         injector.start()
         self._use(people, injector)
         injector.stop()

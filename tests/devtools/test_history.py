@@ -208,6 +208,11 @@ class TestKeepFacts:
             "data": [{"id": "pay_1", "object": "payment", "status": "expired"}],
         }
 
+    def test_a_refund_without_an_error_is_a_refund(self) -> None:
+        body = {"id": "rfnd_1", "object": "refund", "status": "processed", "error": None, "x": 1}
+
+        assert keep_facts(body) == {"id": "rfnd_1", "object": "refund", "status": "processed"}
+
     def test_an_error_is_kept_whole(self) -> None:
         body = {"error": {"code": "not_found", "message": "There is none."}}
 

@@ -345,6 +345,12 @@ class TestRefunds:
 
         assert journal.kinds() == ["refund_request_lost"]
 
+    def test_a_note_that_was_added_to_is_still_the_requests(self, journal: JournalBuilder) -> None:
+        a_refunded_order(journal)
+        journal.final["refunds"][0]["note"] = "refund-1; the order is cancelled"
+
+        assert journal.kinds() == []
+
     def test_a_request_that_made_a_second_refund(self, journal: JournalBuilder) -> None:
         a_refunded_order(journal)
         journal.final["refunds"].append(

@@ -66,7 +66,8 @@ def _check_ours(history: History, made: dict[str, Row]) -> Iterator[Anomaly]:
 
 
 def _check_request(operation: Operation, refunds: list[Row]) -> Iterator[Anomaly]:
-    found = {row["id"] for row in refunds if row["note"] == operation.id}
+    # What becomes of a refund is added to its note.
+    found = {row["id"] for row in refunds if row["note"].partition(";")[0] == operation.id}
     if operation.is_refused and found:
         yield _rupee("refused_refund_exists", operation.id, f"{operation.id} was refused, and {min(found)} exists.")
     if not operation.is_accepted:
