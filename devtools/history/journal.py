@@ -7,6 +7,7 @@ A line is a JSON object with `n`, its place in the journal, and `type`:
 - `intent`: an attempt of an operation, written before its request is sent;
 - `outcome`: the answer to an attempt; `status` is null if none came, so that nobody knows whether it took effect;
 - `fault`: what was done to the stack, and `ended`: a process that ended although nobody had killed it;
+- `cuts`: how many requests the proxy cut before they arrived, and after;
 - `initial` and `final`: rows that were read through the API before the first operation and after the last;
 - `audit`: the invariants that `manage.py audit` found violated at the end.
 

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run what the arguments say; return 0 if nothing was found, 1 if something was, 2 if the run could not be finished."""
     options = _parse(arguments)
     if options.check is not None:
-        return _judge(options.check)
+        return _judge(options.check, report=options.report)
     run.stop_on_signals()
     place = Path(tempfile.mkdtemp(prefix="bahi-history-"))
     place.chmod(0o755)  # PostgreSQL may run as another account
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         with stack.running_stack(place, ttl_seconds=options.ttl, mutant=options.mutant) as running:
             proxy = CuttingProxy(running.ports.web, seed=options.seed)
             _Run(running, proxy, Journal(journal), options).play()
-        code = _judge(journal, cuts=proxy.cuts, report=options.report)
+        code = _judge(journal, report=options.report)
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except (StepFailed, ServersFailed, ProcessFailed, stack.AuditFailed, requests.RequestException) as failed:
@@ -88,14 +88,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _judge(journal: Path, *, cuts: dict[str, int] | None = None, report: Path | None = None) -> int:
+def _judge(journal: Path, *, report: Path | None = None) -> int:
     """Check a journal, print the report, and return the exit code."""
     history = read_history(read_lines(journal))
     if not history.finished:
         print(f"history: {journal} ends before its run has ended.", file=sys.stderr, flush=True)
         return _COULD_NOT_RUN
     anomalies = check(history)
-    text = format_report(history, anomalies, cuts=cuts)
+    text = format_report(history, anomalies)
     print(f"\n{text}", flush=True)
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +149,7 @@ class _Run:
         injector.heal()
         self._in_threads([partial(person.client.resolve, _RESOLVED_PERCENT) for person in people])
         is_drained = self._drain(reader, injector)
+        self.journal.write("cuts", requests=dict(self.proxy.cuts))
         reader.read_final()
         violated = stack.run_audit(self.stack.env)
         if not is_drained:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from devtools.history.checker import Anomaly, History
 
@@ -14,9 +14,9 @@ _AREAS = {
 _SHOWN = 5
 
 
-def format_report(history: History, anomalies: Sequence[Anomaly], *, cuts: Mapping[str, int] | None = None) -> str:
+def format_report(history: History, anomalies: Sequence[Anomaly]) -> str:
     """Return the report of a run as text: what was done, what was injected, and what was found."""
-    parts = [_describe_run(history), _describe_load(history), _describe_faults(history, cuts or {})]
+    parts = [_describe_run(history), _describe_load(history), _describe_faults(history)]
     return "\n\n".join([*parts, _describe_state(history), _describe_anomalies(anomalies)])
 
 
@@ -49,12 +49,11 @@ def _describe_load(history: History) -> str:
     return "\n".join(lines)
 
 
-def _describe_faults(history: History, cuts: Mapping[str, int]) -> str:
+def _describe_faults(history: History) -> str:
     lines = [f"{sum(history.faults.values()):,} faults were injected: " + _counts(history.faults)]
-    if cuts:
-        lines.append(
-            f"{cuts.get('before', 0):,} requests were cut before they arrived, and {cuts.get('after', 0):,} answers were lost."
-        )
+    if history.cuts:
+        before, after = history.cuts["before"], history.cuts["after"]
+        lines.append(f"{before:,} requests were cut before they arrived, and {after:,} answers were lost.")
     return "\n".join(lines)
 
 

@@ -250,8 +250,9 @@ class TestReport:
         journal = JournalBuilder()
         a_placed_order(journal)
         journal.fault("kill_web")
+        journal.lines.append({"type": "cuts", "requests": {"before": 2, "after": 3}})
 
-        text = format_report(journal.history(), [], cuts={"before": 2, "after": 3})
+        text = format_report(journal.history(), [])
 
         assert "1 faults were injected: kill_web 1" in text
         assert "2 requests were cut before they arrived, and 3 answers were lost." in text

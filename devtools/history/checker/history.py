@@ -115,6 +115,7 @@ class History:
     initial: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     final: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     faults: Counter[str] = field(default_factory=Counter)
+    cuts: Counter[str] = field(default_factory=Counter)
     ended: list[Row] = field(default_factory=list)
     audit: list[Row] = field(default_factory=list)
     start: Row = field(default_factory=dict)
@@ -140,6 +141,8 @@ def read_history(lines: Iterable[Mapping[str, Any]]) -> History:
             _add_outcome(history, line)
         elif kind == "fault":
             history.faults[line["name"]] += 1
+        elif kind == "cuts":
+            history.cuts.update(line["requests"])
         elif kind == "ended":
             history.ended.append(dict(line))
         elif kind in ("initial", "final"):
