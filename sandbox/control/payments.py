@@ -12,7 +12,7 @@ from sandbox.control.request_body import CallRefused, RequestBody
 from sandbox.json_types import JsonObject
 from sandbox.razorpay import checkout, due_actions, payment_links, payments, qr_codes, refunds
 from sandbox.razorpay.checkout import Charge, Payer
-from sandbox.razorpay.errors import FAILURES
+from sandbox.razorpay.failures import FAILURES
 from sandbox.state import World
 
 _PAYER_FIELDS = ("outcome", "method", "reason", "email", "contact")

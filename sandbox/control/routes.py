@@ -13,6 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from sandbox.control import (
     disputes,
+    downtimes,
     faults,
     index_page,
     knobs,
@@ -191,6 +192,21 @@ CALLS = (
         {"amount": 10000},
         payments.pay_qr_code,
     ),
+    Call(
+        "POST",
+        "/downtimes",
+        "Plan a downtime of a payment method or an instrument of it, now or later, for a time or until it is resolved.",
+        {"method": "upi", "instrument": {"vpa_handle": "oksbi"}, "severity": "high", "lasts_seconds": 1800},
+        downtimes.plan_downtime,
+    ),
+    Call(
+        "POST",
+        "/downtimes/<downtime_id>/update",
+        "Change the severity of a downtime.",
+        {"severity": "medium"},
+        downtimes.change_downtime,
+    ),
+    Call("POST", "/downtimes/<downtime_id>/resolve", "End a downtime.", {}, downtimes.resolve_downtime),
     Call("POST", "/clock", "Move the sandbox's clock forward.", {"advance_seconds": 660}, control_world.advance_clock),
     Call(
         "POST",

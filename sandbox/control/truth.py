@@ -40,6 +40,7 @@ def show_truth(world: World, _request: Request) -> JsonObject:
             "disputes": [dispute.to_wire() for dispute in gateway.disputes.values()],
             "payment_links": [{**link.to_wire(), "notified": link.notified} for link in gateway.payment_links.values()],
             "qr_codes": [{**qr.to_wire(), "payments": qr.payment_ids} for qr in gateway.qr_codes.values()],
+            "downtimes": [downtime.to_wire() for downtime in gateway.downtimes.values()],
             "totals": {**count_statuses(gateway), **sum_amounts(gateway), "balance": compute_balance(gateway)},
         }
 

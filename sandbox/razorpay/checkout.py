@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sandbox.json_types import JsonObject
 from sandbox.razorpay import payments
 from sandbox.razorpay.entities import Order, Payment
-from sandbox.razorpay.errors import FAILURES
+from sandbox.razorpay.failures import FAILURES
 from sandbox.razorpay.fees import compute_fee_and_tax
 from sandbox.razorpay.payments import PaymentDetails
 from sandbox.razorpay.signatures import sign_checkout

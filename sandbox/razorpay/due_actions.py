@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sandbox.razorpay import disputes, payment_links, payments, qr_codes, refunds, settlements, webhook_delivery
+from sandbox.razorpay import (
+    disputes,
+    downtimes,
+    payment_links,
+    payments,
+    qr_codes,
+    refunds,
+    settlements,
+    webhook_delivery,
+)
 from sandbox.state import World
 
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -19,6 +28,8 @@ _ACTIONS: dict[str, Callable[[World, str], None]] = {
     "dispute_deadline": disputes.lose_unanswered_dispute,
     "link_expiry": payment_links.expire_link,
     "qr_close": qr_codes.expire_qr_code,
+    "downtime_start": downtimes.start_downtime,
+    "downtime_end": downtimes.end_downtime,
     "webhook": webhook_delivery.retry_event,
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from sandbox.json_types import JsonObject
@@ -42,11 +41,10 @@ class Refused(Exception):
 
 
 class Unauthenticated(Refused):
-    """Wrong or missing API key; the body then has a code and a description alone."""
+    """Wrong or missing API key."""
 
     def __init__(self) -> None:
-        super().__init__("Authentication failed", http_status=401)
-        self.body = {"code": BAD_REQUEST, "description": "Authentication failed"}
+        super().__init__("The api key provided is invalid", http_status=401, source="NA", step="NA", reason="NA")
 
 
 class UrlNotFound(Refused):
@@ -54,6 +52,21 @@ class UrlNotFound(Refused):
 
     def __init__(self) -> None:
         super().__init__("The requested URL was not found on the server.", source="NA", step="NA", reason="NA")
+
+
+class KeyConflict(Refused):
+    """An idempotency key that was used for another request, or whose first request is under way."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description, http_status=409, source="NA", step="NA", reason="NA")
+
+
+class InvalidInput(Refused):
+    """An id that a payment link cannot have: its error has no source, step and reason, and its metadata is a list."""
+
+    def __init__(self, name: str, value: str) -> None:
+        super().__init__(f"invalid input [{name}] = [{value}]")
+        self.body = {**self.body, "source": None, "step": None, "reason": None, "metadata": []}
 
 
 class UnknownId(Refused):
@@ -88,61 +101,3 @@ def build_error_body(status: int) -> JsonObject:
             "metadata": {},
         }
     }
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a payment failed, as its `error_*` fields say it."""
-
-    reason: str
-    description: str
-    code: str = BAD_REQUEST
-    source: str = "customer"
-    step: str = "payment_authentication"
-
-    def error(self, *, order_id: str | None, payment_id: str) -> JsonObject:
-        """Return the error as Checkout hands it to the page."""
-        return {
-            "code": self.code,
-            "description": self.description,
-            "source": self.source,
-            "step": self.step,
-            "reason": self.reason,
-            "metadata": {"payment_id": payment_id, "order_id": order_id},
-        }
-
-
-FAILURES = {
-    failure.reason: failure
-    for failure in (
-        Failure(
-            "payment_declined", "Payment was declined by the bank.", GATEWAY, "issuer_bank", "payment_debit_request"
-        ),
-        Failure(
-            "insufficient_funds",
-            "Transaction failed due to insufficient funds.",
-            GATEWAY,
-            "customer",
-            "payment_debit_request",
-        ),
-        Failure("incorrect_pin", "Payment failed because the UPI PIN was incorrect."),
-        Failure("payment_cancelled", "Payment was cancelled by the customer."),
-        Failure("payment_timed_out", "Payment was not completed on time."),
-        Failure("payment_collect_request_expired", "The collect request expired before it was approved."),
-        Failure("invalid_vpa", "The UPI ID is not valid.", step="payment_initiation"),
-        Failure(
-            "vpa_resolution_failed", "The UPI ID could not be resolved.", GATEWAY, "customer_psp", "payment_request"
-        ),
-        Failure(
-            "bank_technical_error",
-            "Payment failed due to a technical error at the bank.",
-            GATEWAY,
-            "issuer_bank",
-            "payment_debit_response",
-        ),
-        Failure("gateway_technical_error", "Payment failed at the gateway.", GATEWAY, "gateway", "payment_request"),
-        Failure(
-            "credit_failed", "The money could not be credited.", GATEWAY, "beneficiary_bank", "payment_credit_request"
-        ),
-    )
-}

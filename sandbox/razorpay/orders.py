@@ -30,7 +30,7 @@ _SHORTEST_EXPIRY_MINUTES = 12
 def create_order(world: World, request: Request) -> JsonObject:
     body = validation.read_json(request)
     validation.refuse_extra_fields(body, _CREATE_FIELDS)
-    amount = validation.read_amount(body, step="order_creation")
+    amount = validation.read_order_amount(body)
     currency = validation.read_currency(body)
     receipt = validation.read_receipt(body)
     notes = validation.read_notes(body)

@@ -11,7 +11,7 @@ from sandbox.razorpay import checkout, payments, validation, webhooks
 from sandbox.razorpay.bank_calendar import add_months
 from sandbox.razorpay.checkout import Charge, Payer
 from sandbox.razorpay.entities import Order, Payment, PaymentLink
-from sandbox.razorpay.errors import Refused
+from sandbox.razorpay.errors import InvalidInput, Refused
 from sandbox.razorpay.signatures import sign_payment_link
 from sandbox.state import World
 
@@ -38,13 +38,23 @@ _LOWEST_PART = 100
 _LONGEST_REFERENCE, _LONGEST_DESCRIPTION = 40, 2_048
 _PAYABLE = {"created", "partially_paid"}
 _STEP = "payment_link"
+_UPI_LINK_IN_TEST_MODE = "UPI Payment Links is not supported in Test Mode. Please experience the product in Live Mode."
+#: By status, why a link cannot be cancelled.
+_NOT_CANCELLABLE = {
+    "paid": "cannot cancel or expire an already paid/partially paid link",
+    "expired": "cannot cancel or expire an expired link",
+}
 
 
 def create_link(world: World, request: Request) -> JsonObject:
     body = validation.read_json(request)
     validation.refuse_extra_fields(body, _FIELDS)
     if validation.read_flag(body, "upi_link"):
-        raise Refused("UPI Payment Links is not supported in Test Mode", field="upi_link", step=_STEP)
+        raise Refused(
+            "UPI Payment Links is not supported in Test Mode. Please experience the product in Live Mode.",
+            field="upi_link",
+            step=_STEP,
+        )
     amount = validation.read_amount(body, step=_STEP)
     currency = validation.read_currency({"currency": body.get("currency", "INR")})
     partial = validation.read_flag(body, "accept_partial")
@@ -108,7 +118,7 @@ def _read_expiry(world: World, body: JsonObject) -> int:
     expire_by = body.get("expire_by") or 0
     now = world.clock.unix()
     if not isinstance(expire_by, int) or (expire_by and expire_by < now + _SHORTEST_LIFE):
-        raise Refused("The expire_by should be at least 15 minutes after now.", field="expire_by", step=_STEP)
+        raise Refused("timestamp must be atleast 15 minutes in future", field="expire_by", step=_STEP)
     if expire_by > add_months(now, _LONGEST_LIFE_MONTHS):
         raise Refused("The expire_by should be at most 6 months after now.", field="expire_by", step=_STEP)
     return expire_by
@@ -163,7 +173,7 @@ def edit_link(world: World, request: Request, link_id: str) -> JsonObject:
 def cancel_link(world: World, _request: Request, link_id: str) -> JsonObject:
     link = _find_link(world, link_id)
     if link.status not in _PAYABLE:
-        raise Refused(f"Payment link cannot be cancelled because it is {link.status}.", step=_STEP)
+        raise Refused(_NOT_CANCELLABLE.get(link.status, f"cannot cancel or expire a {link.status} link"), step=_STEP)
 
     link.status = "cancelled"
     link.cancelled_at = link.updated_at = world.clock.unix()
@@ -172,9 +182,11 @@ def cancel_link(world: World, _request: Request, link_id: str) -> JsonObject:
 
 
 def notify_customer(world: World, _request: Request, link_id: str, medium: str) -> JsonObject:
+    if not link_id.startswith("plink_"):
+        raise InvalidInput("id", link_id)
     link = _find_link(world, link_id)
     if medium not in {"sms", "email"}:
-        raise Refused("The medium must be sms or email.", field="medium", step=_STEP)
+        raise Refused("not a valid notification medium", field="medium", step=_STEP)
     if link.status not in _PAYABLE:
         raise Refused(f"Notification cannot be sent because the payment link is {link.status}.", step=_STEP)
 

@@ -12,7 +12,8 @@ from sandbox.json_types import JsonObject
 from sandbox.razorpay import validation, webhooks
 from sandbox.razorpay.bank_calendar import compute_settlement_time
 from sandbox.razorpay.entities import Card, Notes, Order, Payment
-from sandbox.razorpay.errors import FAILURES, Failure, Refused, UrlNotFound
+from sandbox.razorpay.errors import Refused, UrlNotFound
+from sandbox.razorpay.failures import FAILURES, Failure
 from sandbox.razorpay.fees import compute_fee_and_tax
 from sandbox.state import World
 
@@ -73,11 +74,14 @@ def capture_payment(world: World, request: Request, payment_id: str) -> JsonObje
     payment = validation.find_entity(world.razorpay.payments, payment_id, "pay")
     body = validation.read_json(request)
     validation.refuse_extra_fields(body, {"amount", "currency"})
-    amount = validation.read_amount(body, step="payment_capture")
+    amount = validation.read_amount(body)
     currency = validation.read_currency(body)
 
     if payment.status in {"captured", "refunded"}:
-        raise Refused("This payment has already been captured", step="payment_capture")
+        raise Refused(
+            "Your payment has been declined as the order is already paid. Please initiate the payment with a new order.",
+            step="payment_capture",
+        )
     if payment.status != "authorized":
         raise Refused(
             "Only payments which have been authorized and not yet captured can be captured", step="payment_capture"

@@ -9,7 +9,8 @@ from werkzeug.wrappers import Request
 from sandbox.json_types import JsonObject
 from sandbox.razorpay import payments, validation, webhooks
 from sandbox.razorpay.entities import Payment, QrCode
-from sandbox.razorpay.errors import FAILURES, Refused
+from sandbox.razorpay.errors import Refused
+from sandbox.razorpay.failures import FAILURES
 from sandbox.state import World
 
 _FIELDS = {

@@ -13,13 +13,13 @@ from sandbox.json_types import JsonObject
 from sandbox.razorpay import validation, webhooks
 from sandbox.razorpay.bank_calendar import add_months
 from sandbox.razorpay.entities import Adjustment, Payment, Refund
-from sandbox.razorpay.errors import Refused
+from sandbox.razorpay.errors import KeyConflict, Refused
 from sandbox.razorpay.state import RefundKey
 from sandbox.state import World
 
 # The documented amount, in paise, at which an instant refund falls back to a normal one in test mode.
 INSTANT_FALLBACK_AMOUNT = 2_468
-_STEP = "refund_request"
+_STEP = "payment_initiation"
 _LOWEST = 100
 _LONGEST_AGE_MONTHS = 6
 _FIELDS = {"amount", "speed", "notes", "receipt"}
@@ -81,13 +81,9 @@ def _read_key(request: Request) -> str | None:
 
 def _find_earlier_refund(earlier: RefundKey, fingerprint: str) -> str:
     if earlier.fingerprint != fingerprint:
-        raise Refused(
-            "Different request with the same idempotency key has already been processed.", http_status=409, step=_STEP
-        )
+        raise KeyConflict("Different request with the same idempotency key has already been processed.")
     if earlier.refund_id is None:
-        raise Refused(
-            "Another request with the same idempotency key is still in progress.", http_status=409, step=_STEP
-        )
+        raise KeyConflict("Another request with the same idempotency key is still in progress.")
     return earlier.refund_id
 
 

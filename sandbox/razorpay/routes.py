@@ -15,6 +15,7 @@ from werkzeug.wrappers import Request, Response
 from sandbox.json_types import JsonObject
 from sandbox.razorpay import (
     disputes,
+    downtimes,
     due_actions,
     errors,
     orders,
@@ -37,6 +38,8 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v1/payments", payments.list_payments),
     ("POST", "/v1/payments/create/upi", payments.create_upi_payment),
     ("POST", "/v1/payments/create/json", payments.create_json_payment),
+    ("GET", "/v1/payments/downtimes", downtimes.list_downtimes),
+    ("GET", "/v1/payments/downtimes/<downtime_id>", downtimes.fetch_downtime),
     ("GET", "/v1/payments/<payment_id>", payments.fetch_payment),
     ("PATCH", "/v1/payments/<payment_id>", payments.edit_payment),
     ("POST", "/v1/payments/<payment_id>/capture", payments.capture_payment),

@@ -193,7 +193,7 @@ def read_period(request: Request) -> tuple[int, int, int | None]:
     if not re.fullmatch(r"0?[1-9]|1[0-2]", month):
         raise Refused("The month is not a valid month.", field="month")
     if day is not None and not re.fullmatch(r"0?[1-9]|[12]\d|3[01]", day):
-        raise Refused("The day is not a valid day.", field="day")
+        raise Refused("The day must be between 1 and 2 digits.", field="day")
     return int(year), int(month), int(day) if day is not None else None
 
 

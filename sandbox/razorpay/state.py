@@ -15,6 +15,7 @@ from sandbox.razorpay.entities import (
     Event,
     Order,
     Payment,
+    PaymentDowntime,
     PaymentLink,
     QrCode,
     Refund,
@@ -75,6 +76,7 @@ _TABLES: dict[str, Any] = {
     "documents": Document,
     "payment_links": PaymentLink,
     "qr_codes": QrCode,
+    "downtimes": PaymentDowntime,
 }
 
 
@@ -95,6 +97,7 @@ class Razorpay:
         self.documents: dict[str, Document] = {}
         self.payment_links: dict[str, PaymentLink] = {}
         self.qr_codes: dict[str, QrCode] = {}
+        self.downtimes: dict[str, PaymentDowntime] = {}
         self.refund_keys: dict[str, RefundKey] = {}
         self.timers = Timers()
         self.open_payments: set[str] = set()
@@ -147,7 +150,7 @@ class Razorpay:
             "refunds": self.add_refund,
         }
         for name, kind in _TABLES.items():
-            for row in data[name]:
+            for row in data.get(name, []):  # a snapshot of an earlier version lacks what came later
                 if name in adders:
                     adders[name](kind(**row))
                 else:

@@ -74,13 +74,25 @@ def read_amount(body: JsonObject, *, step: str = "payment_initiation") -> int:
     if isinstance(amount, bool) or not isinstance(amount, int):
         raise Refused("The amount must be an integer.", field="amount", step=step)
     if amount < _LOWEST_AMOUNT:
+        raise Refused("The amount must be at least INR 1.00", field="amount", step=step)
+    return amount
+
+
+def read_order_amount(body: JsonObject) -> int:
+    """
+    Return the `amount` of an order in paise.
+
+    :raises Refused: as `read_amount`, but for an amount below one rupee as Razorpay documents it of orders
+    """
+    amount = body.get("amount")
+    if isinstance(amount, int) and not isinstance(amount, bool) and amount < _LOWEST_AMOUNT:
         raise Refused(
             "Order amount less than minimum amount allowed",
             field="amount",
             reason="amount_less_than_minimum_amount",
             step="order_creation",
         )
-    return amount
+    return read_amount(body, step="order_creation")
 
 
 def read_currency(body: JsonObject) -> str:
@@ -198,6 +210,8 @@ def read_number(request: Request, name: str, default: int, lowest: int, highest:
     if not re.fullmatch(r"\d{1,12}", text):
         raise Refused(f"The {name} must be an integer.", field=name)
     number = int(text)
+    if lowest == _EARLIEST and not lowest <= number <= highest:
+        raise Refused(f"{name} must be between {lowest} and {highest}.", field=name)
     if number < lowest:
         raise Refused(f"The {name} must be at least {lowest}.", field=name)
     if number > highest:

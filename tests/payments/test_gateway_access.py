@@ -297,7 +297,7 @@ class TestIncident:
 
         incident = Incident.objects.get()
         assert (incident.key, incident.count, incident.resolved_at) == ("razorpay", 3, None)
-        assert incident.detail == "HTTP 401: Authentication failed"
+        assert incident.detail == "HTTP 401: The api key provided is invalid"
         cache.clear()
         client.force_login(administrator)
         assert "gateway credentials rejected: razorpay" in client.get("/admin/").content.decode()

@@ -260,7 +260,7 @@ def test_a_wrong_key_refuses_nothing(gateway: Any, sandbox: Any, settings: Any) 
     with pytest.raises(CredentialsRejected) as refusal:
         _create(gateway)
     assert refusal.value.error == GatewayError(
-        code="BAD_REQUEST_ERROR", description="Authentication failed", status=401
+        code="BAD_REQUEST_ERROR", description="The api key provided is invalid", status=401
     )
 
 

@@ -200,7 +200,16 @@ def test_wrong_credentials_are_refused(sandbox: Sandbox, header: str | None) -> 
         answer = session.get(f"{sandbox.razorpay_url}/v1/orders", headers=headers, timeout=10)
 
     assert answer.status_code == 401
-    assert answer.json() == {"error": {"code": "BAD_REQUEST_ERROR", "description": "Authentication failed"}}
+    assert answer.json() == {
+        "error": {
+            "code": "BAD_REQUEST_ERROR",
+            "description": "The api key provided is invalid",
+            "source": "NA",
+            "step": "NA",
+            "reason": "NA",
+            "metadata": {},
+        }
+    }
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/nothing"), ("DELETE", "/v1/orders"), ("GET", "/orders")])

@@ -165,7 +165,7 @@ def test_manual_capture_takes_exactly_the_authorized_amount_once(
     with pytest.raises(BadRequestError, match="Capture amount must be equal to the amount authorized"):
         sdk.payment.capture(payment_id, 117_800, {"currency": "INR"})
     captured = sdk.payment.capture(payment_id, 117_900, {"currency": "INR"})
-    with pytest.raises(BadRequestError, match="This payment has already been captured"):
+    with pytest.raises(BadRequestError, match="declined as the order is already paid"):
         sdk.payment.capture(payment_id, 117_900, {"currency": "INR"})
 
     assert (captured["status"], captured["fee"]) == ("captured", 2_782)

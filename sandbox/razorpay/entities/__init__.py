@@ -2,6 +2,7 @@
 
 from sandbox.razorpay.entities.collection import PaymentLink, QrCode
 from sandbox.razorpay.entities.disputes import EVIDENCE_KINDS, Dispute, Document
+from sandbox.razorpay.entities.downtimes import PaymentDowntime
 from sandbox.razorpay.entities.notes import Notes, format_notes
 from sandbox.razorpay.entities.payments import (
     AUTOMATIC_CAPTURE_MINUTES,
@@ -26,6 +27,7 @@ __all__ = [
     "Notes",
     "Order",
     "Payment",
+    "PaymentDowntime",
     "PaymentLink",
     "PlantedError",
     "QrCode",
