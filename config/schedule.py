@@ -11,6 +11,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "poll open refunds": {"task": "payments.poll_open_refunds", "schedule": 15.0},
     "poll open disputes": {"task": "payments.poll_open_disputes", "schedule": 60.0},
     "poll new disputes": {"task": "payments.poll_new_disputes", "schedule": 3600.0},
+    "poll payment downtimes": {"task": "payments.poll_downtimes", "schedule": 300.0},
     "send dispute reminders": {"task": "payments.send_dispute_reminders", "schedule": 900.0},
     "report overdue reviews": {"task": "payments.report_overdue_reviews", "schedule": 3600.0},
     "sweep webhooks": {"task": "payments.sweep_webhooks", "schedule": 30.0},

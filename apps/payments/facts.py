@@ -203,6 +203,27 @@ class GatewayDispute:
 
 
 @dataclass(frozen=True)
+class GatewayDowntime:
+    """
+    A gateway's downtime of a payment method, with the values of Bahi; instants UTC.
+
+    `status` is a `DowntimeStatus`, `severity` a `DowntimeSeverity`. `instrument` is what of the method is down, by name: bank,
+    issuer, network, card_type, psp, vpa_handle, flow or wallet. `reported_at` is the gateway's time of these facts.
+    """
+
+    gateway: str
+    id: str
+    method: str
+    instrument: Mapping[str, str]
+    severity: str
+    status: str
+    is_scheduled: bool
+    begins_at: datetime
+    ends_at: datetime | None
+    reported_at: datetime
+
+
+@dataclass(frozen=True)
 class UpiIntent:
     """A UPI link that a payer's app opens, and the gateway's id of the payment that it belongs to."""
 
@@ -233,6 +254,9 @@ class GatewayLink:
     order_id: str = ""
     payment_ids: tuple[str, ...] = ()
 
+
+#: What a webhook that we process reports.
+WebhookFacts = GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink | GatewayDowntime
 
 # Fields ---------------------------------------------------------------------------------------------------------------
 

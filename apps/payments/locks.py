@@ -3,7 +3,7 @@ Row locks of payments.
 
 The order is locked first (`orders.locks.lock_order`), then the payment, the attempt, the refund, the dispute. The
 references of bank transfers are locked after the refund. A webhook is locked before all of these, and only by the code
-that processes it.
+that processes it. A downtime of a payment method is locked alone.
 """
 
 from uuid import UUID
@@ -16,6 +16,7 @@ from apps.payments.models import (
     Dispute,
     Payment,
     PaymentAttempt,
+    PaymentDowntime,
     PaymentNotFound,
     Refund,
     RefundNotFound,
@@ -96,6 +97,12 @@ def lock_dispute(*, gateway_dispute_id: str = "", dispute_id: UUID | None = None
     rows = Dispute.objects.select_for_update(no_key=True, of=("self",)).select_related("attempt")
     chosen = rows.filter(pk=dispute_id) if dispute_id else rows.filter(gateway_dispute_id=gateway_dispute_id)
     return chosen.first()
+
+
+def lock_downtime(*, gateway: str, gateway_downtime_id: str) -> PaymentDowntime | None:
+    """Lock a downtime by the gateway's id, or return None if it is not known yet."""
+    rows = PaymentDowntime.objects.select_for_update(no_key=True, of=("self",))
+    return rows.filter(gateway=gateway, gateway_downtime_id=gateway_downtime_id).first()
 
 
 def lock_unprocessed_webhook(webhook_id: UUID) -> Webhook | None:

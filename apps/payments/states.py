@@ -279,3 +279,43 @@ class EvidenceKind(models.TextChoices):
     SHIPPING = "shipping", "Delivery"
     BILLING = "billing", "Billing"
     OTHER = "other", "Other"
+
+
+class FailedBy(models.TextChoices):
+    """Who could have prevented that an attempt to pay failed."""
+
+    BUYER = "buyer", "The buyer"
+    BANK = "bank", "The buyer's bank, UPI app or the network"
+    GATEWAY = "gateway", "The gateway or its bank"
+    MERCHANT = "merchant", "The shop"
+    UNKNOWN = "unknown", "Not known"
+
+
+class AnotherAttempt(models.TextChoices):
+    """Whether another attempt to pay can help after a failure."""
+
+    HELPS = "helps", "Helps at once"
+    HELPS_LATER = "helps_later", "Helps after some time"
+    OTHER_METHOD = "other_method", "Helps with another account, card or method"
+    WAIT = "wait", "Wait: this attempt may still succeed"
+    DOES_NOT_HELP = "does_not_help", "Does not help"
+    UNKNOWN = "unknown", "Not known"
+
+
+class DowntimeStatus(models.TextChoices):
+    """The status of a downtime at the gateway; `updated` is one that has started and changed since."""
+
+    SCHEDULED = "scheduled", "Scheduled"
+    STARTED = "started", "Started"
+    UPDATED = "updated", "Updated"
+    RESOLVED = "resolved", "Resolved"
+
+
+#: Of two reports of one instant the one of the higher rank counts. A resolved downtime is over: a new one has a new id.
+DOWNTIME_RANK: dict[str, int] = {status: rank for rank, status in enumerate(DowntimeStatus.values)}
+
+
+class DowntimeSeverity(models.TextChoices):
+    HIGH = "high", "High: payments fail"
+    MEDIUM = "medium", "Medium: many payments fail"
+    LOW = "low", "Low: few payments fail"

@@ -3,8 +3,8 @@
 from celery import shared_task
 
 from apps.core import clock
+from apps.payments.services import downtimes, review_reminders, webhook_health, webhooks
 from apps.payments.services import polling as payment_polling
-from apps.payments.services import review_reminders, webhook_health, webhooks
 from apps.payments.services.disputes import polling as dispute_polling
 from apps.payments.services.disputes import reminders
 from apps.payments.services.refunds import submission
@@ -44,6 +44,12 @@ def poll_open_disputes(**_: object) -> None:
 def poll_new_disputes(**_: object) -> None:
     """Query the gateway for disputes that no webhook reported."""
     dispute_polling.poll_new_disputes(now=clock.now())
+
+
+@shared_task(name="payments.poll_downtimes")
+def poll_downtimes(**_: object) -> None:
+    """Query the gateway for downtimes of payment methods."""
+    downtimes.poll_downtimes(now=clock.now())
 
 
 @shared_task(name="payments.send_dispute_reminders")

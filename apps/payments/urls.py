@@ -6,6 +6,7 @@ from apps.core.api.routers import ApiRouter
 from apps.payments import views
 
 router = ApiRouter()
+router.register("payments/downtimes", views.PaymentDowntimeViewSet, basename="payment-downtime")
 router.register("payments", views.PaymentViewSet, basename="payment")
 router.register("attempts", views.AttemptViewSet, basename="attempt")
 router.register("payment-links", views.PaymentLinkViewSet, basename="payment-link")

@@ -72,6 +72,7 @@ ACCESS: dict[str, Access] = {
     "GET orders/<order_id>/ledger": Access(STAFF, "ledger.view_ledgerentry"),
     # payments
     "GET payments": Access(SIGNED, "payments.view_payment"),
+    "GET payments/downtimes": Access(SIGNED),
     "POST payments": Access(SIGNED, body={"order_id": "<order_id>"}),
     "GET payments/<payment_id>": Access(OWNER, "payments.view_payment"),
     "POST payments/<payment_id>/verify": Access(OWNER, body={"gateway_payment_id": "pay_1", "signature": "0" * 64}),

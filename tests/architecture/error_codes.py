@@ -25,6 +25,8 @@ PUBLISHED = {
     "document_corrupted": "DocumentCorrupted",
     "document_not_ready": "DocumentNotReady",
     "document_storage_failed": "DocumentStorageFailed",
+    "downtime_facts_conflict": "DowntimeFactsConflict",
+    "downtime_not_found": "DowntimeNotFound",
     "duplicate_parameter": "DuplicateParameter",
     "email_in_use": "EmailInUse",
     "empty_order": "EmptyOrder",

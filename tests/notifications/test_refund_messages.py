@@ -8,7 +8,7 @@ import pytest
 from apps.notifications import services
 from apps.notifications.models import Notification
 from apps.orders.states import OrderStatus
-from apps.payments.rules import buyer_messages
+from apps.payments.rules import FAILURE_REASONS
 from apps.payments.states import RefundStatus, ReviewReason
 from tests.factories.notifications import (
     NOON,
@@ -211,7 +211,7 @@ def test_no_message_denies_a_capture(
 def test_no_text_claims_that_nothing_was_charged() -> None:
     claims = ("not been charged", "nothing was charged", "nothing was taken", "no money was taken")
     texts = {path.name: path.read_text().lower() for path in TEMPLATES.rglob("*.*") if path.is_file()}
-    texts |= {reason: text.lower() for reason, text in buyer_messages._BUYER_TEXTS.items()}
+    texts |= {reason: row.buyer_message.lower() for reason, row in FAILURE_REASONS.items()}
 
     assert len(texts) > 20
     assert [name for name, text in texts.items() if any(claim in text for claim in claims)] == []

@@ -108,6 +108,7 @@ def test_a_payment_is_read_with_its_attempts_and_an_etag(client_of: Any, owner: 
     assert [attempt["id"] for attempt in body["attempts"]] == [failed.public_id]
     assert body["error"] == body["attempts"][0]["error"] == {
         "message": "The bank declined the payment. Try another payment method, or contact your bank.",
+        "failed_by": "bank", "another_attempt": "other_method", "offer": ["card", "netbanking"],
         "code": "BAD_REQUEST_ERROR", "reason": "payment_declined", "source": "issuer_bank", "step": "",
     }  # fmt: skip
     assert client.get(url_of(payment), headers={"If-None-Match": answer["ETag"]}).status_code == 304

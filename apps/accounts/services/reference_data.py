@@ -16,6 +16,7 @@ _CATALOGUE: Final = (
 _SALES: Final = (
     "orders.order", "orders.orderline", "payments.payment", "payments.paymentattempt", "payments.refund", "payments.refundline",
     "payments.dispute", "payments.disputeevidence", "fulfilment.shipment", "fulfilment.shipmentline",
+    "payments.paymentdowntime",
     "invoicing.invoice",
     "invoicing.invoiceline", "invoicing.invoicefile", "accounts.user", "accounts.address",
 )  # fmt: skip

@@ -52,6 +52,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("settlements.feecheck", "fact_check"),
             ("ledger.reconciliationexception", "rule"),
             ("payments.webhook", "webhook"),
+            ("payments.paymentdowntime", "cloud_off"),
         ),
     ),
     (
@@ -182,6 +183,7 @@ def _tiles() -> list[tuple[str, str, str, str]]:
         ),
         ("payments.view_dispute", "disputes", "Disputes due", "payments_dispute", "?status__exact=open"),
         ("payments.view_webhook", "webhooks", "Last webhook", "payments_webhook", ""),
+        ("payments.view_paymentdowntime", "downtimes", "Payment downtimes", "payments_paymentdowntime", "?state=open"),
         ("core.view_incident", "incidents", "Incidents", "core_incident", "?state=open"),
         ("core.view_handlerrun", "parked", "Parked handler runs", "core_handlerrun", "?state=parked"),
         (
@@ -225,6 +227,12 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
         **_money_tiles(),
         "incidents": _incidents(open_incidents),
         "webhooks": _webhooks(now, open_incidents),
+        "downtimes": _alert_tile(
+            str(payments.count_current_downtimes(now=now)),
+            good="every payment method works",
+            bad="payments by these methods may fail",
+            tone="",
+        ),
         "parked": _alert_tile(
             _count(parked), good="every event has been handled", bad=f"after {relay.MAX_STARTS} attempts each"
         ),

@@ -1,7 +1,7 @@
 """From an event to one message per channel, in the handler's transaction. Nothing is sent here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -201,7 +201,10 @@ def _failed_attempt_message(event: Event) -> OutgoingMessage | None:
     """Compose the message for the latest attempt only: a buyer who has begun another one needs no message."""
     if payments.has_later_attempt(event.subject_id):
         return None
-    return _order_message(OrderStatus.PENDING_PAYMENT, is_unpaid=True)(event)
+    message = _order_message(OrderStatus.PENDING_PAYMENT, is_unpaid=True)(event)
+    if message is None:
+        return None
+    return replace(message, context={**message.context, "failure": payments.describe_failure(event.subject_id)})
 
 
 def _invoice_message(event: Event) -> OutgoingMessage | None:

@@ -2,6 +2,7 @@
 
 from apps.payments.admin import (
     disputes,
+    downtimes,
     headlines,
     order_cancellation,
     payment_links,
@@ -14,6 +15,7 @@ from apps.payments.admin import (
 
 __all__ = [
     "disputes",
+    "downtimes",
     "headlines",
     "order_cancellation",
     "payment_links",

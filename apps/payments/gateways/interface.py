@@ -14,8 +14,8 @@ from django.utils.module_loading import import_string
 
 from apps.payments.facts import (
     GatewayDispute,
+    GatewayDowntime,
     GatewayError,
-    GatewayLink,
     GatewayOrder,
     GatewayPayment,
     GatewayRefund,
@@ -23,6 +23,7 @@ from apps.payments.facts import (
     SettlementRow,
     UpiIntent,
     WebhookEnvelope,
+    WebhookFacts,
 )
 from apps.payments.gateways.payment_links import LinkGateway
 
@@ -144,6 +145,14 @@ class Gateway(LinkGateway, Protocol):
         """Contest a dispute: submit our summary and evidence for review."""
         ...
 
+    def list_downtimes(self) -> Sequence[GatewayDowntime]:
+        """Return the downtimes of payment methods that are planned or under way."""
+        ...
+
+    def get_downtime(self, *, gateway_downtime_id: str) -> GatewayDowntime:
+        """Return one downtime of a payment method."""
+        ...
+
     def create_upi_intent(
         self,
         *,
@@ -177,11 +186,9 @@ class Gateway(LinkGateway, Protocol):
         """Test if an account is ours by the settings; an empty id or an unset setting passes."""
         ...
 
-    def read_webhook(
-        self, raw: bytes
-    ) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink | None]:
+    def read_webhook(self, raw: bytes) -> tuple[str, WebhookFacts | None]:
         """
-        Return the type of a webhook and its payment, refund, dispute or link, or None if we do not process that type.
+        Return the type of a webhook and its payment, refund, dispute, link or downtime, or None if that type is not processed.
 
         :raises UnreadableFacts: if it cannot be parsed
         """

@@ -1,6 +1,7 @@
-"""Models of payments, webhooks, refunds and disputes."""
+"""Models of payments, webhooks, refunds, disputes and downtimes."""
 
 from apps.payments.models.disputes import Dispute, DisputeEvidence, DisputeNotFound
+from apps.payments.models.downtimes import PaymentDowntime
 from apps.payments.models.payments import (
     Payment,
     PaymentAttempt,
@@ -17,6 +18,7 @@ __all__ = [
     "DisputeNotFound",
     "Payment",
     "PaymentAttempt",
+    "PaymentDowntime",
     "PaymentNotFound",
     "PaymentQuerySet",
     "Refund",

@@ -84,6 +84,32 @@ READY_EXAMPLE: dict[str, Any] = {
     },
     "version": 2,
 }
+FAILED_EXAMPLE: dict[str, Any] = {
+    **READY_EXAMPLE,
+    "next_action": {
+        **READY_EXAMPLE["next_action"],
+        "warnings": [
+            {
+                "method": "upi",
+                "instrument": {"vpa_handle": "oksbi"},
+                "severity": "high",
+                "message": "UPI payments from IDs that end in @oksbi may fail at the moment. Use a card or net banking instead.",
+                "offer": ["card", "netbanking"],
+            }
+        ],
+    },
+    "error": {
+        "message": "The bank declined the payment. Try another payment method, or contact your bank.",
+        "failed_by": "bank",
+        "another_attempt": "other_method",
+        "offer": ["card", "netbanking"],
+        "code": "GATEWAY_ERROR",
+        "reason": "payment_declined",
+        "source": "issuer_bank",
+        "step": "payment_debit_request",
+    },
+    "version": 2,
+}
 SUCCEEDED_EXAMPLE: dict[str, Any] = {
     **READY_EXAMPLE,
     "status": "succeeded",
@@ -132,6 +158,7 @@ describe_payments = extend_schema_view(
         description="With its attempts, and with what the buyer's device does next.",
         examples=[
             OpenApiExample("Waiting for the buyer", response_only=True, value=READY_EXAMPLE),
+            OpenApiExample("An attempt has failed", response_only=True, value=FAILED_EXAMPLE),
             OpenApiExample("Paid", response_only=True, value=SUCCEEDED_EXAMPLE),
         ],
     ),

@@ -1,12 +1,20 @@
 """Pure rules of payments, by subject."""
 
-from apps.payments.rules.buyer_messages import buyer_message as buyer_message
 from apps.payments.rules.contradictions import CUSTOMER_FEE_BEARER as CUSTOMER_FEE_BEARER
 from apps.payments.rules.contradictions import explains_difference as explains_difference
 from apps.payments.rules.contradictions import find_contradiction as find_contradiction
 from apps.payments.rules.contradictions import is_payer_borne_fee as is_payer_borne_fee
 from apps.payments.rules.contradictions import review_reason as review_reason
 from apps.payments.rules.decisions import approval_requirement as approval_requirement
+from apps.payments.rules.downtimes import WARNED_SEVERITIES as WARNED_SEVERITIES
+from apps.payments.rules.downtimes import MethodDowntime as MethodDowntime
+from apps.payments.rules.downtimes import downtime_advances as downtime_advances
+from apps.payments.rules.downtimes import methods_to_offer as methods_to_offer
+from apps.payments.rules.failure_reasons import FAILURE_REASONS as FAILURE_REASONS
+from apps.payments.rules.failure_reasons import OFFERED_METHODS as OFFERED_METHODS
+from apps.payments.rules.failure_reasons import FailureReason as FailureReason
+from apps.payments.rules.failure_reasons import buyer_message as buyer_message
+from apps.payments.rules.failure_reasons import explain_failure as explain_failure
 from apps.payments.rules.payer_currency import from_payer_currency as from_payer_currency
 from apps.payments.rules.payer_currency import in_payer_currency as in_payer_currency
 from apps.payments.rules.payer_currency import minimum_refund as minimum_refund

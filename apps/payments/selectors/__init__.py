@@ -7,9 +7,11 @@ from apps.payments.selectors.disputes import (
     list_disputes,
     list_evidence,
 )
+from apps.payments.selectors.downtimes import count_current_downtimes
 from apps.payments.selectors.order_money import is_balanced, is_fully_refunded, sum_refunded_units
 from apps.payments.selectors.order_rows import list_rows_of_orders
 from apps.payments.selectors.payments import (
+    describe_failure,
     find_captured_attempt,
     get_attempt,
     get_payment,
@@ -47,8 +49,10 @@ from apps.payments.selectors.search import (
 from apps.payments.selectors.webhooks import last_webhook_at
 
 __all__ = [
+    "count_current_downtimes",
     "count_disputes_awaiting_response",
     "describe_disputes_by_gateway_id",
+    "describe_failure",
     "describe_payments_by_gateway_id",
     "describe_refunds_by_gateway_id",
     "fees_by_gateway_id",

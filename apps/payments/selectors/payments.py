@@ -280,6 +280,12 @@ def is_upi_link_open(payment: Payment) -> bool:
     return attempts.filter(status=AttemptStatus.CREATED).exists()
 
 
+def describe_failure(attempt_id: UUID) -> str:
+    """Return the buyer's message about a failed attempt: what happened and what to do next."""
+    error = PaymentAttempt.objects.filter(pk=attempt_id).values_list("error", flat=True).first()
+    return rules.explain_failure(error or {}).buyer_message
+
+
 def has_later_attempt(attempt_id: UUID) -> bool:
     """Test if an attempt was followed by another attempt of the same payment, in any status."""
     of_payment = PaymentAttempt.objects.filter(pk=attempt_id).values("payment_id")

@@ -9,7 +9,16 @@ from rest_framework.renderers import BaseRenderer
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField
 from apps.payments import rules
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.states import AttemptStatus, DifferenceReason, PaymentChannel, PaymentStatus, ReviewReason
+from apps.payments.serializers.downtimes import DowntimeWarningResponse, current_downtimes, downtime_warnings
+from apps.payments.states import (
+    AnotherAttempt,
+    AttemptStatus,
+    DifferenceReason,
+    FailedBy,
+    PaymentChannel,
+    PaymentStatus,
+    ReviewReason,
+)
 
 # Requests -------------------------------------------------------------------------------------------------------------
 
@@ -46,6 +55,14 @@ class PaymentErrorResponse(ResponseSerializer):
     """Why an attempt or a payment failed: a message for the buyer, and the gateway's codes for programs."""
 
     message = serializers.CharField(help_text="May be shown to the buyer.")
+    failed_by = serializers.ChoiceField(choices=FailedBy.choices)
+    another_attempt = serializers.ChoiceField(
+        choices=AnotherAttempt.choices,
+        help_text="Whether another attempt can help; `wait` says that this one may still succeed.",
+    )
+    offer = serializers.ListField(
+        child=serializers.CharField(), help_text="The methods to offer next, best first; none if no method would help."
+    )
     code = serializers.CharField()
     reason = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]
@@ -79,13 +96,23 @@ class NextActionResponse(ResponseSerializer):
     expires_at = serializers.DateTimeField(
         required=False, allow_null=True, help_text="After this time nobody can pay by the link or QR code."
     )
+    warnings = DowntimeWarningResponse(
+        many=True, required=False, help_text="Methods that may fail at the moment; absent if there are none."
+    )
 
 
-def _error(error: dict[str, Any]) -> dict[str, Any] | None:
+def _error(error: dict[str, Any], context: Any) -> dict[str, Any] | None:
     if not error:
         return None
     words = {name: error.get(name, "") for name in ("code", "reason", "source", "step")}
-    return {"message": rules.buyer_message(error), **words}
+    failure = rules.explain_failure(error)
+    return {
+        "message": failure.buyer_message,
+        "failed_by": failure.failed_by,
+        "another_attempt": failure.another_attempt,
+        "offer": rules.methods_to_offer(failure.offer, current_downtimes(context)),
+        **words,
+    }
 
 
 class PaymentAttemptResponse(ResponseSerializer):
@@ -122,7 +149,7 @@ class PaymentAttemptResponse(ResponseSerializer):
 
     @extend_schema_field(PaymentErrorResponse(allow_null=True))
     def get_error(self, attempt: PaymentAttempt) -> Any:
-        return _error(attempt.error)
+        return _error(attempt.error, self.context)
 
 
 class PaymentResponse(ResponseSerializer):
@@ -155,19 +182,22 @@ class PaymentResponse(ResponseSerializer):
 
     @extend_schema_field(NextActionResponse(allow_null=True))
     def get_next_action(self, payment: Payment) -> Any:
-        return payment.next_action or None
+        if not payment.next_action:
+            return None
+        warnings = downtime_warnings(self.context)
+        return {**payment.next_action, "warnings": warnings} if warnings else payment.next_action
 
     @extend_schema_field(PaymentErrorResponse(allow_null=True))
     def get_error(self, payment: Payment) -> Any:
         """The gateway's rejection of the payment, or the failure of the last attempt while another one is possible."""  # noqa: D401 - the API describes the field by it
         if payment.error or payment.status != PaymentStatus.REQUIRES_PAYMENT:
-            return _error(payment.error)
+            return _error(payment.error, self.context)
         failed = [attempt for attempt in payment.attempts.all() if attempt.status == AttemptStatus.FAILED]
-        return _error(failed[-1].error) if failed else None
+        return _error(failed[-1].error, self.context) if failed else None
 
     @extend_schema_field(PaymentAttemptResponse(many=True))
     def get_attempts(self, payment: Payment) -> Any:
-        return PaymentAttemptResponse(payment.attempts.all(), many=True).data
+        return PaymentAttemptResponse(payment.attempts.all(), many=True, context=self.context).data
 
 
 class WebhookAcknowledgementResponse(ResponseSerializer):

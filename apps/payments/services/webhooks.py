@@ -20,11 +20,13 @@ from apps.ledger.states import ExceptionReason
 from apps.payments import events, locks, messages, rules
 from apps.payments.facts import (
     GatewayDispute,
+    GatewayDowntime,
     GatewayLink,
     GatewayPayment,
     GatewayRefund,
     UnreadableFacts,
     WebhookEnvelope,
+    WebhookFacts,
 )
 from apps.payments.gateways.interface import Gateway, load_adapter
 from apps.payments.models import Webhook
@@ -40,6 +42,7 @@ from apps.payments.services.disputes.gateway_updates import (
     UnknownGatewayDispute,
     apply_gateway_dispute,
 )
+from apps.payments.services.downtimes import apply_reported_downtime
 from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.polling import request_payment_sync
 from apps.payments.services.refunds.gateway_updates import (
@@ -199,9 +202,7 @@ def _apply(webhook: Webhook, *, now: datetime) -> tuple[WebhookOutcome, str]:
     return _apply_facts(webhook, facts, now=now)
 
 
-def _apply_facts(
-    webhook: Webhook, facts: GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink, *, now: datetime
-) -> tuple[WebhookOutcome, str]:
+def _apply_facts(webhook: Webhook, facts: WebhookFacts, *, now: datetime) -> tuple[WebhookOutcome, str]:
     match facts:
         case GatewayRefund():
             return _apply_refund(webhook, facts, now=now)
@@ -209,6 +210,9 @@ def _apply_facts(
             return _apply_dispute(webhook, facts, now=now)
         case GatewayLink():
             return _apply_link(webhook, facts, now=now)
+        case GatewayDowntime():
+            conflict = apply_reported_downtime(facts, now=now)
+            return (WebhookOutcome.IGNORED, conflict) if conflict else (WebhookOutcome.PROCESSED, "")
         case GatewayPayment():
             return _apply_payment(webhook, facts, now=now)
 

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from apps.payments.facts import (
     GatewayDispute,
-    GatewayLink,
+    GatewayDowntime,
     GatewayOrder,
     GatewayPayment,
     GatewayRefund,
@@ -23,11 +23,18 @@ from apps.payments.facts import (
     UnreadableFacts,
     UpiIntent,
     WebhookEnvelope,
+    WebhookFacts,
     with_prefix,
 )
 from apps.payments.gateways.interface import EvidenceFile, GatewayOutcomeUnknown, GatewayRejected, Payer
 from apps.payments.gateways.razorpay.calls import call, parse_collection, parse_response, read, write
 from apps.payments.gateways.razorpay.disputes import FOLLOWED_DISPUTES, contest_body, dispute_from
+from apps.payments.gateways.razorpay.downtimes import (
+    FOLLOWED_DOWNTIMES,
+    downtime_event_from,
+    downtime_from,
+    downtimes_from,
+)
 from apps.payments.gateways.razorpay.entities import (
     account_of,
     entity_of,
@@ -170,6 +177,15 @@ class Razorpay(RazorpayLinks):
         body = contest_body(amount=amount, summary=summary, evidence_files=uploaded)
         return parse_response(dispute_from, call("PATCH", path, json=body))
 
+    def list_downtimes(self) -> list[GatewayDowntime]:
+        """Return the downtimes of payment methods that are planned or under way."""
+        return downtimes_from(parse_collection(read("/v1/payments/downtimes"), lambda item: item))
+
+    def get_downtime(self, *, gateway_downtime_id: str) -> GatewayDowntime:
+        """Return one downtime of a payment method."""
+        path = f"/v1/payments/downtimes/{quote(gateway_downtime_id, safe='')}"
+        return parse_response(downtime_from, read(path))
+
     def create_upi_intent(
         self,
         *,
@@ -222,10 +238,8 @@ class Razorpay(RazorpayLinks):
         ours = settings.RAZORPAY_ACCOUNT_ID.removeprefix("acc_")
         return not (ours and account_id) or account_id.removeprefix("acc_") == ours
 
-    def read_webhook(
-        self, raw: bytes
-    ) -> tuple[str, GatewayPayment | GatewayRefund | GatewayDispute | GatewayLink | None]:
-        """Return the type of a webhook and its payment, refund, dispute or link; None if the type is not processed."""
+    def read_webhook(self, raw: bytes) -> tuple[str, WebhookFacts | None]:
+        """Return the type of a webhook and its payment, refund, dispute, link or downtime; None for a type that is not processed."""
         event_type, facts = webhook_from(raw)
         if event_type in FOLLOWED_LINKS:
             link_facts = link_event_from(loads(raw).get("payload"))
@@ -236,6 +250,8 @@ class Razorpay(RazorpayLinks):
             payload = loads(raw).get("payload") or {}
             dispute, payment = entity_of(payload, "dispute"), entity_of(payload, "payment")
             return event_type, dispute_from(dispute, payment=payment, event_type=event_type)
+        if event_type in FOLLOWED_DOWNTIMES:
+            return event_type, downtime_event_from(loads(raw).get("payload"), event_type)
         return event_type, facts
 
     def get_settlement(self, *, gateway_settlement_id: str) -> GatewaySettlement:

@@ -33,7 +33,7 @@ FOLLOWED = frozenset({"payment.authorized", "payment.captured", "payment.failed"
 #: The status of an order that Razorpay considers paid, whatever its payer was charged.
 _PAID = "paid"
 #: The entities of a webhook; the first one present is its subject.
-_SUBJECTS = ("refund", "dispute", "settlement", "payment_link", "qr_code", "payment", "order")
+_SUBJECTS = ("refund", "dispute", "settlement", "payment_link", "qr_code", "payment", "order", "payment.downtime")
 
 _STATUSES = {
     "created": AttemptStatus.CREATED,
