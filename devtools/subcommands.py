@@ -114,6 +114,12 @@ def _coverage(_: list[str]) -> int:
     return coverage.main()
 
 
+def _razorpay_test(_: list[str]) -> int:
+    from devtools import razorpay_test
+
+    return razorpay_test.main()
+
+
 def _clean(_: list[str]) -> int:
     from devtools import clean
 
@@ -195,6 +201,15 @@ SUBCOMMANDS = (
         "Compare the coverage of services and rules in the last `make test` with its minimum of 90 %.",
         _coverage,
         details="It exits with 1 below the minimum, and with 2 if there is no report in .bahi.",
+    ),
+    Subcommand(
+        "razorpay-test",
+        "Check a Razorpay account in test mode against what Bahi's adapter expects of it.",
+        _razorpay_test,
+        details="It reads RAZORPAY_KEY_ID and RAZORPAY_KEY_SECRET, and refuses every key that is not of test mode. It makes an\n"
+        "order, a payment link and a QR code of one rupee and closes the last two; where the account has server-to-server\n"
+        "UPI, one payment fails and one is refunded. It exits with 1 if an answer differs.",
+        example="RAZORPAY_KEY_ID=rzp_test_... RAZORPAY_KEY_SECRET=... python -m devtools razorpay-test",
     ),
     Subcommand(
         "clean",
