@@ -21,7 +21,7 @@ PROCFILE = CHECKOUT / "Procfile"
 SMS_TEMPLATES = CHECKOUT / "templates" / "sms" / "notifications"
 _ONE_OFF = {"release"}
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0
 
 
 class ProcessFailed(RuntimeError):
