@@ -99,7 +99,9 @@ def _judge(journal: Path, *, report: Path | None = None) -> int:
     print(f"\n{text}", flush=True)
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(f"# Report of the history checker\n\n```text\n{text}\n```\n")
+        report.write_text(
+            f"# The history checker\n\nWritten by `devtools history --report`; do not edit.\n\n```text\n{text}\n```\n"
+        )
     return _FOUND if anomalies else 0
 
 
