@@ -302,7 +302,7 @@ class FeeCheck(models.Model):
     created_at = models.DateTimeField()
     line = models.ForeignKey(SettlementLine, on_delete=models.PROTECT, related_name="+", db_index=False)
     revision = models.PositiveSmallIntegerField()
-    rate = models.ForeignKey(FeeRate, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    rate = models.ForeignKey(FeeRate, on_delete=models.PROTECT, null=True, related_name="+")
     outcome = models.CharField(max_length=12, choices=FeeOutcome)
     method = models.CharField(max_length=20)
     month = models.DateField()

@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 ('expected_fee', models.BigIntegerField(null=True)),
                 ('expected_tax', models.BigIntegerField(null=True)),
                 ('line', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='settlements.settlementline')),
-                ('rate', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='settlements.feerate')),
+                ('rate', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='settlements.feerate')),
             ],
         ),
         pgtrigger.migrations.AddTrigger(
