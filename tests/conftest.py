@@ -26,7 +26,7 @@ from rest_framework.test import APIClient
 from config.settings.environment.servers import read_database
 from devtools import embedded
 from tests.factories.accounts import make_access_token, make_staff, make_user
-from tests.support import distribution
+from tests.support import distribution, lock_controls
 from tests.support.api_client import CheckedClient
 from tests.support.capabilities import CapabilityReport
 from tests.support.colleagues import make_colleagues
@@ -47,6 +47,7 @@ _servers = contextlib.ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    lock_controls.install()
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(CapabilityReport(config), "capabilities")
         config.pluginmanager.register(distribution, "distribution")
@@ -103,6 +104,14 @@ def _no_rows_stay(django_db_blocker: Any) -> Iterator[None]:
         with django_db_blocker.unblock():
             left = tables_with_rows()
         assert not left, f"committed rows stay in {sorted(left)}: give their writer a database of its own, or flush"
+
+
+@pytest.fixture(autouse=True)
+def _covers_are_held() -> Iterator[None]:
+    """Fail where code of an app takes a lock without the one that is said to be always held then."""
+    with lock_controls.covers_checked() as uncovered:
+        yield
+    assert not uncovered, f"{sorted(set(uncovered))}: give it a control of its own (tests/support/lock_controls.py)"
 
 
 @pytest.fixture(autouse=True)

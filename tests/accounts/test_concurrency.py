@@ -20,6 +20,7 @@ from apps.core import audit, clock
 from apps.core.errors import BahiError
 from apps.core.events import SYSTEM
 from tests.factories.accounts import make_session, make_user
+from tests.support.lock_controls import without_lock
 from tests.support.otp import CODE, WRONG, set_code
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -304,16 +305,10 @@ class TestCodes:
             destination="+919876500001", ip="203.0.113.7", actor=SYSTEM, now=clock.now()
         )
         sent: list[str] = []
-        meet = meeting(8)
-
-        def unlocked(challenge_id: Any) -> Challenge:
-            found = Challenge.objects.get(pk=challenge_id)
-            meet()
-            return found
 
         monkeypatch.setattr("apps.accounts.services.otp.msg91.send_code", lambda **facts: _sent(sent, facts))
-        monkeypatch.setattr(locks, "lock_challenge", unlocked)
-        at_once(8, lambda _: services.send_code(challenge_id=challenge.pk, now=clock.now()))
+        with without_lock("apps.accounts.locks.lock_challenge", meet=8):
+            at_once(8, lambda _: services.send_code(challenge_id=challenge.pk, now=clock.now()))
 
         assert len(sent) == 8
 
@@ -439,13 +434,13 @@ class TestUserConcurrency:
             meet()
             return found
 
-        monkeypatch.setattr(locks, "lock_user", lambda user_id: User.objects.get(pk=user_id))
         monkeypatch.setattr(locks, "lock_default_address", read_together)
-        outcomes = at_once(
-            12,
-            lambda _: services.add_address(
-                user_id=user.pk, fields=fields, is_default=True, actor=SYSTEM, now=clock.now()
-            ),
-        )
+        with without_lock("apps.accounts.locks.lock_user"):
+            outcomes = at_once(
+                12,
+                lambda _: services.add_address(
+                    user_id=user.pk, fields=fields, is_default=True, actor=SYSTEM, now=clock.now()
+                ),
+            )
 
         assert outcomes == {"done": 1, "IntegrityError": 11}

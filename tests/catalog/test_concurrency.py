@@ -20,6 +20,7 @@ from apps.core.events import SYSTEM
 from apps.core.quantities import to_units
 from apps.core.states import InvalidTransition
 from tests.factories.catalog import make_variant
+from tests.support.lock_controls import without_lock
 from tests.support.stock import plant_stock, stock_of
 from tests.support.threads import run_in_turn
 
@@ -51,10 +52,6 @@ def violated() -> set[str]:
     return {result.invariant.id for result in report.failing}
 
 
-def read_without_lock(keys: Any) -> dict[StockKey, StockLevel]:
-    return {row.pk: row for row in StockLevel.objects.filter(pk__in=sorted(set(keys)))}
-
-
 @contextmanager
 def without_check() -> Iterator[None]:
     with connection.cursor() as cursor:
@@ -83,27 +80,20 @@ class TestConcurrentReservations:
         assert stock_of(variant).reserved == reserved_units(variant) == UNITS
         assert violated() == set()
 
-    def test_check_constraint_alone_prevents_oversell(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(locks, "lock_stock", read_without_lock)
+    def test_check_constraint_alone_prevents_oversell(self) -> None:
         variant = make_variant(stock=UNITS)
 
-        results = self.race(variant)
+        with without_lock("apps.catalog.locks.lock_stock"):
+            results = self.race(variant)
 
         assert set(results) <= {"held", "sold out", "IntegrityError"}
         assert results.count("held") == reserved_units(variant) == stock_of(variant).reserved == UNITS
         assert violated() == set()
 
-    def test_control_without_lock_and_check_oversells(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_control_without_lock_and_check_oversells(self) -> None:
         variant = make_variant(stock=1)
-        barrier = threading.Barrier(2)
 
-        def read_together(keys: Any) -> dict[StockKey, StockLevel]:
-            rows = read_without_lock(keys)
-            barrier.wait(60)
-            return rows
-
-        monkeypatch.setattr(locks, "lock_stock", read_together)
-        with without_check():
+        with without_check(), without_lock("apps.catalog.locks.lock_stock", meet=2):
             results = run_in_turn([lambda: reserve((variant, 1))] * 2, threads=2)
 
             assert results == ["held", "held"]
@@ -183,16 +173,9 @@ class TestCommitDuringExpiry:
             assert stock_of(variant).reserved == expected
         assert violated() == set()
 
-    def test_control_without_lock_both_succeed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        barrier = threading.Barrier(2)
-
-        def read_together(references: Any) -> list[Reservation]:
-            rows = list(Reservation.objects.filter(reference__in=set(references)))
-            barrier.wait(60)
-            return rows
-
-        monkeypatch.setattr(locks, "lock_reservations", read_together)
-        results, _, _ = self.race()
+    def test_control_without_lock_both_succeed(self) -> None:
+        with without_lock("apps.catalog.locks.lock_reservations", meet=2):
+            results, _, _ = self.race()
 
         assert results == ["done", "done"]
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import QuerySet
 
 from apps.core import clock, relay
 from apps.core.events import SYSTEM
@@ -13,6 +12,7 @@ from apps.core.models import Event, HandlerRun, Outbox
 from tests.factories.accounts import make_user
 from tests.support.database_locks import wait_for_a_blocked_session
 from tests.support.events import record_event
+from tests.support.lock_controls import without_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -257,9 +257,9 @@ class TestConcurrentRuns:
         subscribe(RecordingHandler("one", waits_for=lambda: both_are_in_the_handler.wait(60)))
         make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
-        monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **_: rows)
 
-        self.run(handler_run.pk, monkeypatch)
+        with without_lock("apps.core.relay._call_handler", meet=2):
+            self.run(handler_run.pk, monkeypatch)
 
         assert effects("one") == 2
 

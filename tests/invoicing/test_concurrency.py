@@ -12,8 +12,8 @@ from apps.invoicing import events, rules
 from apps.invoicing.models import Invoice, InvoiceFile, NumberSeries
 from apps.invoicing.services import invoices, pdf, render_document
 from apps.ledger.models import LedgerTransaction
-from apps.orders.models import Order
 from tests.factories.invoicing import NOON, issue_invoice, make_invoice, make_paid_order
+from tests.support.lock_controls import without_lock
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("books"), pytest.mark.race]
@@ -97,18 +97,12 @@ class TestNumberSeries:
         assert numbers[-1] == 13
         assert len(set(range(1, 14)) - set(numbers)) == 2
 
-    def test_control_without_the_lock_two_take_the_same_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_control_without_the_lock_two_take_the_same_number(self) -> None:
         make_invoice()
         orders = [make_paid_order().pk for _ in range(2)]
-        both_have_read = threading.Barrier(2)
 
-        def highest_plus_one() -> int:
-            number = (Invoice.objects.order_by("-sequence").values_list("sequence", flat=True).first() or 0) + 1
-            both_have_read.wait(timeout=60)
-            return number
-
-        monkeypatch.setattr(invoices, "assign_number", number_from(highest_plus_one))
-        outcomes = run_together(*[issuer(order) for order in orders])
+        with without_lock("apps.invoicing.locks.lock_series", meet=2):
+            outcomes = run_together(*[issuer(order) for order in orders])
 
         refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         assert len(refused) == 1
@@ -144,9 +138,9 @@ class TestConcurrentInvoices:
             both_have_looked.wait(timeout=60)
             return found
 
-        monkeypatch.setattr(invoices.order_locks, "lock_order", lambda pk: Order.objects.get(pk=pk))
         monkeypatch.setattr(invoices.selectors, "find_invoice_of_order", find_then_wait)
-        outcomes = run_together(*[issuer(order.pk) for _ in range(2)])
+        with without_lock("apps.orders.locks.lock_order"):
+            outcomes = run_together(*[issuer(order.pk) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1
         assert Invoice.objects.count() == 1
@@ -180,9 +174,9 @@ class TestConcurrentRendering:
                 both_have_looked.wait(timeout=60)
             return found
 
-        monkeypatch.setattr(pdf.locks, "lock_invoice", lambda pk: Invoice.objects.get(pk=pk))
         monkeypatch.setattr(pdf.selectors, "find_file", find_then_wait)
-        outcomes = run_together(*[lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
+        with without_lock("apps.invoicing.locks.lock_invoice"):
+            outcomes = run_together(*[lambda: render_document(invoice_id=invoice.pk, now=NOON) for _ in range(2)])
 
         assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == 1
         assert InvoiceFile.objects.count() == 1

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from apps.notifications import locks, services
+from apps.notifications import services
 from apps.notifications.gateways import Outcome, SendResult, msg91
 from apps.notifications.models import Notification
-from apps.notifications.services import sending
 from apps.orders.states import OrderStatus
 from tests.factories.notifications import NOON, make_event, make_order_of, make_queued_sms
+from tests.support.lock_controls import without_lock
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 SENDERS = 4
@@ -61,24 +61,11 @@ def test_two_workers_at_once_send_once(owner: Any, calls: list[Any]) -> None:
     assert (notification.status, notification.attempts, notification.version) == ("sent", 1, 1)
 
 
-def test_control_without_the_lock_they_send_twice(
-    owner: Any, calls: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_control_without_the_lock_they_send_twice(owner: Any, calls: list[Any]) -> None:
     notification = make_queued_sms(owner)
-    all_have_read = threading.Barrier(SENDERS)
-    real = locks.lock_notification
-    first_reads = iter(range(SENDERS))
 
-    def unlocked(notification_id: Any) -> Notification:
-        if next(first_reads, None) is None:
-            return real(notification_id)
-        found = Notification.objects.get(pk=notification_id)
-        all_have_read.wait(60)
-        return found
-
-    monkeypatch.setattr(sending.locks, "lock_notification", unlocked)
-
-    together(lambda: services.send_notification(notification_id=notification.pk, now=NOON))
+    with without_lock("apps.notifications.locks.lock_notification", meet=SENDERS):
+        together(lambda: services.send_notification(notification_id=notification.pk, now=NOON))
 
     assert len(calls) == SENDERS
 

@@ -11,9 +11,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from rest_framework.test import APIClient
 
-from apps.accounts import locks as account_locks
-from apps.catalog import locks as catalog_locks
-from apps.catalog.models import Reservation, StockLevel, Variant
+from apps.catalog.models import Reservation, Variant
 from apps.catalog.services import InsufficientStock
 from apps.core.events import SYSTEM, SubjectNotLocked, gateway_actor
 from apps.core.models import Event
@@ -24,6 +22,7 @@ from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.orders.books import check_invariants
+from tests.support.lock_controls import without_lock
 from tests.support.stock import stock_of
 from tests.support.threads import run_together
 
@@ -84,18 +83,11 @@ class TestConcurrentCancelExpireAndPay:
         assert stock_of(variant).reserved == 2 * seen["confirmed"]
         check_invariants()
 
-    def test_control_without_lock_two_of_them_succeed(self, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_control_without_lock_two_of_them_succeed(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)
-        both_have_read = threading.Barrier(2)
 
-        def read_only(order_id: Any) -> Order:
-            found = Order.objects.get(pk=order_id)
-            both_have_read.wait(timeout=60)
-            return found
-
-        monkeypatch.setattr(locks, "lock_order", read_only)
-
-        results = run_together(cancel(order), pay(order))
+        with without_lock("apps.orders.locks.lock_order", meet=2):
+            results = run_together(cancel(order), pay(order))
 
         # Both judged an order that was still waiting. Only the version, checked when news is recorded, kept it to one outcome.
         failures = [result for result in results if isinstance(result, Exception)]
@@ -199,21 +191,12 @@ class TestOversell:
         assert stock_of(tea).reserved == 50
         check_invariants()
 
-    def test_control_without_lock_two_buyers_pass_the_check(
-        self, owner: Any, stranger: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_control_without_lock_two_buyers_pass_the_check(self, owner: Any, stranger: Any) -> None:
         variant = make_variant(stock=1)
         buyers = [(user, make_address(user)) for user in (owner, stranger)]
-        both_have_read = threading.Barrier(2)
 
-        def read_only(keys: Any) -> dict[Any, StockLevel]:
-            rows = {row.pk: row for row in StockLevel.objects.filter(pk__in=sorted(set(keys)))}
-            both_have_read.wait(timeout=60)
-            return rows
-
-        monkeypatch.setattr(catalog_locks, "lock_stock", read_only)
-
-        results = run_together(*[lambda buyer=buyer: self.buy(buyer, variant) for buyer in buyers])
+        with without_lock("apps.catalog.locks.lock_stock", meet=2):
+            results = run_together(*[lambda buyer=buyer: self.buy(buyer, variant) for buyer in buyers])
 
         # Both saw one unit; what stopped the second was the constraint of the table, the last guard.
         assert Counter(type(result) for result in results) == {Order: 1, IntegrityError: 1}
@@ -275,9 +258,11 @@ class TestUnpaidOrders:
             all_have_counted.wait(timeout=60)
             return counted
 
-        monkeypatch.setattr(account_locks, "lock_user", lambda user_id: owner)
         monkeypatch.setattr(selectors, "count_unpaid_orders", count_together)
 
-        run_together(*(lambda variant=variant: make_order(owner, [variant], address=address) for variant in variants))
+        with without_lock("apps.accounts.locks.lock_user_to_change"):
+            run_together(
+                *(lambda variant=variant: make_order(owner, [variant], address=address) for variant in variants)
+            )
 
         assert Order.objects.filter(customer=owner, status="pending_payment").count() == 7

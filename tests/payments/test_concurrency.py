@@ -12,7 +12,6 @@ from django.db import IntegrityError, transaction
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from apps.ledger import locks as ledger_locks
 from apps.ledger import selectors as ledger
 from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerTransaction
@@ -34,6 +33,7 @@ from apps.payments.states import Source
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_gateway_payment, make_payment
+from tests.support.lock_controls import without_lock
 from tests.support.money_invariants import INVARIANTS
 from tests.support.threads import run_together
 from tests.support.webhooks import body_of, sign
@@ -173,9 +173,9 @@ def test_control_without_the_lock_a_click_fails_at_the_constraint(order: Any, mo
         barrier.wait(60)
         return real(*args)
 
-    monkeypatch.setattr(payments, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(payments, "_amount_due", meet)
-    results = run_together(*[_start(order)] * 2)
+    with without_lock("apps.orders.locks.lock_order"):
+        results = run_together(*[_start(order)] * 2)
     assert [type(result) for result in results if isinstance(result, Exception)] == [IntegrityError]
     assert Payment.objects.count() == 1
 
@@ -250,9 +250,9 @@ def test_a_checkpoint_waits_for_postings_that_have_begun(order: Any) -> None:
     assert _checkpoint_amid_a_posting(order) == 0
 
 
-def test_control_a_checkpoint_that_does_not_wait_loses_money(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_locks, "wait_for_postings", lambda: None)
-    assert _checkpoint_amid_a_posting(order) == 5
+def test_control_a_checkpoint_that_does_not_wait_loses_money(order: Any) -> None:
+    with without_lock("apps.ledger.locks.wait_for_postings"):
+        assert _checkpoint_amid_a_posting(order) == 5
 
 
 def test_cancellation_and_capture_at_once_end_with_the_money_booked(order: Any) -> None:

@@ -9,7 +9,6 @@ from django.db import IntegrityError
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.ledger.models import LedgerTransaction
-from apps.orders.models import Order
 from apps.orders.states import OrderStatus
 from apps.payments.models import Payment
 from apps.payments.services import gateway_orders, ledger_accounts, payments, polling
@@ -17,6 +16,7 @@ from apps.payments.services import webhooks as webhook_services
 from apps.payments.states import PaymentChannel
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
+from tests.support.lock_controls import without_lock
 from tests.support.money_invariants import INVARIANTS
 from tests.support.payment_links import at_gateway, make, pay, start, webhooks_of
 from tests.support.threads import run_together
@@ -65,9 +65,9 @@ def test_control_without_the_lock_the_second_fails_at_the_constraint(
         barrier.wait(60)
         return real(*args)
 
-    monkeypatch.setattr(payments, "lock_order", lambda pk: Order.objects.get(pk=pk))
     monkeypatch.setattr(payments, "_amount_due", meet)
-    results = run_together(by_staff(order), by_buyer(order))
+    with without_lock("apps.orders.locks.lock_order"):
+        results = run_together(by_staff(order), by_buyer(order))
     assert [type(one) for one in results if isinstance(one, Exception)] == [IntegrityError]
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from apps.core import audit, clock
-from apps.payments import locks
 from apps.payments.facts import GatewayError
 from apps.payments.models import Refund
 from apps.payments.services.refunds import bank_transfers
@@ -17,6 +16,7 @@ from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_refund, pay
 from tests.support.colleagues import BALA
+from tests.support.lock_controls import without_lock
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race, pytest.mark.usefixtures("colleagues")]
@@ -61,10 +61,10 @@ def test_control_without_the_lock_it_pays_both(refunds: list[Refund], monkeypatc
         both_have_looked.wait(60)
         return found
 
-    monkeypatch.setattr(locks, "lock_transfer_references", lambda: None)
     monkeypatch.setattr(bank_transfers.selectors, "find_refund_of_other_customer", look_and_wait)
 
-    results = run_together(*(confirm(refund) for refund in refunds))
+    with without_lock("apps.payments.locks.lock_transfer_references"):
+        results = run_together(*(confirm(refund) for refund in refunds))
 
     assert [type(result).__name__ for result in results] == ["Refund", "Refund"]
     assert is_shared()

@@ -1,6 +1,7 @@
 """A decision about a line that did not come, and the line itself, at the same moment: the payment is cleared once. With its control."""
 
 import threading
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +14,13 @@ from apps.ledger import services as ledger_services
 from apps.ledger.models import ReconciliationException
 from apps.payments.models import PaymentAttempt
 from apps.payments.services import ledger_accounts
-from apps.settlements import locks as settlement_locks
 from apps.settlements.services import matching
 from apps.settlements.sql import report_lines
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
 from tests.support.database_locks import wait_for_a_blocked_session
+from tests.support.lock_controls import without_lock
 from tests.support.settlements import as_csv, import_csv, line, line_of
 from tests.support.threads import run_together
 
@@ -67,12 +68,11 @@ def test_a_missing_line_that_comes_while_staff_decide_clears_once(
             has_decided.set()
 
     monkeypatch.setattr(report_lines, "add_lines", pause)
-    if not is_locked:
-        monkeypatch.setattr(settlement_locks, "lock_line_booking", lambda: None)
 
-    booked, decided = run_together(
-        lambda: import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002"))), decide
-    )
+    with nullcontext() if is_locked else without_lock("apps.settlements.locks.lock_line_booking"):
+        booked, decided = run_together(
+            lambda: import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002"))), decide
+        )
 
     missed.refresh_from_db()
     assert booked.status == "completed"

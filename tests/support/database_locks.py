@@ -1,17 +1,22 @@
 """Waiting for what another session does in the database of the test."""
 
 import time
+from collections.abc import Callable
 
 from django.db import connection
 
 _PATIENCE_SECONDS = 60
 
 
-def wait_for_a_blocked_session() -> None:
-    """Return as soon as a session of this database is held up by another one's lock; give up when none ever will be."""
+def wait_for_a_blocked_session(*, unless: Callable[[], bool] = lambda: False) -> None:
+    """
+    Return as soon as a session of this database is held up by another one's lock; give up when none ever will be.
+
+    It returns as soon as `unless` is true, too.
+    """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     with connection.cursor() as cursor:
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not unless():
             # Inside a transaction the view is read once, unless one asks for a new one.
             cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(

@@ -15,6 +15,7 @@ from apps.accounts.services.contact_details import (
 from apps.accounts.services.erasure import (
     StaffNotErasable,
     erase_user,
+    lock_user_to_erase,
 )
 from apps.accounts.services.log_in import (
     ANONYMOUS,
@@ -60,6 +61,7 @@ __all__ = [
     "deactivate_user",
     "end_and_delete_expired",
     "erase_user",
+    "lock_user_to_erase",
     "log_in_with_code",
     "log_in_with_password",
     "log_out_everywhere",

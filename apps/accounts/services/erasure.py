@@ -23,13 +23,13 @@ class StaffNotErasable(Conflict):
     message = "{0} is a member of staff. Remove all roles first."
 
 
-@transaction.atomic
-def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) -> User:
+def lock_user_to_erase(*, user_id: UUID) -> User:
     """
-    Erase a person's name, phone, e-mail address, postal addresses, codes and devices, and end all their access for good.
+    Delete a person's stored responses and codes, lock the person, and return them; call it before any row is locked.
 
-    The row stays, because orders refer to it. What other apps hold of the person they erase themselves, on the event. A second
-    call deletes what should not be there.
+    Whoever locks more of the person, such as their orders, does so after this and before `erase_user`: that changes the
+    person's phone, for which rows that refer to the person can no longer be added until the transaction ends. The other side
+    holds the order when it adds one.
 
     :raises UserNotFound: if there is no such person
     :raises StaffNotErasable: if it is a member of staff, whose decisions must stay attributable
@@ -44,6 +44,21 @@ def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) 
         raise StaffNotErasable(user)
 
     _delete_codes(user)  # one that was requested while we waited for the lock
+    return user
+
+
+@transaction.atomic
+def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) -> User:
+    """
+    Erase a person's name, phone, e-mail address, postal addresses, codes and devices, and end all their access for good.
+
+    The row stays, because orders refer to it. What other apps hold of the person they erase themselves, on the event. A second
+    call deletes what should not be there.
+
+    :raises UserNotFound, StaffNotErasable: as `lock_user_to_erase` does
+    """
+    user = lock_user_to_erase(user_id=user_id)
+
     Session.objects.filter(user_id=user_id).exclude(user_agent="", ip=None).update(user_agent="", ip=None)
     Address.objects.filter(user_id=user_id).delete()
     _blank_log(user)

@@ -68,11 +68,12 @@ def erase_customer(*, customer_id: UUID, actor: Actor, reason: str = "", now: da
         is still to be decided or refunded, or is confirmed and has been so for less than ERASURE_HOLD_DAYS,
         or is completed and can still be returned
     """
-    user = accounts.erase_user(user_id=customer_id, actor=actor, reason=reason, now=now)
+    accounts.lock_user_to_erase(user_id=customer_id)
     orders = locks.lock_orders_of_customer(customer_id)
 
     _check_are_closed(orders, now=now)
 
+    user = accounts.erase_user(user_id=customer_id, actor=actor, reason=reason, now=now)
     for order in orders:
         _erase_order(order, actor=actor, now=now)
 

@@ -184,13 +184,14 @@ def _close_explained_exceptions(settlement: Settlement, *, part: int, now: datet
     # A transfer that fails moves what the exceptions of its settlement hold, and none of them may change meanwhile.
     locks.lock_settlements(selectors.list_settlement_ids_of_exceptions(explained))
     for exception_id in explained:
-        ledger.close_exception(
-            ledger_locks.lock_exception(exception_id),
-            resolution=Resolution.ARRIVED,
-            note=f"in {settlement.gateway_settlement_id}",
-            actor=SYSTEM,
-            now=now,
-        )
+        _close_if_open(exception_id, note=f"in {settlement.gateway_settlement_id}", now=now)
+
+
+def _close_if_open(exception_id: UUID, *, note: str, now: datetime) -> None:
+    """Close an exception, unless staff or the search for what is overdue have closed it since it was found."""
+    exception = ledger_locks.lock_exception(exception_id)
+    if exception.resolved_at is None:
+        ledger.close_exception(exception, resolution=Resolution.ARRIVED, note=note, actor=SYSTEM, now=now)
 
 
 # Sums ----------------------------------------------------------------------------------------------------------------
@@ -222,9 +223,7 @@ def _check_sum(settlement_id: UUID, *, must_be_whole: bool, now: datetime) -> in
 
     stale = selectors.find_open_sum_mismatch_id(settlement.pk)
     if stale is not None:
-        ledger.close_exception(
-            ledger_locks.lock_exception(stale), resolution=Resolution.ARRIVED, note="lines came", actor=SYSTEM, now=now
-        )
+        _close_if_open(stale, note="lines came", now=now)
         difference = _unexplained_amount(settlement)
 
     missed = _find_unsettled(settlement, difference, must_be_whole=must_be_whole, now=now)

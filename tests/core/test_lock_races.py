@@ -1,0 +1,162 @@
+"""Relays, idempotency keys and audits at the same moment, each with the control that shows what its lock is for."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.core import audit, clock, idempotency, relay
+from apps.core.events import SYSTEM
+from apps.core.models import HandlerRun, IdempotencyKey
+from tests.factories.accounts import make_user
+from tests.support.events import record_event
+from tests.support.lock_controls import run_amid, with_control, without_lock
+from tests.support.threads import run_together
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+
+TYPE = "test.user.made"
+NOW = clock.now()
+
+
+def handle(*, event: Any, now: Any) -> None:
+    """Do nothing: here it matters only who would call it."""
+
+
+handle.__module__ = "apps.orders.handlers"
+
+
+@pytest.fixture(autouse=True)
+def _subscribed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "get_subscriptions", lambda: {TYPE: (relay._make_subscription(handle),)})
+
+
+@transaction.atomic
+def make_event() -> Any:
+    return record_event(TYPE, subject=make_user(), actor=SYSTEM, changes={})
+
+
+def make_run(**fields: Any) -> HandlerRun:
+    values = {"handler": "apps.orders.handlers.handle", "queue": "money", "created_at": NOW}
+    return HandlerRun.objects.create(event=make_event(), **{**values, **fields})
+
+
+class TestRelays:
+    @with_control
+    def test_an_event_is_claimed_by_one_relay(self, is_locked: bool) -> None:
+        make_event()
+
+        results = run_amid("apps.core.relay.claim_outbox", self.claim, self.claim, is_locked=is_locked)
+
+        # Without the lock the first one sends a hint about a run that does not exist: the second one's is stored.
+        sent = {run.pk for result in results for run in result}
+        assert [len(result) for result in results] == ([1, 0] if is_locked else [1, 1])
+        assert sent - set(HandlerRun.objects.values_list("pk", flat=True)) == (
+            set() if is_locked else {results[0][0].pk}
+        )
+
+    def claim(self) -> list[HandlerRun]:
+        return relay.claim_outbox(now=NOW)
+
+    @with_control
+    def test_a_due_run_is_sent_by_one_relay(self, is_locked: bool) -> None:
+        make_run(send_after=NOW)
+
+        def claim() -> list[HandlerRun]:
+            return relay.claim_due(now=NOW)
+
+        results = run_amid("apps.core.relay.claim_due", claim, claim, is_locked=is_locked)
+
+        assert [len(result) for result in results] == ([1, 0] if is_locked else [1, 1])
+
+    @with_control
+    def test_a_lost_hint_is_sent_again_by_one_relay(self, is_locked: bool) -> None:
+        run = make_run(sent_at=NOW - timedelta(hours=1))
+
+        def claim() -> list[HandlerRun]:
+            return relay.claim_lost(now=NOW, count_hints=lambda _: 0)
+
+        results = run_amid("apps.core.relay._claim_sent_before", claim, claim, is_locked=is_locked)
+
+        run.refresh_from_db()
+        assert ([len(result) for result in results], run.resends) == (([1, 0], 1) if is_locked else ([1, 1], 2))
+
+    @with_control
+    def test_a_parked_run_is_retried_by_one_person(self, is_locked: bool) -> None:
+        run = make_run(sent_at=NOW, parked_at=NOW, starts=relay.MAX_STARTS)
+
+        def retry() -> HandlerRun:
+            return relay.retry_parked(handler_run_id=run.pk, now=NOW)
+
+        def retry_and_start() -> HandlerRun:
+            retried = retry()
+            relay._start(run.pk, now=NOW)
+            return retried
+
+        results = run_amid("apps.core.relay.retry_parked", retry, retry_and_start, is_locked=is_locked)
+
+        # Without the lock the second one's start is forgotten.
+        run.refresh_from_db()
+        outcome = [type(result).__name__ for result in results], run.starts
+        assert outcome == ((["HandlerRun", "HandlerRunNotParked"], 0) if is_locked else (["HandlerRun"] * 2, 0))
+
+
+class TestStoredResponses:
+    """A person is erased while a request of theirs is running; tests/accounts/test_erasure.py has what happens with the locks."""
+
+    def claim(self, user: User) -> Callable[[], Any]:
+        @transaction.atomic
+        def run() -> Any:
+            claimed = idempotency.claim(
+                principal=user.public_id, user_id=user.pk, route="/orders", key="k", fingerprint="f", now=NOW
+            )
+            idempotency.store(
+                principal=user.public_id,
+                key="k",
+                answer=idempotency.StoredResponse(status=201, body=b"their address", headers={}),
+            )
+            return claimed
+
+        return run
+
+    def erase(self, user: User) -> Callable[[], int]:
+        @transaction.atomic
+        def run() -> int:
+            deleted = idempotency.delete_stored_responses(principal=user.public_id)
+            User.objects.filter(pk=user.pk).update(is_active=False)
+            return deleted
+
+        return run
+
+    def test_control_an_erasure_that_does_not_wait_leaves_the_answer_of_a_running_request(self) -> None:
+        user = make_user()
+
+        with without_lock("apps.core.idempotency._claim_row"), transaction.atomic():
+            self.claim(user)()
+            [deleted] = run_together(self.erase(user))
+
+        assert deleted == 0
+        assert IdempotencyKey.objects.filter(body=b"their address").exists()
+
+    def test_control_a_request_that_does_not_wait_leaves_its_answer_after_an_erasure(self) -> None:
+        user = make_user()
+
+        with without_lock("apps.core.idempotency.delete_stored_responses"), transaction.atomic():
+            self.erase(user)()
+            [refusal] = run_together(self.claim(user))
+
+        assert refusal is None
+        assert IdempotencyKey.objects.filter(body=b"their address").exists()
+
+
+@with_control
+def test_of_two_audits_that_must_be_alone_one_runs(is_locked: bool) -> None:
+    def run() -> Any:
+        return audit.run(now=NOW, only=["INV-01"], is_alone=True)
+
+    results = run_amid("apps.core.audit._require_only_audit", run, run, is_locked=is_locked)
+
+    assert [type(result).__name__ for result in results] == ["Report", "AuditInProgress" if is_locked else "Report"]
