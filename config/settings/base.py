@@ -147,6 +147,8 @@ DATABASES = {
     }
 }
 
+HOT_PATH = env.HOT_PATH  # orm, or the statements that are registered in its place: sql
+
 # Redis holds hints, caches and counters ----------------------------------------------------------------------------------
 
 REDIS_URL = env.REDIS_URL.url

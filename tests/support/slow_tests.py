@@ -123,6 +123,8 @@ SLOW = frozenset(
         "tests/settlements/test_settlement_adjustments.py",
         "tests/settlements/test_settlements.py",
         "tests/tax/test_rules.py::TestComputeForAnyOrder",
+        "tests/twins/test_controls.py",
+        "tests/twins/test_twins.py",
     }
 )
 

@@ -20,6 +20,7 @@ from apps.catalog.states import ACTIVE, MovementKind, ReservationStatus
 from apps.core import ids
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import Actor
+from apps.core.hot_path import hot_path
 from apps.core.quantities import to_milli, to_units
 
 
@@ -68,6 +69,7 @@ class ConsumptionExceedsReservation(Conflict):
     message = "{0} units cannot leave: {1} are still reserved for this line."
 
 
+@hot_path("catalog.reserve_stock")
 @transaction.atomic
 def reserve_stock(*, inputs: Sequence[ReservationInput], actor: Actor, now: datetime) -> list[Reservation]:
     """
@@ -96,6 +98,7 @@ def reserve_stock(*, inputs: Sequence[ReservationInput], actor: Actor, now: date
     return reservations
 
 
+@hot_path("catalog.commit_reservations")
 @transaction.atomic
 def commit_reservations(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
     """
@@ -114,6 +117,7 @@ def commit_reservations(*, references: Collection[UUID], actor: Actor, now: date
     return reservations
 
 
+@hot_path("catalog.release_reservations")
 @transaction.atomic
 def release_reservations(
     *, references: Collection[UUID], to: ReservationStatus, actor: Actor, now: datetime

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from apps.core.errors import Conflict, Invalid
+from apps.core.hot_path import hot_path
 from apps.ledger.models import Account, LedgerEntry, LedgerTransaction
 from apps.ledger.selectors.transactions import AccountNotFound
 
@@ -33,6 +34,7 @@ class PostingConflict(Conflict):
     message = "The {0} of this source was already posted, with other entries."
 
 
+@hot_path("ledger.post_to_ledger")
 @transaction.atomic
 def post_to_ledger(
     *,

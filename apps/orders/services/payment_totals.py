@@ -8,6 +8,7 @@ from django.db import transaction
 from apps.catalog import services as stock
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change, changed_values
+from apps.core.hot_path import hot_path
 from apps.orders import events, rules, selectors, states
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
@@ -19,6 +20,7 @@ class CustomerErased(Conflict):
     message = "Order {0} has expired and its customer was erased, so it can be neither sent nor invoiced."
 
 
+@hot_path("orders.update_payment_totals")
 @transaction.atomic
 def update_payment_totals(
     *,

@@ -19,6 +19,7 @@ from apps.core import ids
 from apps.core.clock import ist_date
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.events import Actor, create
+from apps.core.hot_path import hot_path
 from apps.core.money import rupees
 from apps.core.quantities import to_milli
 from apps.orders import events, rules, sql
@@ -109,6 +110,7 @@ def quote_order(
     ).quote
 
 
+@hot_path("orders.place_order")
 @transaction.atomic
 def place_order(
     *,

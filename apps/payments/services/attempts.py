@@ -13,6 +13,7 @@ from django.db import transaction
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import SYSTEM, Actor, change, changes_since, create, current_values
 from apps.core.external_calls import GatewayCall
+from apps.core.hot_path import hot_path
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
 from apps.ledger.states import ExceptionReason
@@ -72,6 +73,7 @@ class PaymentFactsConflict(Conflict):
         self.payment, self.attempt, self.facts, self.reason, self.why = payment, attempt, facts, reason, why
 
 
+@hot_path("payments.apply_gateway_payment")
 @transaction.atomic
 def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor, now: datetime) -> PaymentAttempt:
     """

@@ -10,6 +10,7 @@ from django.db import transaction
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change, create
 from apps.core.external_calls import GatewayCall
+from apps.core.hot_path import hot_path
 from apps.orders.locks import OrderNotFound, lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, states
@@ -59,6 +60,7 @@ class PaymentUnderReview(Conflict):
     )
 
 
+@hot_path("payments.start_payment")
 @transaction.atomic
 def start_payment(
     *,

@@ -15,6 +15,7 @@ from django.db import DataError, transaction
 
 from apps.core.errors import Conflict, Unauthenticated
 from apps.core.events import SYSTEM, Actor, change, create_if_absent, gateway_actor
+from apps.core.hot_path import hot_path
 from apps.core.security_log import log_security_event
 from apps.ledger.states import ExceptionReason
 from apps.payments import events, locks, messages, rules
@@ -79,6 +80,7 @@ class ProcessCrashed(Exception):
     """An attempt began, and its outcome was never recorded."""
 
 
+@hot_path("payments.receive_webhook")
 def receive_webhook(*, raw: bytes, signature: str, event_id: str, now: datetime, gateway: str = "razorpay") -> Webhook:
     """
     Store a webhook that its gateway signed, or return the earlier one with the same id or body.
@@ -120,6 +122,7 @@ def _insert(webhook: Webhook, *, now: datetime) -> Webhook:
     return earlier
 
 
+@hot_path("payments.process_webhook")
 @transaction.atomic
 def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
     """

@@ -106,6 +106,10 @@ class Postgres(BaseModel):
     DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: Annotated[int, values.whole_number(1, 3_600_000)] = variable(
         "the longest pause inside a transaction", "15000"
     )
+    HOT_PATH: Annotated[str, values.one_of("orm", "sql")] = variable(
+        "what runs orders, stock, payments and postings: the ORM, or the statements that are registered in its place",
+        "orm",
+    )
 
 
 class Redis(BaseModel):
