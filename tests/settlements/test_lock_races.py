@@ -1,6 +1,7 @@
 """Imports, searches and decisions about one settlement at the same moment, each race with its control."""
 
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
@@ -10,13 +11,14 @@ from django.db import transaction
 
 from apps.core import clock
 from apps.core.events import SYSTEM
+from apps.ledger import selectors as ledger
 from apps.ledger import services as ledger_services
 from apps.ledger.models import ReconciliationException
 from apps.orders.models import Order
 from apps.payments.facts import GatewaySettlement
 from apps.payments.services import ledger_accounts as payment_accounts
 from apps.settlements.models import Settlement, SettlementImport
-from apps.settlements.services import matching, receivables, reconciliation
+from apps.settlements.services import matching, receivables, reconciliation, transfers
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import (
@@ -82,23 +84,61 @@ class TestSumMismatch:
         assert ReconciliationException.objects.exclude(pk=mismatch.pk).get().held_amount == 100
 
 
-class TestTransferAmount:
+def record(settlement: Settlement, **said: Any) -> None:
+    """Record what the gateway says of a transfer."""
+    values = {"amount": 300, "status": "processed", "utr": "UTR1", "created_at": None, **said}
+    facts = GatewaySettlement(gateway="razorpay", id=settlement.gateway_settlement_id, **values)
+    transfers.record_transfer(settlement_id=settlement.pk, facts=facts, now=clock.now())
+
+
+class TestTransfer:
     @with_control
     def test_two_answers_about_a_transfer_are_both_kept(self, settlement: Settlement, is_locked: bool) -> None:
-        def record(amount: int) -> None:
-            facts = GatewaySettlement(
-                gateway="razorpay", id=settlement.gateway_settlement_id, amount=amount, status="processed", utr="UTR1",
-                created_at=None,
-            )  # fmt: skip
-            matching.record_transfer_amount(settlement_id=settlement.pk, facts=facts, now=clock.now())
-
         results = run_amid(
-            "apps.settlements.locks.lock_settlement", lambda: record(500), lambda: record(700), is_locked=is_locked
+            "apps.settlements.locks.lock_settlement",
+            lambda: record(settlement, amount=500),
+            lambda: record(settlement, amount=700),
+            is_locked=is_locked,
         )
 
         assert kinds(results) == (["NoneType", "NoneType"] if is_locked else ["SubjectNotLocked", "NoneType"])
         settlement.refresh_from_db()
         assert settlement.amount == 700
+
+    @pytest.fixture
+    def arrived(self, settlement: Settlement, monkeypatch: pytest.MonkeyPatch) -> ReconciliationException:
+        """A line of ₹2.00 that the sum of the settlement had in it, and that has come with another settlement."""
+        missed = make_exception(
+            reason="missing_line", settlement_id=settlement.pk, held_amount=-200, actual_amount=None
+        )
+        monkeypatch.setattr(matching.selectors, "list_exceptions_explained_by", lambda *_, **__: [missed.pk])
+        return missed
+
+    @transaction.atomic
+    def close(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        matching._close_explained_exceptions(make_settlement(), part=1, now=clock.now())
+        meanwhile()
+
+    def test_that_fails_while_a_line_of_it_comes_leaves_nothing_of_it_in_transit(
+        self, settlement: Settlement, arrived: ReconciliationException
+    ) -> None:
+        run_amid(
+            "apps.settlements.locks.lock_settlements",
+            self.close,
+            lambda: record(settlement, status="failed"),
+            is_locked=True,
+        )
+
+        # The ₹3.00 were never booked here, so that taking them back once leaves their negative.
+        assert ledger.balance_of("settlement_in_transit") == -300
+
+    def test_control_without_the_lock_it_takes_the_line_back_twice(
+        self, settlement: Settlement, arrived: ReconciliationException
+    ) -> None:
+        with without_lock("apps.settlements.locks.lock_settlements"):
+            self.close(meanwhile=lambda: run_together(lambda: record(settlement, status="failed")))
+
+        assert ledger.balance_of("settlement_in_transit") == -500
 
 
 class TestMissingRefundLine:

@@ -52,6 +52,8 @@ COVERS: Mapping[str, tuple[str, ...]] = {
     "apps.accounts.locks.lock_address": (_USER,),
     "apps.accounts.locks.lock_default_address": (_USER,),
     "apps.accounts.locks.lock_live_sessions": (_USER,),
+    "apps.fulfilment.locks.lock_cancellable_shipments": (_ORDER,),
+    "apps.fulfilment.locks.lock_shipment": (_ORDER,),
     "apps.payments.locks.lock_attempt": (_ORDER,),
     "apps.payments.locks.lock_captured_attempts": (_ORDER,),
     "apps.payments.locks.lock_dispute": (_ORDER,),

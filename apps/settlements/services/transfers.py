@@ -106,13 +106,10 @@ def _transfer_again(settlement: Settlement, *, now: datetime) -> None:
     change(settlement, events.SETTLEMENT_RETRIED, again, actor=gateway_actor(settlement.gateway), now=now)
     _post_transfer(settlement, "transfer_retried", amount=transferred_amount(settlement), now=now)
     for exception_id in selectors.list_open_failure_ids(settlement.pk):
-        ledger.close_exception(
-            ledger_locks.lock_exception(exception_id),
-            resolution=Resolution.ARRIVED,
-            note="the gateway has transferred it again",
-            actor=SYSTEM,
-            now=now,
-        )
+        exception = ledger_locks.lock_exception(exception_id)
+        if exception.resolved_at is None:  # staff may have resolved it since it was found
+            note = "the gateway has transferred it again"
+            ledger.close_exception(exception, resolution=Resolution.ARRIVED, note=note, actor=SYSTEM, now=now)
 
 
 def return_failed_part(settlement: Settlement, *, amount: int, now: datetime) -> None:
