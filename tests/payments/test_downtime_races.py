@@ -7,10 +7,10 @@ import pytest
 
 from apps.core import clock
 from apps.core.events import SYSTEM, SubjectNotLocked
-from apps.payments import locks
 from apps.payments.models import PaymentDowntime
 from apps.payments.services import downtimes
 from tests.support.downtimes import later, make_downtime, make_gateway_downtime
+from tests.support.lock_controls import without_lock
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -54,10 +54,12 @@ def test_control_without_the_lock_two_reports_change_one_version(monkeypatch: py
         barrier.wait(60)
         return advances
 
-    monkeypatch.setattr(locks, "lock_downtime", lambda **_: PaymentDowntime.objects.get())
     monkeypatch.setattr(downtimes.rules, "downtime_advances", meet)
 
-    results = run_together(report(1, severity="low", status="updated"), report(2, severity="high", status="updated"))
+    with without_lock("apps.payments.locks.lock_downtime"):
+        results = run_together(
+            report(1, severity="low", status="updated"), report(2, severity="high", status="updated")
+        )
 
     # Only the version keeps the older report from standing over the newer one.
     assert {type(result) for result in results} == {PaymentDowntime, SubjectNotLocked}

@@ -27,6 +27,7 @@ from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, pay
 from tests.support.gateway_payments import make_orders_paid_at_gateway
+from tests.support.lock_controls import run_amid
 from tests.support.money_invariants import INVARIANTS
 from tests.support.refunds import request_refunds
 from tests.support.threads import run_together
@@ -224,20 +225,17 @@ def test_five_hundred_captures_racing_expiry_leave_never_both_and_never_neither(
     assert violated() == []
 
 
-def test_control_without_the_lock_a_capture_amid_expiry_is_lost(
-    owner: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_control_without_the_lock_a_capture_amid_expiry_is_lost(owner: Any, settings: Any) -> None:
     make_registration()
     settings.LATE_PAYMENT_POLICY = "refund"
     (facts,), later = _overdue(owner, make_variant(), 1)
-    read_before_expiry = Order.objects.get()
 
-    def unlocked(order_id: Any) -> Order:
-        run_together(lambda: expire_orders(now=later))
-        return read_before_expiry
-
-    monkeypatch.setattr("apps.payments.services.attempts.lock_order", unlocked)
-    (result,) = run_together(lambda: apply_payment(facts, now=later))
+    result, _ = run_amid(
+        "apps.orders.locks.lock_order",
+        lambda: apply_payment(facts, now=later),
+        lambda: expire_orders(now=later),
+        is_locked=False,
+    )
 
     assert isinstance(result, InvalidTransition)
     assert _ends([facts]) == [("expired", 0)]
