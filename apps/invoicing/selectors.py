@@ -9,13 +9,17 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet, Sum
 
 from apps.core.errors import Conflict, NotFound, Unavailable
-from apps.core.models import Event, Subject, is_staff_with
+from apps.core.models import Event, HandlerRun, Outbox, Subject, is_staff_with
 from apps.core.search import SearchTerm, any_of
 from apps.invoicing import events, rules
 from apps.invoicing.gateways import pdf_files
 from apps.invoicing.models import Invoice, InvoiceFile, InvoiceLine, NumberSeries
 from apps.invoicing.states import DocumentType, InvoiceStatus
+from apps.orders.events import ORDER_CONFIRMED
 from apps.tax.rules import Credit
+
+#: Which handler run of a confirmation issues the documents of its order.
+_ISSUING_HANDLER: Final = "issue_invoices_of_order"
 
 #: A number begins with up to four characters that all documents of a series share.
 MIN_SEARCH_LENGTH: Final = 3
@@ -67,6 +71,15 @@ def list_invoices_of_order(order_id: UUID) -> list[Invoice]:
         .select_related("file")
     )
     return sorted(invoices, key=lambda invoice: rules.SALE_DOCUMENT_TYPES.index(invoice.type))
+
+
+def is_invoice_on_its_way(order_id: UUID) -> bool:
+    """Test if a worker is still to issue the documents of an order that was confirmed, however late it is."""
+    confirmed = Event.objects.filter(subject_type="orders.order", subject_id=order_id, type=ORDER_CONFIRMED).values(
+        "pk"
+    )
+    runs = HandlerRun.objects.filter(event__in=confirmed, handler__endswith=_ISSUING_HANDLER, done_at__isnull=True)
+    return Outbox.objects.filter(event__in=confirmed).exists() or runs.exists()
 
 
 def sum_invoiced_units(order_id: UUID) -> dict[UUID, int]:

@@ -296,6 +296,7 @@ LATE_PAYMENT_POLICY = env.LATE_PAYMENT_POLICY  # an expired order, if its stock 
 # What sending costs the buyer, in the terms of the prices; nothing unless set --------------------------------------------
 
 SHIPPING_FLAT_RATE_PAISE = env.SHIPPING_FLAT_RATE_PAISE
+INVOICE_AT = env.INVOICE_AT  # payment, or: dispatch
 HSN_MIN_DIGITS = env.HSN_MIN_DIGITS  # by turnover: 6 above ₹5 crore a year, 8 for exports
 
 # What the seller's documents show besides the sale ----------------------------------------------------------------------

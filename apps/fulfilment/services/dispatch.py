@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.catalog import services as stock
@@ -16,6 +17,7 @@ from apps.fulfilment.services.packing import carrier_values
 from apps.fulfilment.services.totals import sync_fulfilment_totals
 from apps.fulfilment.states import ShipmentStatus
 from apps.invoicing import selectors as invoicing
+from apps.invoicing.services import issue_invoices
 from apps.orders.locks import lock_order
 
 
@@ -38,13 +40,16 @@ def dispatch_shipment(
     """
     Dispatch a packed shipment: its reservations are consumed and its units leave the stock, in one transaction.
 
-    The goods need an invoice before they leave (CGST Act, section 31(1)).
+    The goods need an invoice before they leave (CGST Act, section 31(1)). Where none was issued when the order was paid, as with
+    INVOICE_AT=dispatch, the invoice of the whole order is issued here before its first goods leave (as CGST Rules, rule 55(5), has it
+    for goods sent in lots); its number is taken last.
 
     :raises ShipmentNotFound: if there is none
     :raises InvalidTransition: if it is not packed
     :raises OrderNotShippable, OrderDisputed, OrderRefunded, OrderMoneyLost: if nothing of its order may be sent
     :raises UnitsRefunded: if units of it were refunded and no reason says why they are sent
-    :raises ShipmentNotInvoiced: if no invoice covers its units yet
+    :raises ShipmentNotInvoiced: if the invoice that INVOICE_AT=payment has issued with the payment is still on its way
+    :raises OrderTotalsMismatch, NumberSeriesUnavailable: if no invoice can be issued
     """
     order = lock_order(selectors.get_shipment(shipment_id).order_id)
     shipment = locks.lock_shipment(shipment_id)
@@ -54,7 +59,8 @@ def dispatch_shipment(
     lines = selectors.list_lines(shipment_id)
     check_order_shippable(order, override_reason=reason)
     check_units_not_refunded(lines, order=order, override_reason=reason)
-    if not _is_invoiced(order.pk, lines):
+    is_invoiced = _is_invoiced(order.pk, lines)
+    if not is_invoiced and settings.INVOICE_AT == "payment" and invoicing.is_invoice_on_its_way(order.pk):
         raise ShipmentNotInvoiced(order.number, retry_after=2)
 
     change(
@@ -73,6 +79,8 @@ def dispatch_shipment(
         actor=actor,
         now=now,
     )
+    if not is_invoiced:
+        issue_invoices(order_id=order.pk, actor=actor, now=now)
 
     return shipment
 

@@ -102,6 +102,8 @@ _SHORT_ORDERS = """
     ) money
     WHERE orders.status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed')
       AND money.captured - money.refunded + money.explained < orders.total_amount
+      -- Of an order that is not invoiced yet nothing is credited; INV-32 says when it must be.
+      AND EXISTS (SELECT FROM invoicing_invoice WHERE order_id = orders.id AND type <> 'credit_note')
 """
 
 # A refund whose credit note is not decided yet may still take the difference back.

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from apps.core.audit import Invariant
 from apps.invoicing import rules
 from apps.invoicing.gateways import pdf_files
@@ -65,7 +67,8 @@ _ONE_PER_ORDER = """
         OR (count(invoice.id) = 2 AND (orders.buyer_gstin = ''
             OR array_agg(invoice.type::text ORDER BY invoice.type) <> ARRAY['bill_of_supply', 'tax_invoice']))
         OR (count(invoice.id) = 0 AND orders.status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed')
-            AND orders.paid_amount >= orders.total_amount AND orders.confirmed_at < %(now)s - interval '60 seconds')
+            AND orders.paid_amount >= orders.total_amount AND orders.confirmed_at < %(now)s - interval '60 seconds'
+            AND (%(is_at_payment)s OR orders.fulfilment_status <> 'unfulfilled'))
         OR (count(invoice.id) > 0 AND orders.confirmed_at IS NULL)
 """
 
@@ -204,6 +207,12 @@ _MISSING_TRIGGERS = """
 """
 
 
+def _find_uninvoiced_orders(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+    cursor.execute(_ONE_PER_ORDER, {"now": now, "is_at_payment": settings.INVOICE_AT == "payment"})
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 def _find_corrupted_files(cursor: Any, now: datetime) -> list[dict[str, Any]]:
     cursor.execute(
         """
@@ -269,9 +278,10 @@ DOCUMENTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-32",
         "paid_orders_are_invoiced",
-        "A confirmed and paid order has its document after 60 s; a registered buyer's has at most a tax invoice and a"
+        "A confirmed and paid order has its document after 60 s, or with INVOICE_AT=dispatch once goods have left; a registered"
+        " buyer's has at most a tax invoice and a"
         " bill of supply. An order that was never confirmed has none.",
-        _ONE_PER_ORDER,
+        _find_uninvoiced_orders,
         grace_seconds=60,
     ),
     Invariant(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.core.errors import Conflict
@@ -93,10 +94,12 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
 
 def invoice_confirmed_order(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
     """
-    Issue the documents of an order that was confirmed; none if it was cancelled before they were made.
+    Issue the documents of an order that was confirmed; none if it was cancelled before they were made, or INVOICE_AT is dispatch.
 
     :raises OrderNotInvoiceable, OrderTotalsMismatch, NumberSeriesUnavailable: as `issue_invoices` does
     """
+    if settings.INVOICE_AT == "dispatch":
+        return []
     with transaction.atomic():
         order = order_locks.lock_order(order_id)
         if order.status == OrderStatus.CANCELLED and selectors.find_invoice_of_order(order_id) is None:

@@ -242,6 +242,9 @@ class Money(BaseModel):
     ERASURE_HOLD_DAYS: Annotated[int, values.whole_number(0, 3650)] = variable(
         "days after its confirmation during which an order keeps its customer from being erased", "30"
     )
+    INVOICE_AT: Annotated[str, values.one_of("payment", "dispatch")] = variable(
+        "when the invoice of an order is issued: when it is paid, or when the first of its goods leave", "payment"
+    )
     RETURN_WINDOW_DAYS: Annotated[int, values.whole_number(0, 3650)] = variable(
         "days after its completion during which an order may be returned; then it is closed", "30"
     )
