@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs", SwaggerView.as_view(url_name="api-schema", title="Bahi API"), name="api-docs"),
     path("api/v1/", include("apps.accounts.urls")),
     path("api/v1/", include("apps.backoffice.urls")),
+    path("api/v1/", include("apps.fulfilment.urls")),
     path("api/v1/", include("apps.invoicing.urls")),
     path("api/v1/", include("apps.ledger.urls")),
     path("api/v1/", include("apps.notifications.urls")),

@@ -32,6 +32,16 @@ CUSTOMER_EVENT_TEXTS: Mapping[str, str] = {
     "payments.dispute.won": "The bank has decided that the payment was valid.",
     "payments.dispute.lost": "The bank has returned the money to the payer.",
     "payments.dispute.closed": "The bank has closed the dispute about the payment.",
+    "orders.order.held": "The shop holds the order: nothing of it is sent until it is released.",
+    "orders.order.released": "The order was released and can be sent.",
+    "orders.order.completed": "The order is complete.",
+    "orders.order.closed": "The order was closed: the time to return its goods is over.",
+    "fulfilment.shipment.packed": "A parcel was packed.",
+    "fulfilment.shipment.dispatched": "A parcel is on its way.",
+    "fulfilment.shipment.tracking_updated": "The carrier or tracking number of a parcel was changed.",
+    "fulfilment.shipment.delivered": "A parcel was delivered.",
+    "fulfilment.shipment.lost": "The carrier has lost a parcel.",
+    "fulfilment.shipment.damaged": "A parcel was damaged on its way.",
     "notifications.notification.sent": "We sent you a message.",
 }
 

@@ -1,12 +1,18 @@
 """Shipments and what is in them."""
 
+from typing import Final
+
 import pgtrigger
 from django.db import models
 
 from apps.core.errors import NotFound
 from apps.core.models import FROZEN, NOT_DELETED, Record, Subject, whole_units
 from apps.core.quantities import to_units
-from apps.fulfilment.states import LEFT_STOCK, NOT_DISPATCHED, ShipmentStatus
+from apps.fulfilment.states import LEFT_STOCK, LIVE, NOT_DISPATCHED, ShipmentStatus
+
+CARRIER_NAME_LENGTH: Final = 80
+TRACKING_NUMBER_LENGTH: Final = 80
+REASON_LENGTH: Final = 200
 
 
 class ShipmentNotFound(NotFound):
@@ -29,9 +35,9 @@ class Shipment(Subject):
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="+")
     location = models.ForeignKey("catalog.Location", on_delete=models.PROTECT, related_name="+")
     status = models.CharField(max_length=12, choices=ShipmentStatus, default=ShipmentStatus.PENDING)
-    carrier_name = models.CharField(max_length=80, blank=True)
-    tracking_number = models.CharField(max_length=80, blank=True)
-    refund_override_reason = models.CharField(max_length=200, blank=True)
+    carrier_name = models.CharField(max_length=CARRIER_NAME_LENGTH, blank=True)
+    tracking_number = models.CharField(max_length=TRACKING_NUMBER_LENGTH, blank=True)
+    refund_override_reason = models.CharField(max_length=REASON_LENGTH, blank=True)
     packed_at = models.DateTimeField(null=True, blank=True)
     dispatched_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
@@ -70,6 +76,11 @@ class Shipment(Subject):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def is_live(self) -> bool:
+        """Test if its units are in no other shipment: it was not cancelled."""
+        return self.status in LIVE
 
 
 class ShipmentLine(Record):

@@ -1,19 +1,24 @@
 """Reads of shipments. Customers see those of their own orders, staff with `fulfilment.view_shipment` all."""
 
+import re
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Least
 
 from apps.core.models import is_staff_with
+from apps.core.search import SearchTerm, any_of
 from apps.fulfilment import rules
 from apps.fulfilment.models import Shipment, ShipmentLine, ShipmentNotFound
 from apps.fulfilment.states import LEFT_STOCK, LIVE, NOT_DISPATCHED, OPEN, ShipmentStatus
 from apps.orders import selectors as orders
 from apps.orders.states import ErasureBlocker
 from apps.payments import selectors as payments
+
+_NUMBER: Final = re.compile(r"SHP(-[0-9-]*)?", re.ASCII)
 
 
 def get_shipment(shipment_id: UUID) -> Shipment:
@@ -42,10 +47,25 @@ def get_visible_shipment(*, user: Any, shipment_id: UUID) -> Shipment:
 
 def list_visible_shipments(*, user: Any) -> "QuerySet[Shipment]":
     """Return the shipments that a user may see, newest first, with their lines."""
-    shipments = Shipment.objects.order_by("-created_at", "-pk").prefetch_related("lines__order_line")
-    if is_staff_with(user, "fulfilment.view_shipment"):
-        return shipments
-    return shipments.filter(order__customer_id=user.pk)
+    shipments = _with_lines(Shipment.objects.order_by("-created_at", "-pk"))
+    return shipments if can_view_all_shipments(user) else shipments.filter(order__customer_id=user.pk)
+
+
+def can_view_all_shipments(user: Any) -> bool:
+    """Test if a user is staff who may look at everybody's shipments."""
+    return is_staff_with(user, "fulfilment.view_shipment")
+
+
+def get_shipment_with_lines(shipment_id: UUID) -> Shipment:
+    """
+    Return a shipment with its lines and its order, without a check of the caller's permissions.
+
+    :raises ShipmentNotFound: if there is none
+    """
+    shipment = _with_lines(Shipment.objects.filter(pk=shipment_id)).first()
+    if shipment is None:
+        raise ShipmentNotFound
+    return shipment
 
 
 def list_shipments_of_order(order_id: UUID) -> "QuerySet[Shipment]":
@@ -54,8 +74,39 @@ def list_shipments_of_order(order_id: UUID) -> "QuerySet[Shipment]":
 
 
 def list_shipments_to_dispatch() -> "QuerySet[Shipment]":
-    """Return the shipments that wait to be packed or dispatched, oldest first."""
-    return Shipment.objects.filter(status__in=NOT_DISPATCHED).order_by("created_at", "pk")
+    """Return the shipments that wait to be packed or dispatched, oldest first, with their lines."""
+    return _with_lines(Shipment.objects.filter(status__in=NOT_DISPATCHED).order_by("created_at", "pk"))
+
+
+def list_orders_to_pack() -> "QuerySet[Any]":
+    """Return the paid orders with units that are in no shipment, neither cancelled nor refunded, the longest confirmed first."""
+    return orders.list_orders_to_send().filter(Exists(list_lines_to_pack().filter(order_id=OuterRef("pk"))))
+
+
+def list_lines_to_pack() -> "QuerySet[Any]":
+    """Return the order lines with units that are in no shipment, neither cancelled nor refunded: `left_milli`, in thousandths."""
+    shipped = ShipmentLine.objects.filter(shipment__status__in=LIVE)
+    refunded, returned = payments.list_refunded_lines(), payments.list_refunded_lines(of_sent=True)
+    unsent = _units_of_line(refunded) - Least(_units_of_line(returned), F("dispatched_milli"))
+    lines = orders.list_lines_of_all_orders()
+    left = F("quantity_milli") - F("cancelled_milli") - _units_of_line(shipped) - unsent
+    return lines.annotate(left_milli=left).filter(left_milli__gt=0)
+
+
+def search_shipments(term: SearchTerm) -> "QuerySet[Shipment]":
+    """Return the shipments that a search means, newest first: by a public id, the beginning of their number, or a tracking number."""
+    pk = term.pk_of(Shipment)
+    if pk is not None:
+        return Shipment.objects.filter(pk=pk)
+    found = []
+    if _NUMBER.fullmatch(term.code):
+        found.append(Shipment.objects.filter(number__startswith=term.code))
+    if term.reference:
+        found.append(Shipment.objects.filter(tracking_number__in=term.case_variants))
+    if not found:
+        return Shipment.objects.none()
+    keys = any_of(*(shipments.values_list("pk") for shipments in found))
+    return Shipment.objects.filter(pk__in=keys).order_by("-created_at", "-pk")
 
 
 def list_lines(shipment_id: UUID) -> list[ShipmentLine]:
@@ -129,3 +180,14 @@ def find_erasure_blockers(order_ids: Collection[UUID], _now: datetime) -> dict[U
 def _sum_units(order_id: UUID, statuses: Collection[ShipmentStatus]) -> dict[UUID, int]:
     lines = ShipmentLine.objects.filter(Q(shipment__order_id=order_id), shipment__status__in=statuses)
     return dict(lines.order_by().values_list(F("order_line_id")).annotate(Sum("quantity_milli")))
+
+
+def _with_lines(shipments: "QuerySet[Shipment]") -> "QuerySet[Shipment]":
+    lines = ShipmentLine.objects.select_related("order_line").order_by("order_line__position")
+    return shipments.select_related("order").prefetch_related(Prefetch("lines", queryset=lines))
+
+
+def _units_of_line(lines: "QuerySet[Any]") -> Coalesce:
+    """Return the units that rows have of the order line of the outer query, in thousandths."""
+    of_line = lines.filter(order_line_id=OuterRef("pk")).order_by().values("order_line_id")
+    return Coalesce(Subquery(of_line.annotate(total=Sum("quantity_milli")).values("total")), 0)

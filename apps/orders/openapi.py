@@ -10,8 +10,9 @@ from apps.core.api.requests import InvalidInstant
 from apps.core.api.schema import operation, page_example
 from apps.core.search import MAX_CHARACTERS, MIN_QUERY, QueryLengthOutOfRange
 from apps.orders import filters
+from apps.orders.models import OrderNotFound
 from apps.orders.serializers import OrderResponse
-from apps.orders.services import placement, unpaid_orders
+from apps.orders.services import holds, placement, unpaid_orders
 from apps.orders.states import OrderStatus
 
 ADDRESS_EXAMPLE: dict[str, Any] = {
@@ -73,6 +74,7 @@ SUMMARY_EXAMPLE: dict[str, Any] = {
     "number": "ORD-2627-000123",
     "status": "pending_payment",
     "payment_status": "unpaid",
+    "fulfilment_status": "unfulfilled",
     "customer_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
     "currency": "INR",
     "total_amount": 99800,
@@ -86,6 +88,8 @@ SUMMARY_EXAMPLE: dict[str, Any] = {
     "confirmed_at": None,
     "cancelled_at": None,
     "expired_at": None,
+    "completed_at": None,
+    "closed_at": None,
     "created_at": "2026-11-21T05:30:00.000Z",
     "updated_at": "2026-11-21T05:30:00.000Z",
     "version": 1,
@@ -102,6 +106,13 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "buyer_gstin": "",
     "note": "",
     "cancel_reason": "",
+}
+_PAID = {
+    **ORDER_EXAMPLE,
+    "payment_status": "paid",
+    "paid_amount": 99800,
+    "confirmed_at": "2026-11-21T05:31:00.000Z",
+    "updated_at": "2026-11-21T05:45:00.000Z",
 }
 _ORDER_REQUEST_EXAMPLE: dict[str, Any] = {
     "lines": [{"variant_id": "var_01jf3z8k4qe7tv2w9x0y1z2a3b", "quantity": 2}],
@@ -163,5 +174,25 @@ describe_orders = extend_schema_view(
         ),
         examples=[OpenApiExample("Waiting for its payment", response_only=True, value=ORDER_EXAMPLE)],
         raises=[InvalidInstant("as_of", param="as_of")],
+    ),
+    hold=operation(
+        "hold_order",
+        "Hold an order",
+        description="For staff. A confirmed order of which nothing is packed; until it is released nothing of it is packed or sent.",
+        examples=[
+            OpenApiExample("A reason", request_only=True, value={"reason": "The buyer asked us to wait"}),
+            OpenApiExample("Held", response_only=True, value={**_PAID, "status": "on_hold", "version": 4}),
+        ],
+        raises=[holds.OrderNotHoldable("ORD-2627-000123", "in fulfilment"), OrderNotFound()],
+    ),
+    release=operation(
+        "release_order",
+        "Release an order",
+        description="For staff. An order on hold is confirmed again, and can be packed.",
+        examples=[
+            OpenApiExample("A reason", request_only=True, value={"reason": "The buyer is at home again"}),
+            OpenApiExample("Released", response_only=True, value={**_PAID, "status": "confirmed", "version": 5}),
+        ],
+        raises=[holds.OrderNotOnHold("ORD-2627-000123", "confirmed"), OrderNotFound()],
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, FilteredRelation, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
+from django.db.models import Case, F, FilteredRelation, Prefetch, Q, QuerySet, Value, When, prefetch_related_objects
 
 from apps.accounts import selectors as accounts
 from apps.core.errors import Forbidden
@@ -19,7 +19,7 @@ from apps.core.search import SearchTerm, any_of
 from apps.orders import rules
 from apps.orders.models import REVERSED_NUMBER, UNPAID, Order, OrderAddress, OrderLine
 from apps.orders.models import OrderNotFound as OrderNotFound  # noqa: PLC0414 - other apps catch it from here
-from apps.orders.states import OrderPaymentStatus, OrderStatus
+from apps.orders.states import HOLDS_STOCK, OrderPaymentStatus, OrderStatus
 
 #: A whole number without the zeros that nobody reads out: `ORD-2627-3`.
 _SHORT_NUMBER: Final = re.compile(r"(?P<series>[A-Z]{3}-[0-9]{4})-(?P<sequence>[1-9][0-9]{0,5})", re.ASCII)
@@ -156,6 +156,18 @@ def count_unpaid_orders(*, customer_id: UUID, variant_ids: Collection[UUID]) -> 
 def list_lines(order_id: UUID) -> QuerySet[OrderLine]:
     """Return the lines of an order by position."""
     return OrderLine.objects.filter(order_id=order_id).order_by("position")
+
+
+def list_orders_to_send() -> "QuerySet[Order]":
+    """Return the paid orders whose goods have not all been sent, held ones among them, the longest confirmed first."""
+    return Order.objects.filter(
+        status__in=HOLDS_STOCK, confirmed_at__isnull=False, paid_amount__gte=F("total_amount")
+    ).order_by("confirmed_at", "pk")
+
+
+def list_lines_of_all_orders() -> "QuerySet[OrderLine]":
+    """Return the lines of all orders by position, to be narrowed by apps that know what became of their units."""
+    return OrderLine.objects.order_by("order_id", "position")
 
 
 def prefetch_lines(order: Order) -> Order:

@@ -17,7 +17,7 @@ from apps.core.api.filters import INSTANT
 from apps.core.api.requests import instant_reader
 from apps.orders import rules, selectors
 from apps.orders.models import Order, OrderLine
-from apps.orders.states import OrderPaymentStatus, OrderStatus
+from apps.orders.states import FulfilmentStatus, OrderPaymentStatus, OrderStatus
 from apps.tax import rules as gst
 
 TAXABILITY = [one.value for one in gst.Taxability]
@@ -54,6 +54,12 @@ class PlaceOrderRequest(QuoteOrderRequest):
     note = StrictCharField(
         max_length=500, multiline=True, required=False, allow_blank=True, help_text="A note for the shop."
     )
+
+
+class OrderHoldRequest(RequestSerializer):
+    """Why the order is held or released; its events keep it."""
+
+    reason = StrictCharField(max_length=200)
 
 
 class OrderQuery(RequestSerializer):
@@ -180,6 +186,9 @@ class OrderSummaryResponse(ResponseSerializer):
     number = serializers.CharField()
     status = serializers.ChoiceField(choices=OrderStatus.choices)
     payment_status = serializers.SerializerMethodField()
+    fulfilment_status = serializers.ChoiceField(
+        choices=FulfilmentStatus.choices, help_text="How far its units are dispatched and delivered."
+    )
     customer_id = IdField("cus")
     currency = serializers.CharField()
     total_amount = serializers.IntegerField()
@@ -197,6 +206,10 @@ class OrderSummaryResponse(ResponseSerializer):
     confirmed_at = serializers.DateTimeField(allow_null=True)
     cancelled_at = serializers.DateTimeField(allow_null=True)
     expired_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(
+        allow_null=True, help_text="When each unit was delivered, cancelled or refunded, and the money settled."
+    )
+    closed_at = serializers.DateTimeField(allow_null=True, help_text="When its return window was over.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     version = serializers.IntegerField()

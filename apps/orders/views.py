@@ -1,5 +1,6 @@
 """Orders over HTTP."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,6 +16,7 @@ from apps.orders import openapi, rules, selectors
 from apps.orders.filters import OrderFilterSet
 from apps.orders.models import Order
 from apps.orders.serializers import (
+    OrderHoldRequest,
     OrderQuery,
     OrderResponse,
     OrderSummaryResponse,
@@ -22,7 +24,7 @@ from apps.orders.serializers import (
     QuoteOrderRequest,
     QuoteResponse,
 )
-from apps.orders.services import placement
+from apps.orders.services import holds, placement
 
 
 @openapi.describe_orders
@@ -31,7 +33,13 @@ class OrderViewSet(ListModelMixin, ApiViewSet):
 
     serializer_class = OrderResponse
     serializer_classes = {"list": OrderSummaryResponse, "quote": QuoteResponse}
-    request_serializer_classes = {"create": PlaceOrderRequest, "quote": QuoteOrderRequest}
+    request_serializer_classes = {
+        "create": PlaceOrderRequest,
+        "quote": QuoteOrderRequest,
+        "hold": OrderHoldRequest,
+        "release": OrderHoldRequest,
+    }
+    staff_permissions = {"hold": "orders.change_order", "release": "orders.change_order"}
     query_serializer_classes = {"retrieve": OrderQuery}
     filterset_class = OrderFilterSet
     lookup_url_kwarg = "order_id"
@@ -58,6 +66,23 @@ class OrderViewSet(ListModelMixin, ApiViewSet):
         if at is None:
             return self.answer(self._shown(order), etag=get_etag(order))
         return self.answer(self._shown(selectors.get_order_as_of(order, min(at, clock.now()))))
+
+    @action(detail=True, methods=["post"])
+    @idempotent(required=False)
+    def hold(self, request: Request, order_id: str) -> Response:
+        return self._move(holds.hold_order, order_id)
+
+    @action(detail=True, methods=["post"])
+    @idempotent(required=False)
+    def release(self, request: Request, order_id: str) -> Response:
+        return self._move(holds.release_order, order_id)
+
+    def _move(self, service: Callable[..., Order], order_id: str) -> Response:
+        reason = self.read_body()["reason"]
+        order = service(
+            order_id=public_pk(Order, order_id), reason=reason, actor=get_actor(self.request), now=clock.now()
+        )
+        return Response(self._shown(order), headers={"ETag": get_etag(order)})
 
     def _read_order(self) -> dict[str, Any]:
         requested = self.read_body()

@@ -42,11 +42,13 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "OrderStatusEnum": "apps.orders.states.OrderStatus",
         "OrderPaymentStatusEnum": "apps.orders.states.OrderPaymentStatus",
+        "OrderFulfilmentStatusEnum": "apps.orders.states.FulfilmentStatus",
         "PaymentStatusEnum": "apps.payments.states.PaymentStatus",
         "PaymentChannelEnum": "apps.payments.states.PaymentChannel",
         "NotificationChannelEnum": "apps.notifications.states.Channel",
         "EvidenceKindEnum": "apps.payments.states.EvidenceKind",
         "AttemptStatusEnum": "apps.payments.states.AttemptStatus",
+        "ShipmentStatusEnum": "apps.fulfilment.states.ShipmentStatus",
         "InvoiceStatusEnum": "apps.invoicing.states.InvoiceStatus",
         "RefundSpeedEnum": "apps.payments.states.RefundSpeed",
         "DifferenceReasonEnum": "apps.payments.states.DifferenceReason",

@@ -70,6 +70,8 @@ ACCESS: dict[str, Access] = {
     "POST orders/<order_id>/cancel": Access(OWNER, "orders.change_order", body={"reason": "no"}),
     "GET orders/<order_id>/timeline": Access(OWNER, "orders.view_order"),
     "GET orders/<order_id>/ledger": Access(STAFF, "ledger.view_ledgerentry"),
+    "POST orders/<order_id>/hold": Access(STAFF, "orders.change_order", body={"reason": "wait"}),
+    "POST orders/<order_id>/release": Access(STAFF, "orders.change_order", body={"reason": "go on"}),
     # payments
     "GET payments": Access(SIGNED, "payments.view_payment"),
     "GET payments/downtimes": Access(SIGNED),
@@ -116,6 +118,17 @@ ACCESS: dict[str, Access] = {
     "POST disputes/<dispute_id>/evidence": Access(
         STAFF, "payments.change_dispute", body={"kind": "other", "text": "He came to the shop."}
     ),
+    # fulfilment
+    "GET shipments": Access(SIGNED, "fulfilment.view_shipment"),
+    "POST shipments": Access(STAFF, "fulfilment.add_shipment", body={"order_id": "<order_id>"}),
+    "GET shipments/<shipment_id>": Access(OWNER, "fulfilment.view_shipment"),
+    "PATCH shipments/<shipment_id>": Access(STAFF, "fulfilment.change_shipment", body={"carrier_name": "India Post"}),
+    "POST shipments/<shipment_id>/pack": Access(STAFF, "fulfilment.change_shipment"),
+    "POST shipments/<shipment_id>/dispatch": Access(STAFF, "fulfilment.change_shipment"),
+    "POST shipments/<shipment_id>/deliver": Access(STAFF, "fulfilment.change_shipment"),
+    "POST shipments/<shipment_id>/mark-lost": Access(STAFF, "fulfilment.change_shipment"),
+    "POST shipments/<shipment_id>/mark-damaged": Access(STAFF, "fulfilment.change_shipment"),
+    "POST shipments/<shipment_id>/cancel": Access(STAFF, "fulfilment.change_shipment"),
     # invoicing
     "GET invoices": Access(SIGNED, "invoicing.view_invoice"),
     "GET invoices/<invoice_id>": Access(OWNER, "invoicing.view_invoice"),

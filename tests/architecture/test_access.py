@@ -14,6 +14,7 @@ from apps.core import ids
 from tests.architecture.access import ACCESS, OWNER, PUBLIC, SIGNATURE, SIGNED, STAFF
 from tests.architecture.route_map import list_routes
 from tests.factories.accounts import make_address, make_challenge, make_session, make_staff, make_user
+from tests.factories.fulfilment import make_invoiced_order, make_shipment
 from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
 from tests.factories.orders import make_order
@@ -25,7 +26,7 @@ from tests.support.stored_rows import nothing_changes
 PREFIX = {
     "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv",
     "notification_id": "ntf", "address_id": "addr", "session_id": "sess", "challenge_id": "chal",
-    "dispute_id": "disp", "settlement_id": "stl",
+    "dispute_id": "disp", "shipment_id": "shp", "settlement_id": "stl",
     "exception_id": "rex", "attempt_id": "att", "customer_id": "cus", "product_id": "prod", "variant_id": "var",
 }  # fmt: skip
 
@@ -74,6 +75,7 @@ def make_things(owner: Any) -> dict[str, str]:
         "product_id": variant.product.public_id,
         "invoice_id": make_rendered_invoice(owner).public_id,
         "credit_note_id": make_rendered_credit_note(owner).public_id,
+        "shipment_id": make_shipment(make_invoiced_order(owner, address=address)).public_id,
         "notification_id": make_notification(owner).public_id,
         "session_id": make_session(owner).public_id,
         "challenge_id": make_challenge(owner.phone).public_id,

@@ -191,7 +191,7 @@ class TestErrorsOfOperations:
     def test_a_change_of_what_people_share_needs_if_match(self, schema: Any) -> None:
         changes = [operation for name, operation in operations(schema) if name.startswith("PATCH ")]
 
-        assert len(changes) == 4
+        assert len(changes) == 5
         for operation in changes:
             assert parameters(operation)["If-Match"]["required"] is True
             assert {"412", "428"} <= set(operation["responses"])

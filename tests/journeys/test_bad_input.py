@@ -9,13 +9,20 @@ import pytest
 from apps.accounts.models import User
 from apps.backoffice.services.dispute_evidence import render_evidence_pdf
 from apps.catalog.services.stock_adjustments import MAX_ON_HAND
-from apps.core import ids
+from apps.core import clock, ids
 from apps.core.events import SYSTEM
+from apps.orders import services as orders
 from apps.payments.models import Refund
 from apps.payments.states import RefundStatus
 from tests.corpus import bodies, requests, values
 from tests.factories.accounts import make_address, make_challenge, make_session, make_user
 from tests.factories.catalog import make_variant
+from tests.factories.fulfilment import (
+    make_dispatched_shipment,
+    make_invoiced_order,
+    make_packed_shipment,
+    make_shipment,
+)
 from tests.factories.invoicing import make_rendered_credit_note, make_rendered_invoice
 from tests.factories.notifications import make_notification
 from tests.factories.orders import actor_for, make_order
@@ -99,6 +106,7 @@ def make_things(owner: User) -> dict[str, str]:
         "dispute_id": dispute,
         "settlement_id": make_settlement(),
         "exception_id": make_exception(),
+        "shipment_id": make_shipment(make_invoiced_order(make_user())),
         "notification_id": make_notification(owner),
         "session_id": make_session(owner),
         "challenge_id": make_challenge(owner.phone),
@@ -115,7 +123,18 @@ def make_others(owner: User) -> dict[str, dict[str, str]]:
     waiting = make_refund(make_order(make_user()), actor=actor_for(make_user()))
     failed = make_refund(make_order(make_user()), actor=SYSTEM)
     Refund.objects.filter(pk=failed.pk).update(status=RefundStatus.FAILED)
+    sendable, held = make_invoiced_order(make_user(), quantity=2), make_invoiced_order(make_user())
+    orders.hold_order(order_id=held.pk, reason="wait", actor=SYSTEM, now=clock.now())
+    dispatched = make_dispatched_shipment(make_invoiced_order(make_user())).public_id
+    to_send = {"ord": sendable.public_id, "line": ids.encode("line", sendable.lines.first().pk)}
     return {
+        "hold_order": {"order_id": sendable.public_id},
+        "release_order": {"order_id": held.public_id},
+        "create_shipment": to_send,
+        "dispatch_shipment": {"shipment_id": make_packed_shipment(make_invoiced_order(make_user())).public_id},
+        "deliver_shipment": {"shipment_id": dispatched},
+        "mark_shipment_lost": {"shipment_id": dispatched},
+        "mark_shipment_damaged": {"shipment_id": dispatched},
         "request_refund": {
             "ord": paid.public_id,
             "line": ids.encode("line", paid.lines.first().pk),

@@ -15,8 +15,10 @@ from apps.orders.models import Order
 from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
+from tests.factories.payments import pay
 from tests.support.events import record_event
 from tests.support.stock import plant_stock, stock_of
+from tests.support.stored_rows import nothing_changes
 
 pytestmark = pytest.mark.django_db
 
@@ -712,3 +714,61 @@ class TestAsOf:
 
         assert client_of(stranger).get(url_of(order), query).status_code == 404
         assert client_of(support).get(url_of(order), query).status_code == 200
+
+
+class TestHoldAndRelease:
+    @pytest.fixture
+    def paid(self, owner: Any) -> Order:
+        order = make_order(owner)
+        pay(order)
+        return order
+
+    def move(self, client: APIClient, order: Order, deed: str, reason: str = "The buyer asked us to wait") -> Any:
+        return client.post(url_of(order, deed), {"reason": reason}, format="json")
+
+    def test_holds_and_releases_with_a_reason(self, paid: Order, support: Any, client_of: ClientOf) -> None:
+        client = client_of(support)
+
+        held = self.move(client, paid, "/hold")
+        released = self.move(client, paid, "/release", "The buyer is back")
+
+        assert (held.status_code, held.json()["status"]) == (200, "on_hold")
+        assert (released.status_code, released.json()["status"]) == (200, "confirmed")
+        assert released["ETag"] == f'"v{Order.objects.get().version}"'
+        events = Event.objects.filter(type__in=["orders.order.held", "orders.order.released"]).order_by("pk")
+        assert [event.reason for event in events] == ["The buyer asked us to wait", "The buyer is back"]
+
+    def test_unpaid_order_cannot_be_held(self, owner: Any, support: Any, client_of: ClientOf) -> None:
+        order = make_order(owner)
+        client = client_of(support)
+
+        with nothing_changes():
+            answer = self.move(client, order, "/hold")
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "order_not_holdable")
+
+    def test_order_that_is_not_held_cannot_be_released(self, paid: Order, support: Any, client_of: ClientOf) -> None:
+        client = client_of(support)
+
+        with nothing_changes():
+            answer = self.move(client, paid, "/release")
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "order_not_on_hold")
+
+    def test_reason_is_required(self, paid: Order, support: Any, client_of: ClientOf) -> None:
+        client = client_of(support)
+
+        with nothing_changes():
+            answer = self.move(client, paid, "/hold", " ")
+
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "reason")
+
+    @pytest.mark.parametrize("deed", ["/hold", "/release"])
+    @pytest.mark.parametrize("person", ["owner", "stranger", "finance", "catalogue_manager"])
+    def test_others_may_not(
+        self, deed: str, person: str, paid: Order, client_of: ClientOf, request: pytest.FixtureRequest
+    ) -> None:
+        client = client_of(request.getfixturevalue(person))
+
+        with nothing_changes():
+            assert self.move(client, paid, deed).status_code == 403

@@ -1,9 +1,10 @@
 """Queries of what of an order's money and units is refunded or undecided, for the apps that send its goods."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from apps.payments.models import Refund, RefundLine
 from apps.payments.selectors.erasure import find_erasure_blockers
@@ -35,10 +36,16 @@ def sum_refunded_units(order_id: UUID, *, of_sent: bool = False, is_processed: b
     :param is_processed: only of refunds that were processed; else of all that reserve their amount, approved or not
     """
     statuses = (RefundStatus.PROCESSED,) if is_processed else RESERVING_REFUNDS
-    lines = RefundLine.objects.filter(refund__order_id=order_id, refund__status__in=statuses)
-    if of_sent:
-        lines = lines.filter(refund__reason__in=OF_SENT_GOODS)
+    lines = list_refunded_lines(of_sent=of_sent, statuses=statuses).filter(refund__order_id=order_id)
     return dict(lines.order_by().values_list("order_line_id").annotate(Sum("quantity_milli")))
+
+
+def list_refunded_lines(
+    *, of_sent: bool = False, statuses: Collection[RefundStatus] = RESERVING_REFUNDS
+) -> "QuerySet[RefundLine]":
+    """Return the lines of all refunds that reserve their amount, of those of sent goods if asked, to be narrowed by the caller."""
+    lines = RefundLine.objects.filter(refund__status__in=statuses)
+    return lines.filter(refund__reason__in=OF_SENT_GOODS) if of_sent else lines
 
 
 def is_balanced(order: "Order", *, now: "datetime") -> bool:
