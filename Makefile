@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev need-python demo run test test-fast test-pythons check contract history soak mutants nightly check-code check-database lock env-example maps clean
+.PHONY: help setup setup-dev need-python demo run test test-fast test-pythons check contract history model soak soak-model mutants nightly check-code check-database lock env-example maps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,12 @@ history: setup ## Use a shop for 5 minutes while its processes are killed; the c
 
 soak: setup-dev ## The same with 100,000 operations, which takes hours
 	@$(DEVTOOLS) history --operations 100000 --report docs/reports/history-soak.md
+
+model: setup-dev ## Hold the product against the independent model; SEED=17 replays a failure (SHRINK=1 looks for the shortest history)
+	@$(if $(SEED),MODEL_SEED=$(SEED) MODEL_SEEDS=1 )$(if $(SHRINK),MODEL_SHRINK=1 )$(BIN)/python -m pytest -q -n0 tests/model/check_machine.py
+
+soak-model: setup-dev ## The same with 2,000 examples, which takes half an hour or more (SEEDS=200)
+	@MODEL_SEED=1000 MODEL_SEEDS=$(or $(SEEDS),200) $(BIN)/python -m pytest -q $(PARALLEL) tests/model/check_machine.py
 
 nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, a TypeScript sale (needs Node.js and npm), 5 minutes of history
 	@$(DEVTOOLS) lint-workflows

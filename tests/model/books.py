@@ -69,6 +69,10 @@ class Books:
         transferred = credited - debited - fees - tax_on_fees
         self.post("settlement", source, TRANSIT=transferred, FEES=fees, FEE_TAX=tax_on_fees, GATEWAY=debited - credited)
 
+    def return_transfer(self, source: object, amount: int) -> None:
+        """A transfer failed, so that the gateway owes it again; a negative amount was transferred once more."""
+        self.post("transfer returned", source, GATEWAY=amount, TRANSIT=-amount)
+
     def bank(self, source: object, amount: int) -> None:
         self.post("bank", source, BANK=amount, TRANSIT=-amount)
 

@@ -15,6 +15,11 @@ LEAST_REFUND = 100  # Razorpay refunds no less than one rupee
 CENTS_OF_ROUNDING = 1  # what a share of an invoiced tax may differ from the rate on the returned value
 
 
+def can_refund(amount: int, *, of: int) -> bool:
+    """A gateway refunds no less than a rupee, so neither a refund nor what it leaves may be less."""
+    return LEAST_REFUND <= amount <= of and not 0 < of - amount < LEAST_REFUND
+
+
 class Refused(Exception):
     """The pages do not allow this in the present state."""
 
@@ -46,7 +51,6 @@ class Line:
     amounts: Amounts
     reserved: int = 0
     given_back: int = 0  # units of which the money was refunded, or that were cancelled
-    restocked: int = 0
     packed: int = 0
     dispatched: int = 0
     delivered: int = 0
@@ -60,7 +64,16 @@ class Attempt:
     amount: int
     status: str = "created"
     applied: bool = False  # pays this order; any other captured money is owed back
-    disputed: str = ""
+    disputes: dict[str, "Dispute"] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> int:
+        """What a bank wants back or has taken back: it cannot be refunded as well."""
+        return sum(dispute.amount for dispute in self.disputes.values() if dispute.status in {"open", "lost"})
+
+    @property
+    def is_disputed(self) -> bool:
+        return any(dispute.status == "open" for dispute in self.disputes.values())
 
     def advance(self, status: str) -> bool:
         rank = ("created", "failed", "authorized", "captured").index
@@ -71,15 +84,30 @@ class Attempt:
 
 
 @dataclass
+class Dispute:
+    amount: int
+    deducted: int = 0
+    status: str = "open"
+
+
+@dataclass
 class Refund:
     attempt: Attempt
     amount: int
     status: str
+    id: str = ""
+    decided_alone: bool = False
+    sent: bool = False
+    retries: list["Refund"] = field(default_factory=list)
     units: dict[int, int] = field(default_factory=dict)
     credit: Amounts = field(default_factory=Amounts)
     credit_round_off: int = 0
 
     OPEN = ("requires_approval", "pending", "unknown", "awaiting_transfer")
+
+    @property
+    def is_retried(self) -> bool:
+        return any(retry.status != "cancelled" for retry in self.retries)
 
     @property
     def counts(self) -> bool:
@@ -92,8 +120,9 @@ class Order:
     lines: list[Line]
     status: str = "pending_payment"
     attempts: dict[str, Attempt] = field(default_factory=dict)
-    refunds: dict[str, Refund] = field(default_factory=dict)
+    refunds: list[Refund] = field(default_factory=list)
     invoiced: bool = False
+    intra_state: bool = True
 
     @property
     def document(self) -> Document:
@@ -109,30 +138,48 @@ class Order:
 
     @property
     def refunded(self) -> int:
-        return sum(refund.amount for refund in self.refunds.values() if refund.status == "processed")
+        return sum(refund.amount for refund in self.refunds if refund.status == "processed")
 
     def refundable(self, attempt: Attempt) -> int:
         if attempt.status != "captured":
             return 0
-        return attempt.amount - sum(
-            refund.amount for refund in self.refunds.values() if refund.attempt is attempt and refund.counts
-        )
+        refunds = (refund.amount for refund in self.refunds if refund.attempt is attempt and refund.counts)
+        return attempt.amount - attempt.kept - sum(refunds)
+
+    @property
+    def all_refundable(self) -> int:
+        return sum(self.refundable(attempt) for attempt in self.attempts.values())
+
+    @property
+    def payment_status(self) -> str:
+        """Derived, never stored: a dispute comes first, and money that a bank took back counts as refunded."""
+        attempts = self.attempts.values()
+        if any(attempt.is_disputed for attempt in attempts):
+            return "disputed"
+        lost = sum(one.deducted for attempt in attempts for one in attempt.disputes.values() if one.status == "lost")
+        back, paid = self.refunded + lost, self.captured
+        if back and paid - back < self.total:
+            return "refunded" if back >= paid else "partially_refunded"
+        if paid - back > self.total:
+            return "overpaid"
+        if paid - back == self.total:
+            return "paid"
+        return "processing" if any(attempt.status == "authorized" for attempt in attempts) else "unpaid"
 
     @property
     def credited(self) -> Amounts:
-        return sum((refund.credit for refund in self.refunds.values()), Amounts())
+        return sum((refund.credit for refund in self.refunds), Amounts())
 
 
 class Shop:
     """All that a shop owns and owes, by the pages."""
 
-    def __init__(self, *, approval_above: int, intra_state: bool = True) -> None:
+    def __init__(self, *, approval_above: int) -> None:
         self.stock: dict[str, Stock] = {}
         self.articles: dict[str, Article] = {}
         self.orders: dict[str, Order] = {}
         self.books = Books()
         self.approval_above = approval_above
-        self.intra_state = intra_state
 
     def sell(self, article: Article, on_hand: int) -> None:
         self.articles[article.sku] = article
@@ -140,7 +187,7 @@ class Shop:
 
     # -- orders ----------------------------------------------------------------------------------------------------
 
-    def place(self, name: str, wanted: dict[str, int]) -> Order:
+    def place(self, name: str, wanted: dict[str, int], *, intra_state: bool = True) -> Order:
         """Place an order: all of its units are held, or none."""
         if any(self.stock[sku].available < units for sku, units in wanted.items()):
             raise Refused
@@ -148,29 +195,38 @@ class Shop:
         for sku, units in wanted.items():
             article = self.articles[sku]
             amounts = tax_line(
-                article.price * units, article.rate, intra_state=self.intra_state, tax_included=article.tax_included
+                article.price * units, article.rate, intra_state=intra_state, tax_included=article.tax_included
             )
             lines.append(Line(article, units, amounts))
-        order = self.orders[name] = Order(lines)
+        order = self.orders[name] = Order(lines, intra_state=intra_state)
         self._reserve(order)
         return order
 
-    def cancel(self, name: str) -> list[Refund]:
+    def cancel(self, name: str, *, waits_above: int | None = None) -> list[Refund]:
         """Cancel an order of which nothing is dispatched; what was paid for it is refunded."""
         order = self.orders[name]
         if order.status not in {"pending_payment", "confirmed", "on_hold", "in_fulfilment"}:
             raise Refused
-        if any(line.dispatched for line in order.lines) or any(a.disputed == "open" for a in order.attempts.values()):
+        attempts = order.attempts.values()
+        if any(line.dispatched for line in order.lines) or any(attempt.is_disputed for attempt in attempts):
+            raise Refused
+        if order.status == "pending_payment" and any(attempt.status == "authorized" for attempt in attempts):
             raise Refused
         order.status = "cancelled"
         for line in order.lines:
             line.packed = 0
             line.given_back = line.ordered
         self._release(order)
-        for refund in order.refunds.values():
+        for refund in order.refunds:
             if refund.status == "requires_approval":
                 refund.status = "cancelled"
-        return [self._refund_rest(order, attempt) for attempt in order.attempts.values() if order.refundable(attempt)]
+        alone = self.decided_alone(order)
+        is_above = waits_above is not None and alone + order.all_refundable > waits_above
+        status = "requires_approval" if is_above else "pending"
+        refunds = [self._refund_rest(order, attempt, status) for attempt in attempts if order.refundable(attempt) > 0]
+        for refund in refunds:
+            refund.decided_alone = waits_above is not None and not is_above
+        return refunds
 
     def expire(self, name: str) -> None:
         """The time to pay is over. An order with money under way stays."""
@@ -197,52 +253,106 @@ class Shop:
             order.status = "pending_payment"
             self._reserve(order)
         if order.status != "pending_payment":
-            self._refund_rest(order, attempt)
+            self._refund_rest(order, attempt, "pending")
             return
-        order.status, attempt.applied, order.invoiced = "confirmed", True, True
-        self.books.invoice(id(order), order.document.sum, order.document.round_off)
+        order.status, attempt.applied = "confirmed", True
+
+    def issue_invoice(self, order: Order) -> None:
+        """Goods that stand sold are invoiced, once; an order that was cancelled before needs no document."""
+        if not order.invoiced and order.status in {"confirmed", "on_hold", "in_fulfilment", "completed", "closed"}:
+            order.invoiced = True
+            self.books.invoice(id(order), order.document.sum, order.document.round_off)
 
     # -- refunds ---------------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def decided_alone(order: Order) -> int:
+        """What single persons decided of this order: an amount cannot be split to stay under the limit."""
+        counted = ("pending", "unknown", "awaiting_transfer", "processed")
+        return sum(one.amount for one in order.refunds if one.decided_alone and one.status in counted)
+
     def request_refund(
-        self, name: str, refund_id: str, attempt_id: str, amount: int, units: dict[int, int] | None = None
+        self, name: str, attempt_id: str, amount: int, *, is_approver: bool, units: dict[int, int] | None = None
     ) -> Refund:
         """Request a refund of an amount of a captured attempt, or of units of lines for that amount."""
-        order, units = self.orders[name], units or {}
+        order = self.orders[name]
         attempt = order.attempts[attempt_id]
-        if attempt.disputed == "open" or not LEAST_REFUND <= amount <= order.refundable(attempt):
+        if amount > order.refundable(attempt):
             raise Refused
-        if any(count > order.lines[at].ordered - order.lines[at].given_back for at, count in units.items()):
-            raise Refused
-        status = "requires_approval" if amount > self.approval_above else "pending"
-        order.refunds[refund_id] = refund = Refund(attempt, amount, status, units)
+        alone = is_approver and self.decided_alone(order) + amount <= self.approval_above
+        refund = Refund(attempt, amount, "pending" if alone else "requires_approval", units=units or {})
+        refund.decided_alone = alone
+        for at, count in refund.units.items():
+            order.lines[at].given_back += count
+        order.refunds.append(refund)
         return refund
 
-    def _refund_rest(self, order: Order, attempt: Attempt) -> Refund:
+    def _refund_rest(self, order: Order, attempt: Attempt, status: str) -> Refund:
         """What the shop owes back by its own rules waits for nobody's approval."""
-        refund = Refund(attempt, order.refundable(attempt), "pending")
-        order.refunds[f"own-{len(order.refunds)}"] = refund
+        refund = Refund(attempt, order.refundable(attempt), status)
+        order.refunds.append(refund)
         return refund
 
-    def approve(self, refund: Refund) -> None:
+    def approve(self, order: Order, refund: Refund) -> None:
         self._move(refund, {"requires_approval"}, "pending")
+        refund.decided_alone = False
 
-    def reject(self, refund: Refund) -> None:
-        self._move(refund, {"requires_approval"}, "cancelled")
+    def drop(self, order: Order, refund: Refund, sources: set[str]) -> None:
+        """Reject or cancel: the amount and the units can be refunded otherwise."""
+        self._move(refund, sources, "cancelled")
+        self._return_units(order, refund)
 
-    def fail_refund(self, refund: Refund) -> None:
+    def fail_refund(self, order: Order, refund: Refund) -> None:
         self._move(refund, {"pending", "unknown"}, "failed")
+        self._return_units(order, refund)
 
-    def process_refund(self, order: Order, refund_id: object, refund: Refund) -> None:
-        """The gateway paid. Money of an invoice is credited by a note; surplus money never was on one."""
+    @staticmethod
+    def _return_units(order: Order, refund: Refund) -> None:
+        for at, count in refund.units.items():
+            order.lines[at].given_back -= count
+
+    def hold_for_transfer(self, order: Order, refund: Refund) -> None:
+        """A refund that the gateway failed to make is to be paid from our bank."""
+        if refund.status != "awaiting_transfer":
+            self._check_revivable(order, refund)
+            for at, count in refund.units.items():
+                order.lines[at].given_back += count
+        refund.status, refund.decided_alone = "awaiting_transfer", False
+
+    def retry(self, order: Order, refund: Refund) -> Refund:
+        """Request a failed refund again, as another one; the requester may decide about it alone up to the limit."""
+        self._check_revivable(order, refund)
+        alone = self.decided_alone(order) + refund.amount <= self.approval_above
+        retry = Refund(refund.attempt, refund.amount, "pending" if alone else "requires_approval", units=refund.units)
+        retry.decided_alone = alone
+        for at, count in refund.units.items():
+            order.lines[at].given_back += count
+        refund.retries.append(retry)
+        order.refunds.append(retry)
+        return retry
+
+    @staticmethod
+    def _check_revivable(order: Order, refund: Refund) -> None:
+        lines = order.lines
+        has_units = all(lines[at].ordered - lines[at].given_back >= count for at, count in refund.units.items())
+        fits = can_refund(refund.amount, of=order.refundable(refund.attempt))
+        if refund.status != "failed" or refund.is_retried or not has_units or not fits:
+            raise Refused
+
+    def process_refund(self, refund: Refund) -> None:
+        """The gateway paid: it owes us less. What it says once more changes nothing."""
         if refund.status == "processed":
             return
         self._move(refund, {"pending", "unknown"}, "processed")
-        self.books.refund(refund_id, refund.amount)
+        self.books.refund(id(refund), refund.amount)
 
-    def transfer_refund(self, refund_id: object, refund: Refund) -> None:
+    def lose_answer(self, refund: Refund) -> None:
+        """The gateway did not answer: it is unknown, and not failed."""
+        self._move(refund, {"pending", "unknown"}, "unknown")
+
+    def transfer_refund(self, refund: Refund) -> None:
         self._move(refund, {"awaiting_transfer"}, "processed")
-        self.books.transfer(refund_id, refund.amount)
+        self.books.transfer(id(refund), refund.amount)
 
     def credit(self, order: Order, note_id: object, refund: Refund, amounts: Amounts, round_off: int) -> None:
         """
@@ -263,14 +373,6 @@ class Shop:
         assert min(left.heads()) >= 0, "more is credited than was invoiced"
         self.books.credit_note(note_id, amounts, round_off)
 
-    def restock(self, order: Order, at: int, units: int) -> None:
-        """Units that never left are for sale again."""
-        line = order.lines[at]
-        freed = min(units, line.reserved)
-        line.given_back += units
-        line.reserved -= freed
-        self.stock[line.article.sku].reserved -= freed
-
     @staticmethod
     def _move(refund: Refund, sources: set[str], status: str) -> None:
         if refund.status not in sources:
@@ -279,18 +381,25 @@ class Shop:
 
     # -- disputes, settlements -------------------------------------------------------------------------------------
 
-    def dispute(self, attempt: Attempt) -> None:
-        if attempt.status != "captured":
-            raise Refused
-        attempt.disputed = attempt.disputed or "open"
+    def dispute(self, dispute_id: str, attempt: Attempt, amount: int, *, deducted: int) -> None:
+        attempt.disputes[dispute_id] = Dispute(amount)
+        self._deduct(dispute_id, attempt.disputes[dispute_id], deducted)
 
-    def close_dispute(self, attempt_id: object, attempt: Attempt, *, lost: int) -> None:
-        """`lost` is the amount deducted; 0 when the dispute is won."""
-        if attempt.disputed != "open":
+    def close_dispute(self, dispute_id: str, dispute: Dispute, *, is_lost: bool) -> None:
+        """What the bank decided stays; a won dispute brings the deducted money back."""
+        if dispute.status != "open":
             return
-        attempt.disputed = "lost" if lost else "won"
-        if lost:
-            self.books.deduct_dispute(attempt_id, lost)
+        dispute.status = "lost" if is_lost else "won"
+        if is_lost:
+            self._deduct(f"{dispute_id} lost", dispute, dispute.amount)
+        elif dispute.deducted:
+            self.books.restore_dispute(dispute_id, dispute.deducted)
+            dispute.deducted = 0
+
+    def _deduct(self, source: str, dispute: Dispute, deducted: int) -> None:
+        if deducted > dispute.deducted:
+            self.books.deduct_dispute(source, deducted - dispute.deducted)
+            dispute.deducted = deducted
 
     # -- parcels ---------------------------------------------------------------------------------------------------
 
@@ -306,7 +415,7 @@ class Shop:
     def dispatch(self, name: str, units: dict[int, int]) -> None:
         """Goods leave: the reservation is consumed and the stock on hand falls, both by the same units."""
         order = self.orders[name]
-        if any(attempt.disputed == "open" for attempt in order.attempts.values()):
+        if any(attempt.is_disputed for attempt in order.attempts.values()):
             raise Refused
         for at, count in units.items():
             line, stock = order.lines[at], self.stock[order.lines[at].article.sku]

@@ -1,0 +1,39 @@
+"""How the machine is run: some examples of one seed, which prints how to replay a failure."""
+
+import os
+
+import hypothesis
+from hypothesis import HealthCheck, Phase
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.machine import ShopMachine
+
+EXAMPLES_A_SEED = 10
+STEPS = 30
+#: `make soak-model` sets how many seeds there are; `make model SEED=17` the first, of one.
+SEEDS = int(os.environ.get("MODEL_SEEDS", "6"))
+FIRST_SEED = int(os.environ.get("MODEL_SEED", "1"))
+IS_SHRUNK = bool(os.environ.get("MODEL_SHRINK"))
+
+
+def run(seed: int, *, examples: int = EXAMPLES_A_SEED) -> None:
+    """Run the examples of a seed, which are the same on every machine; the first that fails ends it."""
+    machine = type("ShopMachine", (ShopMachine,), {})
+    settings = hypothesis.settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink) if IS_SHRUNK else (Phase.generate,),
+        derandomize=False,
+    )
+    try:
+        run_state_machine_as_test(hypothesis.seed(seed)(machine), settings=settings)
+    except BaseException as failure:
+        failure.add_note(
+            f"Replay: make model SEED={seed}   (SHRINK=1 looks for the shortest history, which takes minutes)"
+        )
+        raise
