@@ -1,5 +1,6 @@
 """Invariants across all apps."""
 
+from apps.backoffice.sql.money_states import ALL_POSITIONS
 from apps.core.audit import Invariant
 
 INVARIANTS: tuple[Invariant, ...] = (
@@ -26,5 +27,38 @@ INVARIANTS: tuple[Invariant, ...] = (
                 WHEN 'invoicing.invoice' THEN t.kind IN ('invoice', 'credit_note')
                 ELSE false END
         """,
+    ),
+    Invariant(
+        id="INV-26p",
+        name="captured_money_is_in_its_states",
+        statement="What was captured of each payment is, to the paisa, the sum of what of it is captured, settled, banked, deducted,"
+        " refunded, disputed and in suspense.",
+        sql=f"""
+            {ALL_POSITIONS}, whole AS (SELECT attempt_id, sum(amount) AS amount FROM positions GROUP BY attempt_id)
+            SELECT coalesce(a.id, w.attempt_id) AS attempt, a.amount AS captured, w.amount AS in_states
+            FROM (SELECT id, amount FROM payments_paymentattempt WHERE status = 'captured') a
+            FULL JOIN whole w ON w.attempt_id = a.id
+            WHERE coalesce(a.amount, 0) <> coalesce(w.amount, 0)
+        """,  # noqa: S608 - only constants of the code are interpolated
+    ),
+    Invariant(
+        id="INV-26q",
+        name="states_of_money_match_the_books",
+        statement="What is captured and in no settlement is what the books say that gateways owe, what is settled what they say"
+        " is in transit, and what is disputed what they say that disputes took and lost.",
+        sql=f"""
+            {ALL_POSITIONS}, told AS (
+                SELECT state, sum(amount) AS amount FROM positions WHERE state IN ('captured', 'settled', 'disputed')
+                GROUP BY state
+            ), booked AS (
+                SELECT CASE WHEN account_id LIKE 'gateway_receivable:%%' THEN 'captured'
+                        WHEN account_id = 'settlement_in_transit' THEN 'settled' ELSE 'disputed' END AS state,
+                    sum(amount) AS amount FROM ledger_ledgerentry
+                WHERE account_id LIKE 'gateway_receivable:%%' OR account_id IN ('settlement_in_transit', 'disputes', 'dispute_losses')
+                GROUP BY 1
+            )
+            SELECT state, told.amount AS told, booked.amount AS booked FROM told FULL JOIN booked USING (state)
+            WHERE coalesce(told.amount, 0) <> coalesce(booked.amount, 0)
+        """,  # noqa: S608 - only constants of the code are interpolated
     ),
 )

@@ -1,6 +1,10 @@
-"""What people read about the events of an order."""
+"""What people read about the events of an order, and about where captured money is."""
 
 from collections.abc import Mapping
+from datetime import date
+
+from apps.core.dates import format_day
+from apps.core.money import rupees
 
 #: The sentence that a customer reads per event type; other types are for staff. Other apps' events are listed by name.
 CUSTOMER_EVENT_TEXTS: Mapping[str, str] = {
@@ -60,3 +64,32 @@ def timeline_text(event_type: str, *, channel: str = "") -> str:
         return CUSTOMER_EVENT_TEXTS[event_type]
     subject, verb = event_type.split(".")[-2:]
     return f"{subject.replace('_', ' ').capitalize()}: {verb.replace('_', ' ')}."
+
+
+def _payments(count: int) -> str:
+    return f"{count:,} payment{'' if count == 1 else 's'}"
+
+
+def captured_money(*, amount: int, count: int, since: date | None) -> str:
+    """Return how much was captured (paise), in how many payments and since which day, as a heading."""
+    period = f" since {format_day(since)}" if since else ""
+    return f"{rupees(amount)} captured{period} in {_payments(count)}"
+
+
+def states_differ(difference: int) -> str:
+    """Return that the states of money do not sum to what was captured, by how many paise."""
+    return f"The states differ from what was captured by {rupees(difference)}. Run the audit."
+
+
+def nothing_due(day: date) -> str:
+    """Return that no payment is old enough to be explained three ways."""
+    return f"Nothing was captured up to {format_day(day)}, so nothing has to be explained three ways yet."
+
+
+def explained_three_ways(*, due: int, explained: int, count: int, per_million: int, day: date, is_met: bool) -> str:
+    """Return how much (paise) of what is due is explained, how many payments are not, and whether the goal is met."""
+    verdict = "The goal of 99.99 % is met." if is_met else "The goal of 99.99 % is missed."
+    return (
+        f"{rupees(explained)} of {rupees(due)} captured up to {format_day(day)} is explained three ways"
+        f" ({per_million / 10_000:.4f} %); {rupees(due - explained)} of {_payments(count)} is not. {verdict}"
+    )

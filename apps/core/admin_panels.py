@@ -61,7 +61,7 @@ def add_headline(model_label: str, find: Callable[[Any], Headline | None]) -> No
     _headlines.setdefault(model_label, []).append(find)
 
 
-def _without_empty_columns(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+def without_empty_columns(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
     """Return the headings and rows of a panel without its empty columns; each cell is a pair of heading and value."""
     kept = [number for number in range(len(columns)) if any(row[number] not in ("", None) for row in rows)]
     return {
@@ -98,7 +98,7 @@ def panels_for(request: HttpRequest, instance: Any) -> list[dict[str, Any]]:
             "title": panel.title,
             "is_folded": panel.is_folded(rows),
             "is_named_when_empty": panel.is_named_when_empty,
-            **_without_empty_columns(panel.columns, rows),
+            **without_empty_columns(panel.columns, rows),
         }
         for panel, rows in shown
     ]

@@ -1,10 +1,11 @@
 """Days and instants as people in India write them."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from apps.core.clock import IST
 
 _NOON = 12
+_DAYS_OF_A_WEEK, _SATURDAY = 7, 5
 
 
 def format_day(on: date) -> str:
@@ -18,3 +19,18 @@ def format_instant(at: datetime) -> str:
     hour = local.hour % 12 or 12
     half = "am" if local.hour < _NOON else "pm"
     return f"{format_day(local)}, {hour}:{local:%M} {half} IST"
+
+
+def working_days_between(since: date, until: date) -> int:
+    """Return how many working days lie after one day, up to and with another; Saturdays and Sundays are none."""
+    weeks, rest = divmod((until - since).days, _DAYS_OF_A_WEEK)
+    days = (since + timedelta(days=number) for number in range(1, rest + 1))
+    return weeks * _SATURDAY + sum(day.weekday() < _SATURDAY for day in days)
+
+
+def working_days_before(until: date, count: int) -> date:
+    """Return the latest day with at least `count` working days after it, up to and with another day."""
+    day = until
+    while working_days_between(day, until) < count:
+        day -= timedelta(days=1)
+    return day

@@ -16,6 +16,7 @@ from apps.core import clock
 from apps.core.admin_actions import ObjectAction, add_object_action, staff_actor
 from apps.core.admin_fields import PercentField
 from apps.core.admin_lists import KeySearch
+from apps.core.admin_panels import without_empty_columns
 from apps.core.admin_site import ReadOnlyAdmin, ServiceAdmin, link
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
@@ -89,6 +90,10 @@ class SettlementLineAdmin(KeySearch, ReadOnlyAdmin):
         return rupees(line.amount)
 
 
+def _is_true(text: str) -> bool:
+    return text == "True"
+
+
 @admin.register(FeeRate)
 class FeeRateAdmin(ServiceAdmin):
     """The rate card. A new row of the same conditions and first day corrects an older one; a wrong row is withdrawn."""
@@ -112,6 +117,12 @@ class FeeRateAdmin(ServiceAdmin):
                 initial=1_800,
                 help_text="In percent of the fee. Enter 0 for card payments up to ₹2,000.00.",
             )
+        if db_field.name == "is_international":
+            choices = [("", "Any"), ("False", "Domestic"), ("True", "International")]
+            return forms.TypedChoiceField(
+                label="Country", choices=choices, coerce=_is_true, empty_value=None, required=False,
+                widget=UnfoldAdminSelectWidget(),
+            )  # fmt: skip
         words = {"network": NETWORKS, "funding": FUNDINGS}.get(db_field.name)
         if words is not None:
             choices = [("", "Any"), *((word, word) for word in words)]
@@ -122,7 +133,8 @@ class FeeRateAdmin(ServiceAdmin):
         return False
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> FeeRate:
-        return fee_rates.add_fee_rate(terms=FeeTerms(**values), actor=staff_actor(request), now=clock.now())
+        terms = FeeTerms(**{**values, "fixed_amount": values["fixed_amount"] or 0})
+        return fee_rates.add_fee_rate(terms=terms, actor=staff_actor(request), now=clock.now())
 
     @admin.display(description="Fee")
     def charge(self, rate: FeeRate) -> str:
@@ -157,6 +169,10 @@ add_object_action(
 )  # fmt: skip
 
 
+def _sum_of_lines(amount: int, count: int) -> str:
+    return f"{rupees(amount)} ({count:,})" if count else ""
+
+
 @admin.register(FeeCheck)
 class FeeCheckAdmin(ReadOnlyAdmin):
     """What the fee audit found, line by line; the latest revision of a line counts."""
@@ -178,22 +194,26 @@ class FeeCheckAdmin(ReadOnlyAdmin):
         claims = (
             f"{reverse('admin:ledger_reconciliationexception_changelist')}?state=open&reason__exact=fee_overcharged"
         )
+        columns = (
+            "Month", "Method", "Lines", "Charged", "Overcharged", "Still claimed", "Undercharged", "No rate", "GST differs",
+        )  # fmt: skip
+        rows = [
+            (
+                f"{one.month:%b %Y}", one.method or "-", f"{one.lines:,}", rupees(one.charged_amount),
+                _sum_of_lines(one.overcharged_amount, one.overcharged),
+                link(claims, rupees(one.open_amount)) if one.open_amount else "",
+                _sum_of_lines(one.undercharged_amount, one.undercharged),
+                f"{one.no_rate:,}" if one.no_rate else "", f"{one.tax_differs:,}" if one.tax_differs else "",
+            )
+            for one in found
+        ]  # fmt: skip
         section = {
             "title": "Fees by month and method",
-            "columns": ("Month", "Method", "Lines", "Charged", "Overcharged", "Still claimed", "Undercharged", "No rate", "GST differs"),
-            "rows": [
-                (
-                    f"{one.month:%b %Y}", one.method or "-", f"{one.lines:,}", rupees(one.charged_amount),
-                    f"{rupees(one.overcharged_amount)} ({one.overcharged:,})",
-                    link(claims, rupees(one.open_amount)) if one.open_amount else rupees(0),
-                    f"{rupees(one.undercharged_amount)} ({one.undercharged:,})", f"{one.no_rate:,}", f"{one.tax_differs:,}",
-                )
-                for one in found
-            ],
+            **without_empty_columns(columns, rows),
             "empty": "No fee has been judged yet. Enter the contracted rates, then run the command audit_fees.",
-        }  # fmt: skip
+        }
         context = {**self.admin_site.each_context(request), "title": "Fee audit", "sections": [section]}
-        return TemplateResponse(request, "admin/needs_attention.html", context)
+        return TemplateResponse(request, "admin/money_report.html", context)
 
     @admin.display(description="Line")
     def of_line(self, check: FeeCheck) -> SafeString:

@@ -342,7 +342,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-18g": (_link_that_stays_open, {"INV-18g"}),
     "INV-16": (_update(PaymentAttempt, _CAPTURED, currency="USD"), {"INV-14b", "INV-16", "INV-20b", "INV-25", "INV-26", "INV-26c"}),
     "INV-16b": (_update(Payment, {"status": "requires_payment"}, amount=10**9), {"INV-16b"}),
-    "INV-17": (_uncapture_the_books, {"INV-14b", "INV-17", "INV-17b", "INV-20b", "INV-25", "INV-25e", "INV-26", "INV-26c"}),
+    "INV-17": (_uncapture_the_books, {"INV-14b", "INV-17", "INV-17b", "INV-20b", "INV-25", "INV-25e", "INV-26", "INV-26c", "INV-26p"}),
     "INV-17b": (_update(Payment, {"status": "succeeded"}, status="cancelled"), {"INV-17b"}),
     "INV-18": (
         lambda world: _update(Payment, {"order": world.waiting}, next_check_at=clock.now() - _LONG_AGO)(world), {"INV-18"},
@@ -353,7 +353,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         lambda world: _update(Order, {"pk": world.waiting.pk}, is_payment_processing=True)(world), {"INV-18j"},
     ),
     "INV-19": (lambda world: _update(Order, {"pk": world.paid.pk}, status="expired")(world), {"INV-19"}),
-    "INV-20": (_paid_for_more_than_the_total, {"INV-17", "INV-20", "INV-20b", "INV-25", "INV-26", "INV-26c", "INV-42"}),
+    "INV-20": (_paid_for_more_than_the_total, {"INV-17", "INV-20", "INV-20b", "INV-25", "INV-26", "INV-26c", "INV-26p", "INV-42"}),
     "INV-20b": (lambda world: _update(Order, {"pk": world.paid.pk}, paid_amount=1)(world), {"INV-20b"}),
     "INV-22": (_post_directly(("bank", 5), ("round_off", -4)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
     "INV-23": (_post_directly(("bank", 5)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
@@ -363,7 +363,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     ),
     "INV-25": (
         _post_directly(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"),
-        {"INV-25", "INV-25e", "INV-26c"},
+        {"INV-25", "INV-25e", "INV-26c", "INV-26q"},
     ),
     "INV-25b": (_posted_twice, {"INV-25b", "INV-25e", "INV-26"}),
     "INV-25e": (_post_directly(("round_off", 5), ("input_gst", -5), source_type="payments.dispute"), {"INV-25e"}),
@@ -452,21 +452,30 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         _post_directly(("bank", 5), ("customer_advances", -5), source_type="invoicing.invoice", kind="invoice"), {"INV-26"},
     ),
     "INV-26b": (
-        lambda world: _line(world, "bank_amount = bank_amount - 1, fee_amount = fee_amount + 1"), {"INV-21b", "INV-26", "INV-26b"},
+        lambda world: _line(world, "bank_amount = bank_amount - 1, fee_amount = fee_amount + 1"),
+        {"INV-21b", "INV-26", "INV-26b", "INV-26q"},
     ),
     "INV-26c": (
         _post_directly(
             ("gateway_receivable:razorpay", 5), ("bank", -5), source_type="ledger.reconciliationexception", kind="difference"
         ),
-        {"INV-25e", "INV-26c"},
+        {"INV-25e", "INV-26c", "INV-26q"},
     ),
     "INV-26e": (lambda world: _settled(world) and _update(Settlement, {}, transfer_status="banked")(world), {"INV-26e"}),
     "INV-26f": (lambda world: _settled(world) and _update(Settlement, {}, status="failed")(world), {"INV-26f"}),
+    "INV-26p": (
+        _update(PaymentAttempt, {"status": "captured"}, amount=10**9),
+        {"INV-16", "INV-20", "INV-20b", "INV-25", "INV-26", "INV-26c", "INV-26p"},
+    ),
+    "INV-26q": (
+        _post_directly(("disputes", 5), ("bank", -5), source_type="payments.dispute", kind="dispute_taken:1"),
+        {"INV-25e", "INV-26", "INV-26q"},
+    ),
     "INV-26d": (_unsettled_capture, {"INV-26d"}),
     "INV-21d": (lambda world: _adjustment(world, "fee_amount = 500, held_amount = 0"), {"INV-21d", "INV-26", "INV-26b", "INV-21b"}),
     "INV-21e": (
         lambda world: _adjustment(world, "kind = 'other', cleared_amount = -500, held_amount = 0"),
-        {"INV-21e", "INV-26b", "INV-26c"},
+        {"INV-21e", "INV-26b", "INV-26c", "INV-26q"},
     ),
     "INV-29": (_judged(base_amount=1), {"INV-29"}),
     "INV-29b": (_judged(outcome="undercharged"), {"INV-29", "INV-29b"}),

@@ -11,10 +11,13 @@ import pgtrigger
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
 from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.core.money import rupees
 from apps.ledger import services as ledger
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.payments.gateways.razorpay.entities import payment_from
@@ -24,6 +27,7 @@ from apps.settlements.facts import FeeTerms
 from apps.settlements.models import FeeCheck, FeeRate, SettlementLine
 from apps.settlements.services import fee_audit, fee_rates
 from apps.settlements.services.exception_resolution import FeeClaimHoldsNoMoney
+from tests.factories.accounts import make_staff
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 from tests.support.colleagues import BALA
@@ -435,6 +439,49 @@ class TestInvariants:
             SettlementLine.objects.update(created_at="2026-01-02T00:00Z")
 
         assert violated(*FEE_INVARIANTS) == ["INV-29c"]
+
+
+class TestPages:
+    def sign_in(self, role: str) -> Client:
+        client = Client()
+        client.force_login(make_staff(role))
+        return client
+
+    def test_finance_adds_a_rate_in_percent_and_rupees(self) -> None:
+        form = {
+            "method": "card", "network": "Visa", "funding": "", "is_international": "False", "amount_from": "",
+            "amount_to": "2000", "rate_basis_points": "1.95", "fixed_amount": "", "min_amount": "", "max_amount": "500",
+            "gst_basis_points": "0", "valid_from": "2026-04-01", "valid_to": "", "contract": "Letter of 3 Mar 2026",
+        }  # fmt: skip
+
+        answer = self.sign_in("finance").post(reverse("admin:settlements_feerate_add"), form)
+
+        assert answer.status_code == 302
+        assert fee_rates.terms_of(FeeRate.objects.get()) == FeeTerms(
+            "card", date(2026, 4, 1), network="Visa", is_international=False, amount_to=2_00_000, rate_basis_points=195,
+            max_amount=50_000, gst_basis_points=0, contract="Letter of 3 Mar 2026",
+        )  # fmt: skip
+
+    def test_support_adds_none(self) -> None:
+        assert self.sign_in("support").get(reverse("admin:settlements_feerate_add")).status_code == 403
+        assert FeeRate.objects.count() == 0
+
+    def test_the_page_of_a_withdrawal_says_what_happens(self) -> None:
+        rate = add_rate()
+        page = reverse("admin:settlements_feerate_action", args=[rate.pk, "withdraw"])
+        shown = self.sign_in("finance").get(page)
+
+        assert "as if it had never been there" in shown.content.decode()
+
+    def test_finance_sees_fees_by_month(self, settle: Any) -> None:
+        add_rate(rate_basis_points=100)
+        settle()
+
+        page = self.sign_in("finance").get(reverse("admin:fees_by_month")).content.decode()
+
+        assert "Still claimed" in page
+        assert rupees(ReconciliationException.objects.get().actual_amount or 0) in page
+        assert self.sign_in("support").get(reverse("admin:fees_by_month")).status_code == 403
 
 
 class TestInstrument:

@@ -11,6 +11,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
+from apps.backoffice.admin.money_states import PERMISSION, explained_tile
 from apps.core import audit, clock, incidents, relay
 from apps.core.admin_site import age, ago
 from apps.core.dates import format_instant
@@ -99,6 +100,8 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 )
 #: The numbers are read at most this often, however many look.
 _CACHE_SECONDS = 15
+#: What reads all payments of three months is read less often.
+_LONG_CACHE_SECONDS = 600
 _MAX_COUNTED = 1000
 
 
@@ -152,6 +155,9 @@ def _entry(model: type[models.Model], icon: str) -> dict[str, Any]:
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the tiles and the latest orders, as far as this member of staff may see them."""
     numbers = cache.get_or_set("back-office:numbers", _numbers, _CACHE_SECONDS) or _numbers()
+    if request.user.has_perm(PERMISSION):
+        explained = cache.get_or_set("back-office:explained", _explained, _LONG_CACHE_SECONDS) or _explained()
+        numbers = {**numbers, "explained": explained}
     tiles = [
         {"title": title, "figure": numbers[name][0], "note": numbers[name][1], "tone": numbers[name][2], "href": href}
         for permission, name, title, href in _tiles()
@@ -159,6 +165,10 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     can_view_orders = request.user.has_perm("orders.view_order")
     return {**context, "tiles": tiles, "latest_orders": _latest_orders() if can_view_orders else None}
+
+
+def _explained() -> tuple[str, str, str]:
+    return explained_tile(clock.now())
 
 
 def _tiles() -> list[tuple[str, str, str, str]]:
@@ -181,6 +191,7 @@ def _tiles() -> list[tuple[str, str, str, str]]:
             "ledger_reconciliationexception",
             "?state=open",
         ),
+        (PERMISSION, "explained", "Money explained three ways", "", ""),
         ("payments.view_dispute", "disputes", "Disputes due", "payments_dispute", "?status__exact=open"),
         ("payments.view_webhook", "webhooks", "Last webhook", "payments_webhook", ""),
         ("payments.view_paymentdowntime", "downtimes", "Payment downtimes", "payments_paymentdowntime", "?state=open"),
@@ -196,7 +207,12 @@ def _tiles() -> list[tuple[str, str, str, str]]:
         ("core.view_auditrun", "audit", "Last audit", "core_auditrun", ""),
     )
     return [
-        (permission, name, title, _changelist(page) + (query if _changelist(page) else ""))
+        (
+            permission,
+            name,
+            title,
+            _changelist(page) + (query if _changelist(page) else "") if page else reverse("admin:money_states"),
+        )
         for permission, name, title, page, query in wanted
     ]
 

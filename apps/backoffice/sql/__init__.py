@@ -1,0 +1,1 @@
+"""Hot SQL across apps: where the money of captured payments is."""
