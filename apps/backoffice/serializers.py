@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from apps.backoffice.selectors.timeline import TimelineEntry
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField
+from apps.fulfilment.states import ShipmentStatus
 from apps.notifications.states import Channel, NotificationStatus
 from apps.payments.states import EvidenceKind
 
@@ -140,12 +141,33 @@ class EvidencePaymentResponse(ResponseSerializer):
     payer_user_agent = serializers.CharField(source="payment.payer_user_agent")
 
 
+class EvidenceShipmentLineResponse(ResponseSerializer):
+    """Units in a parcel."""
+
+    name = serializers.CharField(source="order_line.name")
+    sku = serializers.CharField(source="order_line.sku")
+    quantity = serializers.IntegerField()
+
+
+class EvidenceShipmentResponse(ResponseSerializer):
+    """A parcel that has left."""
+
+    id = serializers.CharField(source="public_id")
+    number = serializers.CharField()
+    status = serializers.ChoiceField(choices=ShipmentStatus.choices)
+    carrier_name = serializers.CharField()
+    tracking_number = serializers.CharField()
+    dispatched_at = serializers.DateTimeField()
+    delivered_at = serializers.DateTimeField(allow_null=True)
+    lines = EvidenceShipmentLineResponse(many=True, source="lines.all")
+
+
 class EvidenceDeliveryResponse(ResponseSerializer):
-    """Where it was to go. No shipment is recorded in this application, so that the list is empty."""
+    """Where it was to go, and the parcels that have left."""
 
     address = serializers.DictField(source="order.shipping_address.snapshot")
     order_status = serializers.CharField(source="order.status")
-    shipments = serializers.ListField(child=serializers.DictField())
+    shipments = EvidenceShipmentResponse(many=True)
 
 
 class EvidenceMessageResponse(ResponseSerializer):

@@ -73,6 +73,11 @@ def list_shipments_of_order(order_id: UUID) -> "QuerySet[Shipment]":
     return Shipment.objects.filter(order_id=order_id).order_by("pk").prefetch_related("lines__order_line")
 
 
+def list_shipments_of_customer(customer_id: UUID) -> "QuerySet[Shipment]":
+    """Return the shipments of a customer's orders."""
+    return Shipment.objects.filter(order__customer_id=customer_id).order_by("pk")
+
+
 def list_shipments_to_dispatch() -> "QuerySet[Shipment]":
     """Return the shipments that wait to be packed or dispatched, oldest first, with their lines."""
     return _with_lines(Shipment.objects.filter(status__in=NOT_DISPATCHED).order_by("created_at", "pk"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from apps.accounts import events as accounts
+from apps.fulfilment import events as fulfilment
 from apps.invoicing import events as invoicing
 from apps.notifications.states import Channel
 from apps.orders import events as orders
@@ -76,6 +77,10 @@ MESSAGES_OF_EVENT: Mapping[str, tuple[str, ...]] = {
     payments.REFUND_PROCESSED: ("refund_processed",),
     payments.REFUND_FAILED: ("refund_failed",),
     payments.REFUND_CANCELLED: ("refund_cancelled",),
+    fulfilment.SHIPMENT_DISPATCHED: ("shipment_dispatched",),
+    fulfilment.SHIPMENT_DELIVERED: ("shipment_delivered",),
+    fulfilment.SHIPMENT_LOST: ("shipment_not_delivered",),
+    fulfilment.SHIPMENT_DAMAGED: ("shipment_not_delivered",),
 }
 
 _SATURDAY = 5
@@ -166,6 +171,14 @@ MESSAGE_TEMPLATES: dict[str, MessageTemplate] = {
             {"AMOUNT": "plain_amount", "NUMBER": "number", "WHEN": "due", "SHOP": "shop"},
         ),
         MessageTemplate("refund_cancelled", _EMAIL_AND_IN_APP),
+        MessageTemplate(
+            "shipment_dispatched",
+            _ALL_CHANNELS,
+            {"NUMBER": "number", "CARRIER": "carrier", "TRACKING": "tracking", "SHOP": "shop"},
+            may_repeat=True,
+        ),
+        MessageTemplate("shipment_delivered", _ALL_CHANNELS, {"NUMBER": "number", "SHOP": "shop"}, may_repeat=True),
+        MessageTemplate("shipment_not_delivered", _EMAIL_AND_IN_APP),
         MessageTemplate("dispute_opened", _EMAIL_AND_IN_APP),
         MessageTemplate("dispute_resolved", _EMAIL_AND_IN_APP),
         MessageTemplate("dispute_needs_response", _EMAIL_AND_IN_APP),

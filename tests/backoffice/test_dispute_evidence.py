@@ -17,10 +17,11 @@ from apps.backoffice import documents as evidence_documents
 from apps.backoffice.handlers import render_evidence
 from apps.backoffice.services import dispute_evidence as evidence_pdfs
 from apps.backoffice.services import dispute_responses
-from apps.backoffice.services.dispute_evidence import evidence_files
 from apps.core import clock, pdf
 from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.core.pdf import copies
+from apps.fulfilment import services as fulfilment
 from apps.invoicing.selectors import DocumentNotReady
 from apps.invoicing.services import render_document
 from apps.ledger import selectors as ledger
@@ -36,6 +37,7 @@ from apps.payments.services.disputes import polling as dispute_polling
 from apps.payments.services.disputes import reminders, responses
 from config.subscriptions import HANDLERS
 from tests.factories.catalog import make_registration
+from tests.factories.fulfilment import deliver, make_packed_shipment
 from tests.factories.invoicing import issue_invoice
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_payment, pay
@@ -138,6 +140,37 @@ def test_evidence_has_every_part(sold: Dispute, finance: Any, client_of: Any, or
     assert [one["text"] for one in evidence["statements"]] == ["Handed over at the door."]
 
 
+def test_evidence_has_the_parcels_that_left(order: Any, finance: Any, client_of: Any) -> None:
+    attempt = pay(order)
+    issue_invoice(order_id=order.pk, actor=SYSTEM, now=clock.now())
+    shipment = make_packed_shipment(order)
+    fulfilment.dispatch_shipment(
+        shipment_id=shipment.pk,
+        carrier_name="Blue Dart",
+        tracking_number="AWB 4711",
+        actor=SYSTEM,
+        now=clock.now(),
+    )
+    deliver(shipment)
+    dispute = make_dispute(attempt)
+
+    evidence = client_of(finance).get(f"/api/v1/disputes/{dispute.public_id}/evidence").json()
+
+    (parcel,) = evidence["delivery"]["shipments"]
+    line = order.lines.get()
+    assert (parcel["status"], parcel["carrier_name"], parcel["tracking_number"]) == (
+        "delivered",
+        "Blue Dart",
+        "AWB 4711",
+    )
+    assert parcel["dispatched_at"] <= parcel["delivered_at"]
+    assert parcel["lines"] == [{"name": line.name, "sku": line.sku, "quantity": line.quantity}]
+    pdf = evidence_documents.render_evidence_document(evidence_pdfs.get_evidence(dispute.pk))
+    text = " ".join(" ".join(pages_of(pdf)).split())
+    assert f"{parcel['number']}, Delivered" in text
+    assert "Blue Dart AWB 4711" in text
+
+
 def test_evidence_has_no_message_text_and_masks_contacts(sold: Dispute, finance: Any, client_of: Any) -> None:
     response = client_of(finance).get(f"/api/v1/disputes/{sold.public_id}/evidence")
     evidence = response.json()
@@ -177,7 +210,7 @@ class TestEvidencePdf:
         assert answers[0].headers["Content-Disposition"] == f'attachment; filename="evidence-{sold.order.number}.pdf"'
         [page, *_] = pages_of(first)
         for words in ("EVIDENCE", sold.gateway_dispute_id, "Asha Owner", "+91******3210", "Bengaluru", "Handed over at the door.",
-                      "India Post EK1IN", "203.0.113.9", "No shipment is recorded with the order."):  # fmt: skip
+                      "India Post EK1IN", "203.0.113.9", "No parcel has left."):  # fmt: skip
             assert words in page, words
         assert "9876543210" not in " ".join(pages_of(first))
 
@@ -260,7 +293,7 @@ class TestEvidencePdf:
 
         monkeypatch.setattr(Path, "replace", full)
 
-        with pytest.raises(evidence_files.EvidenceNotStored, match="could not be stored: No space left on device"):
+        with pytest.raises(copies.CopyNotStored, match="could not be stored: No space left on device"):
             evidence_pdfs.render_evidence_pdf(dispute_id=sold.pk)
         assert list(tmp_path.glob("dispute-evidence/*/*")) == []
 

@@ -26,6 +26,8 @@ REGISTERED = {
     ("refund_processed", 1): "41bbe636827245c2",
     ("refund_failed", 1): "f22420f18e338f62",
     ("duplicate_payment", 1): "b076bcffb33b94d8",
+    ("shipment_dispatched", 1): "bdf86c3ad82e19e0",
+    ("shipment_delivered", 1): "d589432e555a8b24",
 }
 
 BY_SMS = [message for message in rules.MESSAGE_TEMPLATES.values() if Channel.SMS in message.channels]

@@ -16,6 +16,8 @@ FACTS: dict[str, Any] = {
     "original_date": "20 Nov 2026", "amount": "₹12,34,567.00", "plain_amount": "12,34,567.00", "due": "30 Nov 2026",
     "outcome": "lost", "dispute": "disp_NQxlPq2WmR8sTz", "bank_reason": "goods <not> received", "hours": 24,
     "respond_by": "30 Nov 2026, 11:05 am IST", "refusal": "No <b>document</b>.", "page": "http://127.0.0.1:8000/admin/",
+    "items": [{"name": "Kurta <b>blue</b>", "quantity": 2}], "carrier": "Blue <Dart>", "tracking": "AWB<1>23",
+    "is_damaged": False, "dispatched": "21 Nov 2026, 11:05 am IST",
     "refund_number": "ORD-2627-000123-R1", "is_by_transfer": False, "bank_reference": "<b>ARN1</b>",
 }  # fmt: skip
 

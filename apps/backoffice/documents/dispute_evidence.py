@@ -1,7 +1,5 @@
 """The data of an evidence pack for its template, which has all words and the layout: `dispute_evidence.typ`."""
 
-import hashlib
-import json
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +17,6 @@ def render_evidence_document(evidence: Evidence) -> bytes:
     return pdf.render(TEMPLATE, evidence_data(evidence), logo=settings.SELLER_LOGO_PATH)
 
 
-def fingerprint(evidence: Evidence) -> str:
-    """Return by what an evidence pack is known that says just this: a hash of its data."""
-    return hashlib.sha256(json.dumps(evidence_data(evidence), sort_keys=True).encode()).hexdigest()[:32]
-
-
 def evidence_data(evidence: Evidence) -> dict[str, Any]:
     """
     Return what an evidence pack says, as JSON: amounts in paise, instants of India as ISO.
@@ -37,6 +30,7 @@ def evidence_data(evidence: Evidence) -> dict[str, Any]:
         "order": _order(evidence),
         "payment": _payment(evidence),
         "buyer": _buyer(evidence),
+        "shipments": _shipments(evidence),
         "documents": _documents(evidence),
         "messages": _messages(evidence),
         "timeline": [{"at": _at(one.at), "text": one.text, "actor": one.actor} for one in evidence.timeline],
@@ -101,6 +95,21 @@ def _buyer(evidence: Evidence) -> dict[str, Any]:
             for one in evidence.log_ins
         ],
     }
+
+
+def _shipments(evidence: Evidence) -> list[dict[str, Any]]:
+    return [
+        {
+            "number": one.number,
+            "status": one.get_status_display(),
+            "carrier": one.carrier_name,
+            "tracking_number": one.tracking_number,
+            "dispatched_at": _at(one.dispatched_at),
+            "delivered_at": _at(one.delivered_at),
+            "lines": [{"name": line.order_line.name, "quantity": line.quantity} for line in one.lines.all()],
+        }
+        for one in evidence.shipments
+    ]
 
 
 def _documents(evidence: Evidence) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from uuid import UUID
 from apps.accounts import selectors as accounts
 from apps.backoffice.selectors import timeline
 from apps.core.masking import mask
+from apps.fulfilment import selectors as fulfilment
+from apps.fulfilment.states import LEFT_STOCK
 from apps.invoicing import selectors as invoicing
 from apps.notifications.models import Notification
 from apps.notifications.selectors import list_notifications_of_order
@@ -44,8 +46,8 @@ class Evidence:
     """
     The evidence for a dispute, part by part.
 
-    Of phone numbers and e-mail addresses only the masked form is here, and of messages never the text. `shipments` is empty:
-    no shipment is recorded in this application.
+    Of phone numbers and e-mail addresses only the masked form is here, and of messages never the text. `shipments` are
+    the parcels that have left, with what is in them.
     """
 
     dispute: Any
@@ -103,7 +105,7 @@ def get_evidence(dispute_id: UUID) -> Evidence:
         log_ins=accounts.list_log_ins(user_id=customer.pk, limit=MAX_LOG_INS),
         documents=list(invoicing.list_documents_of_order(order.pk)),
         refunds=refunds,
-        shipments=(),
+        shipments=[one for one in fulfilment.list_shipments_of_order(order.pk) if one.status in LEFT_STOCK],
         messages=_messages(order),
         timeline=_timeline(order, customer),
         statements=payments.list_evidence(dispute.pk),

@@ -12,9 +12,9 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.backoffice import documents, events
-from apps.backoffice.gateways import evidence_files
 from apps.backoffice.selectors.dispute_evidence import Evidence, get_evidence
 from apps.core.events import Actor, change, find_recent_event
+from apps.core.pdf import copies
 from apps.invoicing.selectors import DocumentNotReady
 from apps.orders.locks import lock_order
 from apps.payments import locks as payment_locks
@@ -22,6 +22,7 @@ from apps.payments import selectors as payments
 
 #: A worker has this long before the same evidence is requested again.
 RENDER_TIMEOUT = timedelta(seconds=60)
+_FOLDER = "dispute-evidence"
 
 
 class EvidenceNotRendered(DocumentNotReady):
@@ -82,12 +83,11 @@ def render_evidence_pdf(*, dispute_id: UUID) -> None:
     Render and keep the PDF of a dispute's evidence as it stands now; outside a transaction, as it writes a file.
 
     :raises DisputeNotFound: if there is no such dispute
-    :raises EvidenceNotStored: if the disk refuses it
+    :raises CopyNotStored: if the disk refuses it
     """
     evidence = get_evidence(dispute_id)
-    evidence_files.store(
-        evidence.dispute.public_id, documents.fingerprint(evidence), documents.render_evidence_document(evidence)
-    )
+    content = documents.render_evidence_document(evidence)
+    copies.store_copy(_FOLDER, evidence.dispute.public_id, _fingerprint(evidence), content)
 
 
 def evidence_name(evidence: Evidence) -> str:
@@ -96,7 +96,11 @@ def evidence_name(evidence: Evidence) -> str:
 
 
 def _read(evidence: Evidence) -> bytes | None:
-    return evidence_files.read(evidence.dispute.public_id, documents.fingerprint(evidence))
+    return copies.read_copy(_FOLDER, evidence.dispute.public_id, _fingerprint(evidence))
+
+
+def _fingerprint(evidence: Evidence) -> str:
+    return copies.fingerprint(documents.evidence_data(evidence))
 
 
 def _is_requested(dispute: Any, *, now: datetime) -> bool:

@@ -16,6 +16,8 @@ from apps.core import clock
 from apps.core.dates import format_instant
 from apps.core.events import SYSTEM, create
 from apps.core.models import Event
+from apps.fulfilment import selectors as fulfilment
+from apps.fulfilment.states import ShipmentStatus
 from apps.invoicing import selectors as invoicing
 from apps.notifications import events, rules
 from apps.notifications.models import Notification
@@ -286,6 +288,19 @@ def _reviewed_attempt_message(reason: ReviewReason) -> Callable[[Event], Outgoin
     return compose
 
 
+def _shipment_message(*statuses: ShipmentStatus) -> Callable[[Event], OutgoingMessage | None]:
+    def compose(event: Event) -> OutgoingMessage | None:
+        shipment = fulfilment.get_shipment(event.subject_id)
+        if shipment.status not in statuses:
+            return None
+        order = orders.get_order(shipment.order_id)
+        user = accounts.get_user(order.customer_id)
+        context = rendering.shipment_context(shipment, fulfilment.list_lines(shipment.pk))
+        return OutgoingMessage(user, {**rendering.user_context(user), **rendering.order_context(order), **context})
+
+    return compose
+
+
 def _dispute_message(*, is_decided: bool) -> Callable[[Event], OutgoingMessage | None]:
     def compose(event: Event) -> OutgoingMessage | None:
         dispute = payments.get_dispute(event.subject_id)
@@ -355,6 +370,9 @@ _COMPOSERS: dict[str, Callable[[Event], OutgoingMessage | list[OutgoingMessage] 
     "refund_failed": _refund_message(
         RefundStatus.FAILED, RefundStatus.AWAITING_TRANSFER, days=rules.REVIEW_WORKING_DAYS
     ),
+    "shipment_dispatched": _shipment_message(ShipmentStatus.DISPATCHED),
+    "shipment_delivered": _shipment_message(ShipmentStatus.DELIVERED),
+    "shipment_not_delivered": _shipment_message(ShipmentStatus.LOST, ShipmentStatus.DAMAGED),
     "dispute_opened": _dispute_message(is_decided=False),
     "dispute_resolved": _dispute_message(is_decided=True),
     "dispute_needs_response": _dispute_response_message,

@@ -58,6 +58,17 @@ def order_lines_context(order: Any, lines: Any) -> dict[str, Any]:
     }
 
 
+def shipment_context(shipment: Any, lines: Any) -> dict[str, Any]:
+    """Return the context of a shipment: what is in it, and how it travels; a carrier that staff have not named has a general name."""
+    return {
+        "items": [{"name": line.order_line.name, "quantity": line.quantity} for line in lines],
+        "carrier": shipment.carrier_name or "our delivery partner",
+        "tracking": shipment.tracking_number or "not available",
+        "is_damaged": shipment.damaged_at is not None,
+        "dispatched": format_instant(shipment.dispatched_at),
+    }
+
+
 def invoice_context(invoice: Any) -> dict[str, Any]:
     """Return the context of an invoice or a bill of supply; its id leads the e-mail to the PDF."""
     return {
