@@ -20,6 +20,8 @@ INVARIANTS: tuple[Invariant, ...] = (
                 WHEN 'settlements.settlement' THEN split_part(t.kind, ':', 1) IN (
                          'settlement', 'transfer_failed', 'transfer_retried')
                      AND EXISTS (SELECT FROM settlements_settlement f WHERE f.id = t.source_id)
+                WHEN 'settlements.bankline' THEN t.kind = 'bank_line'
+                     AND EXISTS (SELECT FROM settlements_bankline f WHERE f.id = t.source_id)
                 WHEN 'ledger.reconciliationexception' THEN t.kind IN ('difference', 'resolution')
                      AND EXISTS (SELECT FROM ledger_reconciliationexception f WHERE f.id = t.source_id)
                 WHEN 'payments.dispute' THEN split_part(t.kind, ':', 1) IN ('dispute_taken', 'dispute_returned', 'dispute_lost')

@@ -1,4 +1,4 @@
-"""Admin pages of settlements and of the fee audit. All are read-only but the rate card, whose rows are added and withdrawn."""
+"""Admin pages of settlements, bank statements and the fee audit: to look at, but for the rate card and lines in suspense."""
 
 from typing import Any
 
@@ -18,13 +18,22 @@ from apps.core.admin_fields import PercentField
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import without_empty_columns
 from apps.core.admin_site import ReadOnlyAdmin, ServiceAdmin, link
+from apps.core.dates import format_day
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
 from apps.settlements import selectors
 from apps.settlements.facts import FeeTerms
-from apps.settlements.models import FeeCheck, FeeRate, Settlement, SettlementImport, SettlementLine
-from apps.settlements.services import fee_rates
-from apps.settlements.states import FUNDINGS, NETWORKS
+from apps.settlements.models import (
+    BankLine,
+    BankStatementImport,
+    FeeCheck,
+    FeeRate,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
+)
+from apps.settlements.services import bank_lines, fee_rates
+from apps.settlements.states import FUNDINGS, NETWORKS, BankLineKind
 
 
 @admin.register(SettlementImport)
@@ -226,3 +235,75 @@ class FeeCheckAdmin(ReadOnlyAdmin):
     @admin.display(description="By the rate card")
     def expected(self, check: FeeCheck) -> str:
         return "-" if check.expected_fee is None else rupees(check.expected_fee)
+
+
+@admin.register(BankStatementImport)
+class BankStatementImportAdmin(ReadOnlyAdmin):
+    """Imports of bank statements, and their results."""
+
+    list_display = (
+        "created_at",
+        "layout",
+        "account",
+        "file_name",
+        "status",
+        "first_on",
+        "last_on",
+        "lines_added",
+        "exceptions_opened",
+    )
+    list_filter = ("status", "created_at")
+    ordering = ("-created_at", "-id")
+
+
+@admin.register(BankLine)
+class BankLineAdmin(KeySearch, ReadOnlyAdmin):
+    """The lines of bank statements, as the bank wrote them and as they are booked."""
+
+    list_display = ("booked_on", "moved", "reference", "kind", "settlement", "account")
+    list_filter = ("kind", "booked_on")
+    list_select_related = ("settlement",)
+    ordering = ("-booked_on", "-id")
+    search_fields = ("reference__exact",)
+    search_help_text = "The UTR of a settlement, or a gateway's settlement id."
+
+    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
+        settlements = selectors.search_settlements(term).order_by().values("pk")
+        return BankLine.objects.filter(settlement_id__in=settlements).values("pk")
+
+    @admin.display(description="Amount")
+    def moved(self, line: BankLine) -> str:
+        return rupees(line.amount)
+
+
+class AssignForm(forms.Form):
+    """The settlement that the line brought."""
+
+    gateway_settlement_id = forms.CharField(
+        max_length=40,
+        help_text="The gateway's id of a settlement in transit of the same amount, such as setl_NQxlPq2WmR8sTz.",
+    )
+
+
+def _assign(line: BankLine, *, user: Any, actor: Any, now: Any, gateway_settlement_id: str) -> str:
+    settlement = selectors.get_settlement_by_gateway_id(gateway_settlement_id.strip())
+    bank_lines.assign_bank_line(line_id=line.pk, settlement_id=settlement.pk, actor=actor, now=now)
+    return f"The line is assigned to {settlement.gateway_settlement_id}."
+
+
+def _facts_of_line(line: BankLine) -> list[tuple[str, Any]]:
+    candidates = [one.gateway_settlement_id for one in selectors.list_settlements_in_transit(line.amount)[:5]]
+    return [
+        ("Day", format_day(line.booked_on)),
+        ("Amount", f"{rupees(line.amount)}, which leaves suspense for what is in transit"),
+        ("Settlements of this amount in transit", ", ".join(candidates) or "none"),
+    ]
+
+
+add_object_action(
+    "settlements.bankline",
+    ObjectAction(
+        name="assign", title="Assign to a settlement", permission=bank_lines.ASSIGN_PERMISSION, perform=_assign,
+        icon="link", form=AssignForm, forecast=_facts_of_line, is_available=lambda line: line.kind == BankLineKind.SUSPENSE,
+    ),
+)  # fmt: skip

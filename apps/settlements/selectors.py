@@ -15,6 +15,9 @@ from apps.ledger.states import ExceptionReason, Resolution
 from apps.payments import selectors as payments
 from apps.settlements.gateways.report_formats import KnownFact
 from apps.settlements.models import (
+    BankLine,
+    BankLineNotFound,
+    BankStatementImport,
     FeeRate,
     FeeRateNotFound,
     Settlement,
@@ -24,7 +27,7 @@ from apps.settlements.models import (
 )
 from apps.settlements.sql import fee_audit
 from apps.settlements.sql.fee_audit import FeesOfMonth
-from apps.settlements.states import ImportStatus, LineKind, ReportSource
+from apps.settlements.states import BankLineKind, ImportStatus, LineKind, ReportSource, TransferStatus
 
 if TYPE_CHECKING:
     from apps.ledger.models import ReconciliationException
@@ -50,6 +53,18 @@ def get_settlement(settlement_id: UUID) -> Settlement:
     :raises SettlementNotFound: if there is none
     """
     settlement = Settlement.objects.filter(pk=settlement_id).first()
+    if settlement is None:
+        raise SettlementNotFound
+    return settlement
+
+
+def get_settlement_by_gateway_id(gateway_settlement_id: str) -> Settlement:
+    """
+    Return a settlement by the gateway's id.
+
+    :raises SettlementNotFound: if there is none
+    """
+    settlement = Settlement.objects.filter(gateway_settlement_id=gateway_settlement_id).first()
     if settlement is None:
         raise SettlementNotFound
     return settlement
@@ -174,6 +189,74 @@ def search_settlements(term: SearchTerm) -> "QuerySet[Settlement]":
     return Settlement.objects.filter(pk__in=keys).order_by("-settled_at", "-id")
 
 
+def list_settlements_of_references(references: Collection[str]) -> list[Settlement]:
+    """Return the settlements whose UTR is one of some references, oldest first."""
+    return list(Settlement.objects.filter(utr__in=references).exclude(utr="").order_by("pk"))
+
+
+def list_settlements_in_transit(amount: int) -> QuerySet[Settlement]:
+    """Return the settlements in transit that a bank's line of an amount (paise) may be assigned to, newest first."""
+    by_amount = Q(amount=amount) | Q(amount__isnull=True, lines_amount=amount)
+    rows = Settlement.objects.filter(by_amount, transfer_status=TransferStatus.IN_TRANSIT)
+    return rows.order_by("-settled_at", "-id")
+
+
+def list_unknown_bank_lines(*, limit: int) -> list[BankLine]:
+    """Return the credits of bank statements that wait in suspense without an explanation, oldest first."""
+    rows = BankLine.objects.filter(
+        kind=BankLineKind.SUSPENSE,
+        amount__gt=0,
+        exception__reason=ExceptionReason.BANK_LINE_UNKNOWN,
+        exception__resolved_at__isnull=True,
+    )
+    return list(rows.order_by("pk")[:limit])
+
+
+def get_bank_line(line_id: UUID) -> BankLine:
+    """
+    Return a line of a bank's statement.
+
+    :raises BankLineNotFound: if there is none
+    """
+    line = BankLine.objects.filter(pk=line_id).first()
+    if line is None:
+        raise BankLineNotFound
+    return line
+
+
+def has_bank_line(fingerprint: str) -> bool:
+    """Test if there is a line of a bank's statement with a fingerprint."""
+    return BankLine.objects.filter(fingerprint=fingerprint).exists()
+
+
+def is_refund_on_statement(refund_id: UUID) -> bool:
+    """Test if a line of a bank's statement shows the transfer of a refund."""
+    return BankLine.objects.filter(refund_id=refund_id).exists()
+
+
+def find_other_layout(*, account: str, layout: str, first: date, last: date) -> str:
+    """Return another layout from which lines of an account's days were imported, or an empty text."""
+    rows = BankLine.objects.filter(account=account, booked_on__gte=first, booked_on__lte=last)
+    return rows.exclude(report__layout=layout).values_list("report__layout", flat=True).order_by("pk").first() or ""
+
+
+def find_bank_account(number: str) -> str:
+    """Return the number by which an account was imported first, if one number is the other's end: banks mask them."""
+    completed = BankStatementImport.objects.filter(status=ImportStatus.COMPLETED)
+    known = completed.order_by("account").values_list("account", flat=True).distinct()
+    return next((one for one in known if one.endswith(number) or number.endswith(one)), number)
+
+
+def get_bank_statement_import(import_id: UUID) -> BankStatementImport:
+    """Return an import of a bank's statement that exists."""
+    return BankStatementImport.objects.get(pk=import_id)
+
+
+def find_bank_statement_import(fingerprint: str) -> BankStatementImport | None:
+    """Return the import of the file with a hash, or None."""
+    return BankStatementImport.objects.filter(fingerprint=fingerprint).first()
+
+
 def list_rows_after(model: type[Subject], after: UUID | None, *, limit: int) -> list[Subject]:
     """Return a page of all settlements or imports, oldest first, after the row with the id `after`."""
     rows = model._default_manager.all()
@@ -221,4 +304,6 @@ SUBJECTS: dict[str, type[Subject]] = {
     "settlements": Settlement,
     "imports": SettlementImport,
     "fee rates": FeeRate,
+    "bank statements": BankStatementImport,
+    "bank lines": BankLine,
 }

@@ -36,6 +36,15 @@ transition_transfer = transition_table(
 )
 
 
+class BankLineKind(models.TextChoices):
+    """What a line of a bank's statement was booked as."""
+
+    SETTLEMENT = "settlement", "Settlement"
+    REFUND = "refund", "Refund by bank transfer"
+    CHARGE = "charge", "Bank charge"
+    SUSPENSE = "suspense", "In suspense"
+
+
 class LineKind(models.TextChoices):
     """The kind of a settlement line."""
 

@@ -109,7 +109,7 @@ def test_a_registration_gets_its_accounts_once() -> None:
 def test_reference_data_may_be_made_again() -> None:
     before = Account.objects.count()
     call_command("setup_reference_data", verbosity=0)
-    assert Account.objects.count() == before == 15
+    assert Account.objects.count() == before == 16
 
 
 def test_a_balance_is_the_checkpoint_and_what_came_after() -> None:

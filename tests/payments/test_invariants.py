@@ -21,8 +21,8 @@ from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, Refun
 from apps.payments.services import payment_acceptance, webhooks
 from apps.payments.services.refunds import amounts, requests
 from apps.settlements.facts import FeeTerms
-from apps.settlements.models import FeeCheck, FeeRate, Settlement, SettlementImport, SettlementLine
-from apps.settlements.services import fee_rates, matching, reconciliation, report_imports
+from apps.settlements.models import BankLine, FeeCheck, FeeRate, Settlement, SettlementImport, SettlementLine
+from apps.settlements.services import bank_statements, fee_rates, matching, reconciliation, report_imports
 from tests.factories.accounts import make_user
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
@@ -178,6 +178,25 @@ def _settled(world: Any) -> bool:
     )
     report_imports.import_settlement_file(
         stream=io.BytesIO(report.encode()), name="report.csv", actor=SYSTEM, now=clock.now()
+    )
+    assert violated() == []
+    connection.check_constraints()
+    return True
+
+
+def _banked(world: Any) -> bool:
+    """Settle the paid order's payment, and import a bank's statement with its line and one of a rent."""
+    attempt = _attempt_of(world)
+    import_csv(as_csv(line_of(attempt, settlement_utr="UTR1000001")))
+    amount = Settlement.objects.get().lines_amount
+    on = f"{clock.ist_date(clock.now()):%d-%m-%Y}"
+    rows = f"{on},-,NEFT/UTR1000001,,{amount // 100}.{amount % 100:02d},,\n{on},-,RENT,50.00,,,\n"
+    bank_statements.import_bank_statement(
+        stream=io.BytesIO(f"Tran Date,CHQNO,PARTICULARS,DR,CR,BAL,SOL\n{rows}".encode()),
+        name="bank.csv",
+        account="917020012345678",
+        actor=SYSTEM,
+        now=clock.now(),
     )
     assert violated() == []
     connection.check_constraints()
@@ -461,7 +480,21 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         ),
         {"INV-25e", "INV-26c", "INV-26q"},
     ),
-    "INV-26e": (lambda world: _settled(world) and _update(Settlement, {}, transfer_status="banked")(world), {"INV-26e"}),
+    "INV-26e": (
+        _post_directly(
+            ("settlement_in_transit", 5), ("other_bank_movements", -5), source_type="ledger.reconciliationexception",
+            kind="difference",
+        ),
+        {"INV-25e", "INV-26e"},
+    ),
+    "INV-26g": (lambda world: _banked(world) and _update(Settlement, {}, amount=1)(world), {"INV-26g"}),
+    "INV-26h": (
+        lambda world: _banked(world) and _update(BankLine, {"kind": "settlement"}, amount=1)(world),
+        {"INV-26e", "INV-26g", "INV-26h"},
+    ),
+    "INV-26i": (
+        lambda world: _banked(world) and _update(ReconciliationException, {}, held_amount=5)(world), {"INV-26i", "INV-28c"},
+    ),
     "INV-26f": (lambda world: _settled(world) and _update(Settlement, {}, status="failed")(world), {"INV-26f"}),
     "INV-26p": (
         _update(PaymentAttempt, {"status": "captured"}, amount=10**9),

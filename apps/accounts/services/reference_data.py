@@ -22,8 +22,9 @@ _SALES: Final = (
 )  # fmt: skip
 _MONEY: Final = (
     "payments.webhook", "ledger.account", "ledger.ledgertransaction", "ledger.ledgerentry",
-    "settlements.settlement", "settlements.settlementline", "settlements.settlementimport", "ledger.reconciliationexception",
+    "settlements.settlement", "settlements.settlementline", "settlements.settlementimport",
     "settlements.feerate", "settlements.feecheck",
+    "settlements.bankline", "settlements.bankstatementimport", "ledger.reconciliationexception",
     "ledger.balancecheckpoint", "invoicing.numberseries", "tax.registration", "tax.taxrate", "core.auditrun",
     "core.incident",
 )  # fmt: skip

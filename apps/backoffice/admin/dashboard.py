@@ -51,6 +51,8 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("settlements.settlementimport", "upload_file"),
             ("settlements.feerate", "price_change"),
             ("settlements.feecheck", "fact_check"),
+            ("settlements.bankline", "receipt_long"),
+            ("settlements.bankstatementimport", "upload_file"),
             ("ledger.reconciliationexception", "rule"),
             ("payments.webhook", "webhook"),
             ("payments.paymentdowntime", "cloud_off"),

@@ -37,6 +37,7 @@ from apps.payments.selectors.refunds import (
     list_refunds_of_order,
     list_refunds_to_approve,
     list_refunds_to_retry_or_transfer,
+    list_transferred_refunds,
     list_unknown_refunds,
 )
 from apps.payments.selectors.search import (
@@ -81,6 +82,7 @@ __all__ = [
     "list_refunds_to_reconcile",
     "list_refunds_to_retry_or_transfer",
     "list_rows_of_orders",
+    "list_transferred_refunds",
     "list_unknown_payments",
     "list_unknown_refunds",
     "search_attempts",

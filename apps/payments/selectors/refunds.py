@@ -270,6 +270,12 @@ def find_refund_of_other_customer(transfer_reference: str, *, customer_id: UUID)
     return transferred.exclude(order__customer_id=customer_id).order_by("pk").first()
 
 
+def list_transferred_refunds(references: Collection[str]) -> list[Refund]:
+    """Return the refunds that staff have transferred with one of some references of the bank, oldest first."""
+    transferred = Refund.objects.filter(transfer_reference__in=references, status=RefundStatus.PROCESSED)
+    return list(transferred.exclude(transfer_reference="").order_by("pk"))
+
+
 def list_unknown_refunds(rows: "QuerySet[Refund] | None" = None) -> "QuerySet[Refund]":
     """Return the refunds, of `rows` or of all, whose outcome at the gateway is unknown."""
     return _all_or(rows).filter(status=RefundStatus.UNKNOWN, next_check_at__isnull=False)

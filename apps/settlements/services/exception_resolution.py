@@ -11,6 +11,7 @@ from apps.payments import selectors as payments
 from apps.payments.services import gateway_receivable
 from apps.settlements import locks, selectors
 from apps.settlements.services.ledger_accounts import (
+    BANK_CHARGES,
     INPUT_GST,
     OTHER_BANK_MOVEMENTS,
     SETTLEMENT_IN_TRANSIT,
@@ -22,6 +23,14 @@ from apps.settlements.states import TransferStatus
 
 if TYPE_CHECKING:
     from apps.ledger.models import ReconciliationException
+
+#: Reasons of exceptions about a line of a bank's statement.
+_BANK = (
+    ExceptionReason.BANK_LINE_UNKNOWN,
+    ExceptionReason.BANK_LINE_REPEATED,
+    ExceptionReason.BANK_AMOUNT_MISMATCH,
+    ExceptionReason.FAILED_SETTLEMENT_BANKED,
+)
 
 #: Reasons of exceptions about a line, or the sum of lines, that may hold money in suspense.
 _HOLDING = (
@@ -252,6 +261,18 @@ class FailedSettlementResolver(OverdueReceivableResolver):
         return super().entries(exception, resolution, owed=owed)
 
 
+class BankLineResolver(HeldAmountResolver):
+    """Resolves exceptions about a line of a bank's statement, whose amount is in suspense."""
+
+    def destination(self, exception: "ReconciliationException", resolution: Resolution) -> dict[str, int]:
+        """Return the entries that balance what is held; `booked` is that of a line assigned to a settlement."""
+        if resolution == Resolution.WRITTEN_OFF:
+            return {BANK_CHARGES: exception.held_amount}
+        if resolution == Resolution.BOOKED:
+            return {SETTLEMENT_IN_TRANSIT: exception.held_amount}
+        return super().destination(exception, resolution)
+
+
 class NotImportedResolver(ledger.ExceptionResolver):
     """Refuses to resolve the exception that no settlement is imported: it closes once one is."""
 
@@ -269,6 +290,7 @@ def register_resolvers() -> None:
     ledger.register_resolver(HeldAmountResolver(), reasons=_HOLDING)
     ledger.register_resolver(MissingLineResolver(), reasons=[ExceptionReason.MISSING_LINE])
     ledger.register_resolver(OverdueReceivableResolver(), reasons=[ExceptionReason.RECEIVABLE_OVERDUE])
+    ledger.register_resolver(BankLineResolver(), reasons=_BANK)
     ledger.register_resolver(FailedSettlementResolver(), reasons=[ExceptionReason.SETTLEMENT_FAILED])
     ledger.register_resolver(FeeClaimResolver(), reasons=[ExceptionReason.FEE_OVERCHARGED])
     ledger.register_resolver(NotImportedResolver(), reasons=[ExceptionReason.SETTLEMENTS_NOT_IMPORTED])

@@ -2,14 +2,20 @@
 
 import time
 from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
 
 from apps.core import clock
 from apps.core.errors import Conflict
-from apps.settlements.models import SettlementImport
+from apps.core.external_calls import ClaimQuerySet
+from apps.settlements.models import BankStatementImport, SettlementImport
 from apps.settlements.states import ImportStatus
 
 #: A claim that no batch extends in this time expires: its worker has crashed, and the relay has an attempt left for it.
 CLAIM_TTL = timedelta(minutes=4)
+
+
+#: A report of settlements, or a bank's statement.
+R = TypeVar("R", SettlementImport, BankStatementImport)
 
 
 class ImportInProgress(Conflict):
@@ -18,11 +24,11 @@ class ImportInProgress(Conflict):
     message = "This report is already being imported. Try again in a few minutes."
 
 
-class ImportClaim:
+class ImportClaim(Generic[R]):
     """The claim of one run on one import; each batch extends it."""
 
-    def __init__(self, report: SettlementImport, *, now: datetime) -> None:
-        self.report = report
+    def __init__(self, report: R, *, now: datetime) -> None:
+        self.report: R = report
         self._now = now
         self._began = time.monotonic()
 
@@ -32,7 +38,7 @@ class ImportClaim:
 
         :raises ImportInProgress: if another worker is importing it
         """
-        rows = SettlementImport.objects.filter(pk=self.report.pk).exclude(status=ImportStatus.COMPLETED)
+        rows = self._rows().exclude(status=ImportStatus.COMPLETED)
         is_claimed = rows.claim(now=self._now, ttl=CLAIM_TTL)
         self.report.refresh_from_db()
         if not is_claimed and self.report.status != ImportStatus.COMPLETED:
@@ -42,5 +48,8 @@ class ImportClaim:
     def extend(self, **fields: int) -> None:
         """Extend the claim from the present moment, and save how far the import has come."""
         elapsed = timedelta(seconds=time.monotonic() - self._began)
-        rows = SettlementImport.objects.filter(pk=self.report.pk)
-        rows.update(claimed_until=clock.to_milliseconds(self._now + elapsed) + CLAIM_TTL, **fields)
+        self._rows().update(claimed_until=clock.to_milliseconds(self._now + elapsed) + CLAIM_TTL, **fields)
+
+    def _rows(self) -> ClaimQuerySet[Any]:
+        rows: ClaimQuerySet[Any] = type(self.report).objects.filter(pk=self.report.pk)
+        return rows

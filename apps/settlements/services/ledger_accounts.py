@@ -10,6 +10,7 @@ from apps.ledger.states import AccountKind
 SETTLEMENT_IN_TRANSIT = "settlement_in_transit"
 #: What staff say that the bank paid or received otherwise: the statement's line of it is counted against this.
 OTHER_BANK_MOVEMENTS = "other_bank_movements"
+BANK_CHARGES = "bank_charges"
 INPUT_GST = "input_gst"
 TRANSFERS_PAYABLE = "transfers_payable"
 
@@ -23,6 +24,7 @@ ACCOUNTS = (
     NewAccount(SETTLEMENT_IN_TRANSIT, "Settlements in transit to the bank", AccountKind.ASSET),
     NewAccount(OTHER_BANK_MOVEMENTS, "Bank movements outside of settlements and refunds", AccountKind.ASSET),
     NewAccount(gateway_fees("razorpay"), "Fees of Razorpay", AccountKind.EXPENSE),
+    NewAccount(BANK_CHARGES, "Charges of the bank", AccountKind.EXPENSE),
     NewAccount(INPUT_GST, "Input GST", AccountKind.ASSET),
     NewAccount(TRANSFERS_PAYABLE, "Owed to linked accounts of Route", AccountKind.LIABILITY),
 )

@@ -21,6 +21,7 @@ from apps.payments.facts import GatewaySettlement, UnreadableFacts
 from apps.payments.services import GatewayFailure
 from apps.settlements import events, locks, selectors
 from apps.settlements.models import SettlementImport
+from apps.settlements.services.bank_lines import assign_waiting_lines
 from apps.settlements.services.fee_audit import audit_imported_fees
 from apps.settlements.services.import_claims import ImportClaim
 from apps.settlements.services.matching import book_settlement, open_sum_mismatch_exceptions
@@ -204,7 +205,7 @@ def _show_nothing(step: str, count: int) -> None:
     """Show no progress: nobody is waiting at a terminal."""
 
 
-def _fetch_unknown_entities(*, claim: ImportClaim, now: datetime) -> None:
+def _fetch_unknown_entities(*, claim: ImportClaim[SettlementImport], now: datetime) -> None:
     """
     Fetch the settled payments that we do not know as captured, and the refunds and disputes that we do not know.
 
@@ -242,7 +243,7 @@ def _recover(kind: str, gateway_id: str, *, gateway: str, now: datetime) -> None
         payments.fetch_and_apply_dispute(gateway=gateway, gateway_dispute_id=gateway_id, now=now)
 
 
-def _book(*, claim: ImportClaim, now: datetime, on_progress: OnProgress) -> None:
+def _book(*, claim: ImportClaim[SettlementImport], now: datetime, on_progress: OnProgress) -> None:
     """Book each settlement, then compare the sum of its lines with the amount transferred."""
     report, booked = claim.report, []
     for gateway_settlement_id, utr, settled_at, currency in sql.list_staged_settlements(report.pk):
@@ -263,6 +264,7 @@ def _book(*, claim: ImportClaim, now: datetime, on_progress: OnProgress) -> None
         claim.extend()
         on_progress("booked", report.lines_added)
     report.exceptions_opened += open_sum_mismatch_exceptions(settlement_ids=booked, now=now)
+    assign_waiting_lines(now=now)
     audited = audit_imported_fees(report_id=report.pk, gateway=report.gateway, now=now)
     report.exceptions_opened += audited.claims_opened
 

@@ -13,6 +13,7 @@ from apps.payments.facts import GatewaySettlement, SettlementRow
 from apps.settlements import selectors
 from apps.settlements.gateways import razorpay_report_files as report_files
 from apps.settlements.gateways.report_formats import TRANSFERS
+from apps.settlements.models import SettlementImport
 from apps.settlements.services.import_claims import ImportClaim
 from apps.settlements.services.matching import open_sum_mismatch_exceptions
 from apps.settlements.services.report_formats import recognise_report
@@ -26,7 +27,7 @@ _BATCH = 5_000
 OnProgress = Callable[[str, int], None]
 
 
-def stage_day(*, claim: ImportClaim, on_progress: OnProgress) -> None:
+def stage_day(*, claim: ImportClaim[SettlementImport], on_progress: OnProgress) -> None:
     """Stage the rows of a day's report, from the first one that is not staged yet. Calls the gateway."""
     report = claim.report
     assert report.day is not None  # noqa: S101 - an import by API has its day
@@ -36,7 +37,12 @@ def stage_day(*, claim: ImportClaim, on_progress: OnProgress) -> None:
 
 
 def stage_file(
-    stream: IO[bytes], *, date_order: str | None, claim: ImportClaim, now: datetime, on_progress: OnProgress
+    stream: IO[bytes],
+    *,
+    date_order: str | None,
+    claim: ImportClaim[SettlementImport],
+    now: datetime,
+    on_progress: OnProgress,
 ) -> None:
     """Stage the rows of a file, from the first one that is not staged yet; a file of transfers is recorded at once."""
     report = claim.report
@@ -55,7 +61,9 @@ def stage_file(
 
 
 @transaction.atomic
-def _stage_batch(rows: list[SettlementRow | None], *, claim: ImportClaim, on_progress: OnProgress) -> None:
+def _stage_batch(
+    rows: list[SettlementRow | None], *, claim: ImportClaim[SettlementImport], on_progress: OnProgress
+) -> None:
     report = claim.report
     sql.stage(report.pk, position=report.rows_read, rows=rows)
     report.rows_read += len(rows)
@@ -64,7 +72,11 @@ def _stage_batch(rows: list[SettlementRow | None], *, claim: ImportClaim, on_pro
 
 
 def _record_transfers(
-    transfers: Iterator[GatewaySettlement], *, claim: ImportClaim, now: datetime, on_progress: OnProgress
+    transfers: Iterator[GatewaySettlement],
+    *,
+    claim: ImportClaim[SettlementImport],
+    now: datetime,
+    on_progress: OnProgress,
 ) -> None:
     """Record the transferred amount of each settlement whose lines we have; the others are logged."""
     report = claim.report

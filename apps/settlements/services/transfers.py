@@ -13,7 +13,7 @@ from django.db import transaction
 
 from apps.core import clock
 from apps.core.dates import format_day
-from apps.core.events import SYSTEM, change, changed_values, gateway_actor
+from apps.core.events import SYSTEM, Actor, change, changed_values, gateway_actor
 from apps.core.models import subject_type_of
 from apps.core.money import rupees
 from apps.ledger import locks as ledger_locks
@@ -44,6 +44,20 @@ def transferred_amount(settlement: Settlement) -> int:
     return settlement.lines_amount - selectors.sum_held_outside_lines(settlement.pk)
 
 
+def expected_amount(settlement: Settlement) -> int:
+    """Return what the bank's line of a settlement is expected to bring, in paise."""
+    return settlement.lines_amount if settlement.amount is None else settlement.amount
+
+
+def bank_transfer(settlement: Settlement, *, amount: int, actor: Actor, now: datetime) -> None:
+    """Record that the bank's statement shows the transfer of a locked settlement; the caller posts it."""
+    banked = {
+        "transfer_status": transition_transfer(settlement.transfer_status, to=TransferStatus.BANKED),
+        "amount": amount,
+    }
+    change(settlement, events.SETTLEMENT_BANKED, banked, actor=actor, now=now)
+
+
 @transaction.atomic
 def record_transfer(*, settlement_id: UUID, facts: GatewaySettlement, now: datetime) -> None:
     """
@@ -59,7 +73,9 @@ def record_transfer(*, settlement_id: UUID, facts: GatewaySettlement, now: datet
     # A second transfer of the same settlement has a UTR of its own.
     is_new_transfer = found.transfer_status == TransferStatus.FAILED and facts.status == _PROCESSED
     utr = facts.utr or found.utr if is_new_transfer else found.utr or facts.utr
-    if changed := changed_values(found, {"amount": facts.amount, "status": facts.status, "utr": utr}):
+    # What the bank has received is the amount, whatever the gateway says of it later.
+    amount = found.amount if found.transfer_status == TransferStatus.BANKED else facts.amount
+    if changed := changed_values(found, {"amount": amount, "status": facts.status, "utr": utr}):
         change(found, events.SETTLEMENT_UPDATED, changed, actor=gateway_actor(found.gateway), now=now)
     if is_new_transfer:
         _transfer_again(found, now=now)

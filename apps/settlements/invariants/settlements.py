@@ -1,4 +1,4 @@
-"""Invariants of settlements, and of what they leave in suspense."""
+"""Invariants of settlements, of what the gateway owes, and of what they leave in suspense."""
 
 from django.conf import settings
 
@@ -130,14 +130,16 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-26",
         name="captured_money_is_accounted_for",
-        statement="Captured less refunded, less fees settled, less transfers to linked accounts, less deducted for disputes is what"
-        " the gateway owes, is in transit, the bank received or suspense holds: by the records on one side, by the books on the other.",
+        statement="Captured less refunded, less fees settled, less transfers to linked accounts, less deducted for disputes, less bank"
+        " charges is what the gateway owes, is in transit, the bank received or suspense holds: by the records on one side, by"
+        " the books on the other.",
         sql="""
             WITH facts (currency, amount) AS (
                 SELECT currency, amount FROM payments_paymentattempt WHERE status = 'captured'
                 UNION ALL SELECT currency, -amount FROM payments_refund WHERE status = 'processed'
                 UNION ALL SELECT currency, fee_credit_amount - fee_amount - transfer_amount FROM settlements_settlementline
                 UNION ALL SELECT currency, -amount_deducted FROM payments_dispute
+                UNION ALL SELECT currency, amount FROM settlements_bankline WHERE kind = 'charge'
                 UNION ALL SELECT currency, -held_amount FROM ledger_reconciliationexception WHERE resolution = 'written_off'
                 UNION ALL
                 SELECT e.currency, -a.fee_amount FROM ledger_reconciliationexception e
@@ -228,17 +230,21 @@ INVARIANTS: tuple[Invariant, ...] = (
         " failed one it is nothing.",
         sql="""
             WITH told AS (
-                SELECT s.id, CASE s.transfer_status WHEN 'in_transit' THEN s.lines_amount - coalesce(sum(e.held_amount), 0)
-                                                    ELSE 0 END AS amount
+                SELECT s.id, CASE s.transfer_status WHEN 'failed' THEN 0 ELSE s.lines_amount - coalesce(sum(e.held_amount), 0)
+                    - coalesce((SELECT b.amount FROM settlements_bankline b WHERE b.settlement_id = s.id), 0) END AS amount
                 FROM settlements_settlement s
                 LEFT JOIN ledger_reconciliationexception e
                      ON e.settlement_id = s.id AND e.line_id IS NULL AND e.resolution <> 'arrived'
                 GROUP BY s.id
             ), booked AS (
-                SELECT coalesce(x.settlement_id, t.source_id) AS id, sum(e.amount) AS amount FROM ledger_ledgerentry e
+                SELECT coalesce(x.settlement_id, assigned.settlement_id, b.settlement_id, t.source_id) AS id,
+                    sum(e.amount) AS amount
+                FROM ledger_ledgerentry e
                 JOIN ledger_ledgertransaction t ON t.id = e.transaction_id
                 LEFT JOIN ledger_reconciliationexception x
                      ON t.source_type = 'ledger.reconciliationexception' AND x.id = t.source_id
+                LEFT JOIN settlements_bankline assigned ON assigned.exception_id = x.id
+                LEFT JOIN settlements_bankline b ON t.source_type = 'settlements.bankline' AND b.id = t.source_id
                 WHERE e.account_id = 'settlement_in_transit' GROUP BY 1
             )
             SELECT id, told.amount AS told, booked.amount AS booked FROM told FULL JOIN booked USING (id)
@@ -265,7 +271,7 @@ INVARIANTS: tuple[Invariant, ...] = (
                 (SELECT coalesce(sum(e.amount), 0) AS amount FROM ledger_ledgerentry e
                  JOIN ledger_ledgertransaction t ON t.id = e.transaction_id
                  WHERE e.account_id = 'suspense'
-                   AND t.source_type IN ('settlements.settlement', 'ledger.reconciliationexception')) suspense,
+                   AND t.source_type IN ('settlements.settlement', 'settlements.bankline', 'ledger.reconciliationexception')) suspense,
                 (SELECT coalesce(sum(held_amount), 0) AS amount FROM ledger_reconciliationexception
                  WHERE resolved_at IS NULL) open
             WHERE suspense.amount <> open.amount
@@ -298,7 +304,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             SELECT e.currency, sum(e.amount) AS held FROM ledger_ledgerentry e
             JOIN ledger_ledgertransaction t ON t.id = e.transaction_id
             WHERE e.account_id = 'suspense' AND t.created_at < %(now)s - interval '1 day'
-              AND t.source_type NOT IN ('settlements.settlement', 'ledger.reconciliationexception')
+              AND t.source_type NOT IN ('settlements.settlement', 'settlements.bankline', 'ledger.reconciliationexception')
             GROUP BY e.currency HAVING sum(e.amount) <> 0
         """,
     ),

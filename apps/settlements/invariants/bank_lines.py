@@ -1,0 +1,60 @@
+"""Invariants of lines of bank statements."""
+
+from apps.core.audit import Invariant
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        id="INV-26g",
+        name="banked_settlements_have_one_bank_line",
+        statement="A settlement is banked exactly if one line of a bank's statement, of its amount, brought it.",
+        sql="""
+            SELECT s.id, s.gateway_settlement_id, s.transfer_status, s.amount, b.amount AS bank
+            FROM settlements_settlement s FULL JOIN settlements_bankline b ON b.settlement_id = s.id
+            WHERE (s.transfer_status = 'banked' OR b.settlement_id IS NOT NULL)
+              AND (s.transfer_status IS DISTINCT FROM 'banked' OR s.amount IS DISTINCT FROM b.amount)
+        """,
+    ),
+    Invariant(
+        id="INV-26h",
+        name="bank_lines_are_posted",
+        statement="Each line of a bank's statement moved its amount in the bank account once, to where its kind says, but for"
+        " those of refunds, whose transfers were posted before; and nothing else debits the bank.",
+        sql="""
+            WITH booked AS (
+                SELECT t.source_id AS id, sum(e.amount) FILTER (WHERE e.account_id = 'bank') AS bank,
+                    sum(e.amount) FILTER (WHERE b.kind = 'charge' AND e.account_id = 'input_gst') AS tax,
+                    sum(e.amount) FILTER (WHERE e.account_id = CASE WHEN b.kind = 'charge' THEN 'bank_charges'
+                        WHEN b.exception_id IS NOT NULL THEN 'suspense' ELSE 'settlement_in_transit' END) AS other
+                FROM ledger_ledgertransaction t JOIN ledger_ledgerentry e ON e.transaction_id = t.id
+                LEFT JOIN settlements_bankline b ON b.id = t.source_id
+                WHERE t.source_type = 'settlements.bankline' GROUP BY t.source_id
+            ), told AS (
+                SELECT id, kind, CASE kind WHEN 'refund' THEN 0 ELSE amount END AS bank, tax_amount AS tax,
+                    CASE kind WHEN 'refund' THEN 0 ELSE -amount - tax_amount END AS other
+                FROM settlements_bankline
+            )
+            SELECT id::text AS source, told.kind, told.bank AS told, booked.bank AS booked FROM told FULL JOIN booked USING (id)
+            WHERE (coalesce(told.bank, 0), coalesce(told.tax, 0), coalesce(told.other, 0))
+                  <> (coalesce(booked.bank, 0), coalesce(booked.tax, 0), coalesce(booked.other, 0))
+            UNION ALL
+            SELECT t.source_id::text, t.source_type, 0, e.amount FROM ledger_ledgerentry e
+            JOIN ledger_ledgertransaction t ON t.id = e.transaction_id
+            WHERE e.account_id = 'bank' AND e.amount > 0 AND t.source_type <> 'settlements.bankline'
+        """,
+    ),
+    Invariant(
+        id="INV-26i",
+        name="bank_lines_match_their_references",
+        statement="A line in suspense has an exception that holds its amount, one that was assigned later had it resolved so,"
+        " and a line of a refund is of a transfer that staff confirmed.",
+        sql="""
+            SELECT b.id, b.kind, b.amount, e.held_amount, e.resolution FROM settlements_bankline b
+            LEFT JOIN ledger_reconciliationexception e ON e.id = b.exception_id
+            LEFT JOIN payments_refund r ON r.id = b.refund_id
+            WHERE b.exception_id IS NOT NULL AND e.held_amount IS DISTINCT FROM -b.amount
+               OR b.exception_id IS NOT NULL AND (b.kind = 'settlement') <> (e.resolution = 'booked')
+               OR (b.kind = 'refund') <> (r.id IS NOT NULL)
+               OR r.status <> 'processed' OR r.transfer_reference = ''
+        """,
+    ),
+)

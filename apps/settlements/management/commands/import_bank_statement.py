@@ -1,0 +1,114 @@
+"""`manage.py import_bank_statement`: imports a file with a bank's statements, line by line, into the books."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import CommandParser
+
+from apps.core import clock
+from apps.core.errors import BahiError
+from apps.core.management.operator_commands import MISMATCH, OperatorCommand, Progress, add_examples
+
+if TYPE_CHECKING:
+    from apps.settlements.gateways.bank_statements import Inspection
+    from apps.settlements.models import BankStatementImport
+
+
+class Command(OperatorCommand):
+    help = (
+        "Import a statement of a bank account: each line brings a settlement to the bank, shows a refund or a charge, or is in"
+        " suspense with an exception. The same file or line again changes nothing; an interrupted import continues where it"
+        " stopped. Exits 1 if this import opened exceptions, 2 if the file could not be imported."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_examples(
+            parser,
+            [
+                ("manage.py import_bank_statement july.csv --account 50100012345678", "HDFC, ICICI, SBI or Axis"),
+                ("manage.py import_bank_statement july.sta", "MT940 or camt.053; they name the account"),
+                ("manage.py import_bank_statement july.csv --mapping bank.toml", "the CSV of another bank"),
+                ("manage.py import_bank_statement july.csv --dry-run", "only look at what the file is"),
+            ],
+        )
+        parser.add_argument("file", type=Path, metavar="FILE", help="a CSV, MT940 or camt.053 file")
+        parser.add_argument("--account", default="", help="the account's number, if the file does not name it")
+        parser.add_argument("--mapping", type=Path, metavar="FILE", help="which column is which, in TOML or JSON")
+        parser.add_argument("--dry-run", action="store_true", help="check the file and book nothing")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+
+    def handle(
+        self, *args: Any, file: Path, account: str, mapping: Path | None, dry_run: bool, as_json: bool, **options: Any
+    ) -> None:
+        progress = Progress(self.stderr)
+        try:
+            said = mapping.read_bytes() if mapping else None
+            with file.open("rb") as stream:
+                if dry_run:
+                    self._show(_describe(self._inspect(stream, account, said)), as_json=as_json)
+                    return
+                report = self._import(stream, file.name, account, said, progress)
+        except BahiError as error:
+            raise self.fail(error.text) from error
+        except OSError as error:
+            raise self.fail(f"{error.filename or file} cannot be read: {error.strerror}.") from error
+        finally:
+            progress.end()
+
+        self._show(_summary(report), as_json=as_json)
+        if report.exceptions_opened:
+            raise SystemExit(MISMATCH)
+
+    def _inspect(self, stream: Any, account: str, mapping: bytes | None) -> Inspection:
+        from apps.settlements.services.bank_statements import inspect_bank_statement
+
+        return inspect_bank_statement(stream=stream, account=account, mapping=mapping, now=clock.now())
+
+    def _import(
+        self, stream: Any, name: str, account: str, mapping: bytes | None, progress: Progress
+    ) -> BankStatementImport:
+        from apps.core.events import Actor
+        from apps.settlements.services.bank_statements import import_bank_statement
+
+        return import_bank_statement(
+            stream=stream,
+            name=name,
+            actor=Actor(kind="operator", id="import_bank_statement"),
+            now=clock.now(),
+            account=account,
+            mapping=mapping,
+            on_progress=lambda step, count: progress.show(f"{count:,} lines {step}"),
+        )
+
+    def _show(self, facts: dict[str, Any], *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(facts, indent=2, default=str))
+            return
+        for name, value in facts.items():
+            self.stdout.write(f"{name.replace('_', ' '):<18} {value}")
+
+
+def _describe(seen: Inspection) -> dict[str, Any]:
+    return {
+        "layout": seen.layout,
+        "account": seen.account,
+        "lines": seen.lines,
+        "first_on": seen.first_on,
+        "last_on": seen.last_on,
+        "closing_balance": seen.closing_balance,
+    }
+
+
+def _summary(report: BankStatementImport) -> dict[str, Any]:
+    return {
+        "id": report.public_id,
+        "status": report.status,
+        "layout": report.layout,
+        "account": report.account,
+        "rows_read": report.rows_read,
+        "lines_added": report.lines_added,
+        "exceptions_opened": report.exceptions_opened,
+    }

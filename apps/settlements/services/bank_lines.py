@@ -1,0 +1,220 @@
+"""
+Lines of a bank's statement: matched by UTR and amount, and booked one by one; what nothing explains is in suspense.
+
+Only such a line debits the bank. A line of a refund that staff have transferred posts nothing: it was booked when they
+confirmed the transfer.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.core import clock, ids
+from apps.core.clock import IST
+from apps.core.dates import format_day
+from apps.core.errors import Conflict
+from apps.core.events import SYSTEM, Actor, change, create_if_absent
+from apps.core.models import subject_type_of
+from apps.core.money import rupees
+from apps.ledger import locks as ledger_locks
+from apps.ledger import services as ledger
+from apps.ledger.services import SUSPENSE
+from apps.ledger.states import ExceptionReason, Resolution
+from apps.payments import selectors as payments
+from apps.payments.services import BANK
+from apps.settlements import events, locks, rules, selectors
+from apps.settlements.models import BankLine, Settlement
+from apps.settlements.services.ledger_accounts import BANK_CHARGES, INPUT_GST, SETTLEMENT_IN_TRANSIT
+from apps.settlements.services.transfers import bank_transfer, expected_amount
+from apps.settlements.states import BankLineKind, TransferStatus
+
+#: The permission to assign a line in suspense to a settlement.
+ASSIGN_PERMISSION = "ledger.change_reconciliationexception"
+#: The maximum number of lines in suspense that are compared again with what has come since.
+_MAX_WAITING = 1_000
+
+
+class BankLineNotAssignable(Conflict):
+    """The line of the bank's statement is not in suspense any more. Look at how it is booked."""
+
+    message = "The line {0} is not in suspense, so it cannot be assigned."
+
+
+class SettlementNotInTransit(Conflict):
+    """The settlement failed, or a line of the bank's statement shows it already. Choose another settlement."""
+
+    message = "The settlement {0} is not in transit."
+
+
+class BankLineAmountDiffers(Conflict):
+    """The line of the bank's statement has another amount than the settlement. Choose another settlement."""
+
+    message = "The bank's line is of {0}, the settlement {1} of {2}."
+
+
+@dataclass(frozen=True)
+class _Match:
+    """What a line is booked as; with a reason, it is in suspense. `settlement` is locked."""
+
+    kind: BankLineKind
+    settlement: Settlement | None = None
+    refund_id: UUID | None = None
+    tax_amount: int = 0
+    reason: ExceptionReason | None = None
+
+
+@transaction.atomic
+def book_bank_line(line: BankLine, *, now: datetime) -> BankLine | None:
+    """Match, keep and book a line that is not stored yet, in one posting; None if it was imported before."""
+    match = _find_match(line)
+    line.kind, line.tax_amount, line.refund_id = match.kind, match.tax_amount, match.refund_id
+    line.settlement = match.settlement if match.kind == BankLineKind.SETTLEMENT else None
+    line.exception_id = ids.new() if match.reason else None
+
+    if create_if_absent(line, events.BANK_LINE_IMPORTED, actor=SYSTEM, now=now) is None:
+        if not selectors.has_bank_line(line.fingerprint):
+            raise BankLineNotAssignable(line.reference)
+        return None
+
+    if line.settlement is not None:
+        bank_transfer(line.settlement, amount=line.amount, actor=SYSTEM, now=now)
+    _post_line(line)
+    if match.reason is not None:
+        _open_exception(line, match, now=now)
+
+    return line
+
+
+def _find_match(line: BankLine) -> _Match:
+    references = rules.list_references(line.reference, line.description)
+    named = selectors.list_settlements_of_references(references)
+    if len(named) > 1:
+        return _Match(BankLineKind.SUSPENSE, reason=ExceptionReason.BANK_LINE_UNKNOWN)
+    if named:
+        return _match_settlement(line, named[0])
+    if line.amount < 0:
+        refunds = payments.list_transferred_refunds(references)
+        if refunds:
+            is_whole = sum(refund.amount for refund in refunds) == -line.amount
+            is_first = not selectors.is_refund_on_statement(refunds[0].pk)
+            if is_whole and is_first:
+                return _Match(BankLineKind.REFUND, refund_id=refunds[0].pk)
+            reason = ExceptionReason.BANK_AMOUNT_MISMATCH if is_first else ExceptionReason.BANK_LINE_REPEATED
+            return _Match(BankLineKind.SUSPENSE, reason=reason)
+        if rules.is_bank_charge(amount=line.amount, description=line.description):
+            tax = rules.gst_of_charge(amount=line.amount, description=line.description)
+            return _Match(BankLineKind.CHARGE, tax_amount=tax)
+    return _Match(BankLineKind.SUSPENSE, reason=ExceptionReason.BANK_LINE_UNKNOWN)
+
+
+def _match_settlement(line: BankLine, named: Settlement) -> _Match:
+    settlement = locks.lock_settlement(gateway=named.gateway, gateway_settlement_id=named.gateway_settlement_id)
+    assert settlement is not None  # noqa: S101 - settlements are never deleted
+    if settlement.transfer_status == TransferStatus.FAILED:
+        reason = ExceptionReason.FAILED_SETTLEMENT_BANKED
+    elif settlement.transfer_status == TransferStatus.BANKED:
+        reason = ExceptionReason.BANK_LINE_REPEATED
+    elif (line.amount, line.currency) != (expected_amount(settlement), settlement.currency):
+        reason = ExceptionReason.BANK_AMOUNT_MISMATCH
+    else:
+        return _Match(BankLineKind.SETTLEMENT, settlement=settlement)
+    return _Match(BankLineKind.SUSPENSE, settlement=settlement, reason=reason)
+
+
+def _post_line(line: BankLine) -> None:
+    if line.kind == BankLineKind.REFUND:
+        return
+    if line.kind == BankLineKind.CHARGE:
+        other = {BANK_CHARGES: -line.amount - line.tax_amount, INPUT_GST: line.tax_amount}
+    else:
+        other = {SETTLEMENT_IN_TRANSIT if line.kind == BankLineKind.SETTLEMENT else SUSPENSE: -line.amount}
+    ledger.post_to_ledger(
+        source_type=subject_type_of(line),
+        source_id=line.pk,
+        kind="bank_line",
+        order_id=None,
+        entries={BANK: line.amount, **other},
+        currency=line.currency,
+        # The bank's words may name a person, and no posting is ever changed.
+        description=f"bank line of {format_day(line.booked_on)} {line.reference}".strip(),
+        occurred_at=clock.to_milliseconds(datetime.combine(line.booked_on, time(), tzinfo=IST)),
+    )
+
+
+def _open_exception(line: BankLine, match: _Match, *, now: datetime) -> None:
+    assert match.reason is not None  # noqa: S101 - of a line in suspense
+    settlement = match.settlement
+    moved = f"The bank's line of {format_day(line.booked_on)} {'brought' if line.amount > 0 else 'took'} {rupees(abs(line.amount))}"
+    about = f", with the UTR of {settlement.gateway_settlement_id}" if settlement else ""
+    ledger.open_exception(
+        id=line.exception_id,
+        gateway=settlement.gateway if settlement else settings.PAYMENT_GATEWAY,
+        reason=match.reason,
+        entity_id=line.public_id,
+        description=f"{moved}{about}. It is in suspense until it is explained.",
+        expected_amount=expected_amount(settlement) if settlement else None,
+        actual_amount=line.amount,
+        held_amount=-line.amount,
+        currency=line.currency,
+        now=now,
+    )
+
+
+# Later -----------------------------------------------------------------------------------------------------------------
+
+
+def assign_waiting_lines(*, now: datetime) -> int:
+    """Assign the credits in suspense whose settlement has come since, by UTR and amount; return how many."""
+    assigned = 0
+    for line in selectors.list_unknown_bank_lines(limit=_MAX_WAITING):
+        references = rules.list_references(line.reference, line.description)
+        named = selectors.list_settlements_of_references(references)
+        if len(named) == 1 and _is_assignable(line, named[0]):
+            assign_bank_line(line_id=line.pk, settlement_id=named[0].pk, actor=SYSTEM, now=now)
+            assigned += 1
+    return assigned
+
+
+def _is_assignable(line: BankLine, settlement: Settlement) -> bool:
+    return settlement.transfer_status == TransferStatus.IN_TRANSIT and line.amount == expected_amount(settlement)
+
+
+@transaction.atomic
+def assign_bank_line(*, line_id: UUID, settlement_id: UUID, actor: Actor, now: datetime) -> BankLine:
+    """
+    Assign a line in suspense to a settlement in transit: its money is posted from suspense to what was in transit.
+
+    :raises SettlementNotFound: if there is no such settlement
+    :raises BankLineNotFound: if there is no such line
+    :raises BankLineNotAssignable: if the line is not in suspense any more
+    :raises SettlementNotInTransit: if the settlement failed or is on a statement already
+    :raises BankLineAmountDiffers: if the amounts are not the same
+    """
+    named = selectors.get_settlement(settlement_id)
+    settlement = locks.lock_settlement(gateway=named.gateway, gateway_settlement_id=named.gateway_settlement_id)
+    line = selectors.get_bank_line(line_id)
+    assert settlement is not None  # noqa: S101 - settlements are never deleted
+    if line.kind != BankLineKind.SUSPENSE or line.exception_id is None:
+        raise BankLineNotAssignable(line.public_id)
+    # A line changes only while its exception is open, so that the lock of that is enough.
+    exception = ledger_locks.lock_exception(line.exception_id)
+
+    if exception.resolved_at is not None:
+        raise BankLineNotAssignable(line.public_id)
+    if settlement.transfer_status != TransferStatus.IN_TRANSIT:
+        raise SettlementNotInTransit(settlement.gateway_settlement_id)
+    if line.amount != expected_amount(settlement):
+        raise BankLineAmountDiffers(
+            rupees(line.amount), settlement.gateway_settlement_id, rupees(expected_amount(settlement))
+        )
+
+    assigned = {"kind": BankLineKind.SETTLEMENT, "settlement_id": settlement.pk}
+    change(line, events.BANK_LINE_ASSIGNED, assigned, actor=actor, now=now)
+    bank_transfer(settlement, amount=line.amount, actor=actor, now=now)
+    note = f"assigned to {settlement.gateway_settlement_id}"
+    ledger.close_exception(exception, resolution=Resolution.BOOKED, note=note, actor=actor, now=now)
+
+    return line

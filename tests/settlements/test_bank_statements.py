@@ -1,0 +1,404 @@
+"""Lines of bank statements in the books: settlements, refunds, charges, and what nothing explains."""
+
+import io
+import json
+import threading
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+
+from apps.core import clock
+from apps.core.events import SYSTEM
+from apps.core.models import Event
+from apps.ledger import selectors as ledger
+from apps.ledger import services as ledger_services
+from apps.ledger.models import LedgerTransaction, ReconciliationException
+from apps.payments.models import PaymentAttempt, Refund
+from apps.settlements import locks
+from apps.settlements.models import BankLine, BankStatementImport, Settlement
+from apps.settlements.services import bank_lines, bank_statements, transfers
+from apps.settlements.services.import_claims import ImportInProgress
+from tests.factories.orders import make_order
+from tests.factories.payments import make_settlement, pay
+from tests.support.colleagues import BALA
+from tests.support.settlements import amounts, as_csv, found, import_csv, line_of, violated
+from tests.support.threads import run_together
+
+INVARIANTS = (
+    "INV-25c", "INV-25e", "INV-26", "INV-26b", "INV-26c", "INV-26e", "INV-26f", "INV-26g", "INV-26h", "INV-26i", "INV-28b", "INV-28c",
+)  # fmt: skip
+UTR = "UTR1000001"
+HEAD = "Tran Date,CHQNO,PARTICULARS,DR,CR,BAL,SOL\n"
+
+
+@pytest.fixture
+def paid(shop: Any, owner: Any) -> PaymentAttempt:
+    return pay(make_order(owner))
+
+
+@pytest.fixture
+def settlement(paid: PaymentAttempt, sandbox: Any) -> Settlement:
+    import_csv(as_csv(line_of(paid, settlement_utr=UTR)))
+    return Settlement.objects.get()
+
+
+def statement(*rows: tuple[int, str], first: int = 1_000_000, on: str = "") -> bytes:
+    """Return an Axis statement of lines of today (or of the day `on`): amount in paise, credits positive, and words."""
+    on = on or f"{clock.ist_date(clock.now()):%d-%m-%Y}"
+    balance, written = first, HEAD
+    for amount, words in rows:
+        balance += amount
+        rupees = f"{abs(amount) // 100}.{abs(amount) % 100:02d}"
+        sides = f",{rupees}" if amount > 0 else f"{rupees},"
+        written += f"{on},-,{words},{sides},{balance // 100}.{balance % 100:02d},248\n"
+    return written.encode()
+
+
+def import_statement(raw: bytes, **given: Any) -> BankStatementImport:
+    return bank_statements.import_bank_statement(
+        stream=io.BytesIO(raw),
+        name="bank.csv",
+        actor=SYSTEM,
+        now=clock.now(),
+        **{"account": "917020012345678", **given},
+    )
+
+
+def state() -> tuple[int, ...]:
+    """Return how many rows of statements and of the books there are."""
+    models: tuple[Any, ...] = (BankLine, LedgerTransaction, ReconciliationException, Event)
+    return tuple(model.objects.count() for model in models)
+
+
+@pytest.mark.django_db
+class TestLineOfSettlement:
+    def test_moves_it_to_the_bank(self, settlement: Settlement) -> None:
+        amount = settlement.lines_amount
+
+        done = import_statement(statement((amount, f"NEFT/{UTR}/RAZORPAY")))
+
+        settlement.refresh_from_db()
+        line = BankLine.objects.get()
+        assert (done.status, done.lines_added, done.exceptions_opened) == ("completed", 1, 0)
+        assert (settlement.transfer_status, settlement.amount, line.settlement_id) == ("banked", amount, settlement.pk)
+        posting = LedgerTransaction.objects.get(source_type="settlements.bankline")
+        assert amounts(posting) == {"bank": amount, "settlement_in_transit": -amount}
+        assert "RAZORPAY" not in posting.description
+        assert violated(*INVARIANTS) == []
+
+    def test_of_another_amount_is_in_suspense(self, settlement: Settlement) -> None:
+        import_statement(statement((settlement.lines_amount - 1, f"NEFT/{UTR}/RAZORPAY")))
+
+        settlement.refresh_from_db()
+        line = BankLine.objects.get()
+        assert found() == [("bank_amount_mismatch", line.public_id, 1 - settlement.lines_amount)]
+        assert (settlement.transfer_status, line.kind) == ("in_transit", "suspense")
+        assert ledger.balance_of("settlement_in_transit") == settlement.lines_amount
+        assert violated(*INVARIANTS) == []
+
+    def test_that_failed_is_an_exception_and_counts_against_what_is_owed(self, settlement: Settlement) -> None:
+        facts = transfers.GatewaySettlement(
+            gateway="razorpay", id=settlement.gateway_settlement_id, amount=settlement.lines_amount, status="failed",
+            utr=UTR, created_at=None,
+        )  # fmt: skip
+        transfers.record_transfer(settlement_id=settlement.pk, facts=facts, now=clock.now())
+
+        import_statement(statement((settlement.lines_amount, f"NEFT/{UTR}/RAZORPAY")))
+
+        settlement.refresh_from_db()
+        assert [reason for reason, _, _ in found()] == ["settlement_failed", "failed_settlement_banked"]
+        assert settlement.transfer_status == "failed"
+        exception = ReconciliationException.objects.get(reason="failed_settlement_banked")
+        ledger_services.resolve_exception(
+            exception_id=exception.pk, resolution="cleared", note="arrived", actor=SYSTEM, now=clock.now()
+        )
+        assert ledger.balance_of("gateway_receivable:razorpay") == 0
+        assert ledger.balance_of("bank") == settlement.lines_amount
+        assert violated(*INVARIANTS) == []
+
+    def test_that_is_banked_already_is_an_exception(self, settlement: Settlement) -> None:
+        amount = settlement.lines_amount
+        import_statement(statement((amount, f"NEFT/{UTR}/RAZORPAY"), (amount, f"NEFT/{UTR}/RAZORPAY")))
+
+        assert [reason for reason, _, _ in found()] == ["bank_line_repeated"]
+        assert ledger.balance_of("settlement_in_transit") == 0
+        assert violated(*INVARIANTS) == []
+
+    def test_that_comes_before_its_report_is_assigned_when_that_comes(self, paid: PaymentAttempt, sandbox: Any) -> None:
+        amount = paid.amount - (paid.fee_amount or 0)
+        import_statement(statement((amount, f"NEFT/{UTR}/RAZORPAY")))
+        assert [reason for reason, _, _ in found()] == ["bank_line_unknown"]
+
+        import_csv(as_csv(line_of(paid, settlement_utr=UTR)))
+
+        assert Settlement.objects.get().transfer_status == "banked"
+        assert ReconciliationException.objects.get().resolution == "booked"
+        assert (ledger.balance_of("suspense"), ledger.balance_of("settlement_in_transit")) == (0, 0)
+        assert violated(*INVARIANTS) == []
+
+
+@pytest.mark.django_db
+class TestOtherLines:
+    def test_charge_is_a_cost_with_its_gst(self, shop: Any) -> None:
+        import_statement(statement((-2_36, "NEFT CHARGES INCL GST 0.36"), (-36, "GST ON NEFT CHGS")))
+
+        assert (ledger.balance_of("bank_charges"), ledger.balance_of("input_gst")) == (2_00, 72)
+        assert ledger.balance_of("bank") == -2_72
+        assert (found(), violated(*INVARIANTS)) == ([], [])
+
+    def test_refund_by_bank_transfer_posts_nothing_more(self, colleagues: None, paid: PaymentAttempt) -> None:
+        refund = transferred_refund(paid)
+        bank = ledger.balance_of("bank")
+
+        import_statement(statement((-refund.amount, "NEFT DR N326261234567 ASHA")))
+
+        line = BankLine.objects.get()
+        assert (line.kind, line.refund_id, ledger.balance_of("bank")) == ("refund", refund.pk, bank)
+        assert (found(), violated(*INVARIANTS)) == ([], [])
+
+    @pytest.mark.parametrize(
+        ("resolution", "account"),
+        [
+            ("written_off", "bank_charges"),
+            ("paid_outside", "other_bank_movements"),
+            ("cleared", "gateway_receivable:razorpay"),
+        ],
+    )
+    def test_rest_is_in_suspense_until_staff_decide(self, shop: Any, resolution: str, account: str) -> None:
+        import_statement(statement((-5_000_00, "RENT")))
+        exception = ReconciliationException.objects.get()
+        assert (exception.reason, exception.held_amount, ledger.balance_of("suspense")) == (
+            "bank_line_unknown", 5_000_00, 5_000_00,
+        )  # fmt: skip
+        assert "RENT" not in exception.description
+
+        ledger_services.resolve_exception(
+            exception_id=exception.pk, resolution=resolution, note="rent", actor=SYSTEM, now=clock.now()
+        )
+
+        assert (ledger.balance_of("suspense"), ledger.balance_of(account)) == (0, 5_000_00)
+        assert violated("INV-26", "INV-26c", "INV-26h", "INV-26i", "INV-28c") == []
+
+    def test_words_of_the_bank_are_in_no_event(self, shop: Any) -> None:
+        import_statement(statement((-5_000_00, "RENT TO ASHA")))
+
+        event = Event.objects.get(type="settlements.bank_line.imported")
+        assert "ASHA" not in json.dumps(event.changes)
+        assert event.changes["personal_fields"] == ["description"]
+
+
+def transferred_refund(paid: PaymentAttempt) -> Refund:
+    """Return a refund of ₹100.00 that failed at the gateway and that finance has transferred."""
+    from apps.payments.services.refunds import bank_transfers, requests
+    from tests.factories.payments import apply_refund
+
+    (refund,) = requests.request_refund_by_amount(
+        order_id=paid.payment.order_id, amount=10_000, reason="other", actor=SYSTEM, now=clock.now()
+    )
+    apply_refund(refund, status="failed")
+    bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="N326261234567", actor=BALA, now=clock.now())
+    refund.refresh_from_db()
+    return refund
+
+
+@pytest.mark.django_db
+class TestImportedAgain:
+    def test_file_changes_nothing(self, settlement: Settlement) -> None:
+        raw = statement((settlement.lines_amount, f"NEFT/{UTR}/RAZORPAY"), (-5_000_00, "RENT"))
+        first = import_statement(raw)
+        before = state()
+
+        again = import_statement(raw)
+
+        assert (again.pk, state()) == (first.pk, before)
+
+    def test_overlapping_statement_adds_only_what_is_new(self, settlement: Settlement) -> None:
+        amount = settlement.lines_amount
+        import_statement(statement((amount, f"NEFT/{UTR}/RAZORPAY"), (-5_000_00, "RENT")))
+
+        done = import_statement(statement((amount, f"NEFT/{UTR}/RAZORPAY"), (-5_000_00, "RENT"), (-100, "FEE")))
+
+        assert (done.lines_added, BankLine.objects.count()) == (1, 3)
+        assert violated(*INVARIANTS) == []
+
+    def test_equal_lines_of_a_day_are_counted(self, shop: Any) -> None:
+        mapping = b'date_order="day-first"\n[columns]\ndate="When"\ndescription="What"\namount="Rs"'
+        raw = b"When,What,Rs\n20/11/2026,PARCEL,50.00 Dr\n20/11/2026,PARCEL,50.00 Dr\n"
+
+        import_statement(raw, mapping=mapping)
+        import_statement(raw + b"21/11/2026,PARCEL,50.00 Dr\n", mapping=mapping)
+
+        rows = BankLine.objects.order_by("pk").values_list("booked_on", "occurrence")
+        assert list(rows) == [(date(2026, 11, 20), 1), (date(2026, 11, 20), 2), (date(2026, 11, 21), 1)]
+
+    def test_days_in_another_layout_are_refused(self, shop: Any) -> None:
+        files = Path(__file__).parent / "files"
+        import_statement((files / "statement.sta").read_bytes(), account="50200012345678")
+        before = BankLine.objects.count()
+
+        with pytest.raises(bank_statements.StatementUnreadable, match="were imported as MT940"):
+            raw = (files / "axis.csv").read_bytes().replace(b"917020012345678", b"50200012345678")
+            import_statement(raw, account="50200012345678")
+
+        assert BankLine.objects.count() == before
+
+    def test_interrupted_import_continues_where_it_stopped(self, shop: Any, monkeypatch: Any) -> None:
+        raw = statement(*((-100 * number, f"LINE {number}") for number in range(1, 6)))
+        whole, booked = bank_statements.book_bank_line, []
+
+        def crash(line: BankLine, *, now: Any) -> Any:
+            if len(booked) == 3:
+                raise KeyboardInterrupt
+            booked.append(line)
+            return whole(line, now=now)
+
+        monkeypatch.setattr(bank_statements, "book_bank_line", crash)
+        with pytest.raises(KeyboardInterrupt):
+            import_statement(raw)
+        broken = BankStatementImport.objects.get()
+        assert (broken.status, broken.claimed_until, BankLine.objects.count()) == ("failed", None, 3)
+
+        monkeypatch.setattr(bank_statements, "book_bank_line", whole)
+        done = import_statement(raw)
+
+        assert (done.pk, done.status, BankLine.objects.count()) == (broken.pk, "completed", 5)
+        assert violated(*INVARIANTS) == []
+
+
+@pytest.mark.django_db
+def test_a_broken_statement_books_nothing(shop: Any) -> None:
+    raw = statement((100, "ONE"), (200, "TWO")).replace(b"10003.00", b"10004.00")
+    before = LedgerTransaction.objects.count()
+
+    with pytest.raises(bank_statements.StatementUnreadable, match="the balance of row 3"):
+        import_statement(raw)
+
+    assert (BankLine.objects.count(), LedgerTransaction.objects.count()) == (0, before)
+    assert BankStatementImport.objects.get().status == "failed"
+
+
+@pytest.mark.django_db
+class TestAssignBankLine:
+    @pytest.fixture
+    def waiting(self, settlement: Settlement) -> BankLine:
+        import_statement(statement((settlement.lines_amount, "NEFT FROM RAZORPAY")))
+        return BankLine.objects.get()
+
+    def test_moves_it_from_suspense_to_the_settlement(self, waiting: BankLine, settlement: Settlement) -> None:
+        bank_lines.assign_bank_line(line_id=waiting.pk, settlement_id=settlement.pk, actor=SYSTEM, now=clock.now())
+
+        settlement.refresh_from_db()
+        assert settlement.transfer_status == "banked"
+        assert (ledger.balance_of("suspense"), ledger.balance_of("settlement_in_transit")) == (0, 0)
+        assert violated(*INVARIANTS) == []
+        with pytest.raises(bank_lines.BankLineNotAssignable):
+            bank_lines.assign_bank_line(line_id=waiting.pk, settlement_id=settlement.pk, actor=SYSTEM, now=clock.now())
+
+    def test_of_another_amount_or_state_is_refused(self, waiting: BankLine) -> None:
+        other = make_settlement(amount=1)
+        banked = make_settlement(amount=waiting.amount, transfer_status="banked")
+        before = state()
+
+        for row, refusal in (
+            (other, bank_lines.BankLineAmountDiffers), (banked, bank_lines.SettlementNotInTransit),
+        ):  # fmt: skip
+            with pytest.raises(refusal):
+                bank_lines.assign_bank_line(line_id=waiting.pk, settlement_id=row.pk, actor=SYSTEM, now=clock.now())
+
+        assert state() == before
+
+
+@pytest.mark.django_db
+class TestFrozenLine:
+    def test_facts_never_change(self, shop: Any) -> None:
+        import_statement(statement((-5_000_00, "RENT")))
+
+        with pytest.raises(Exception, match="Cannot update|Cannot delete|frozen"), transaction.atomic():
+            BankLine.objects.update(amount=1)
+        assert BankLine.objects.get().amount == -5_000_00
+
+
+@pytest.mark.django_db
+class TestCommand:
+    def test_exits_by_what_it_found(self, shop: Any, tmp_path: Path) -> None:
+        file = tmp_path / "bank.csv"
+        file.write_bytes(statement((-5_000_00, "RENT")))
+        out = io.StringIO()
+
+        call_command(
+            "import_bank_statement", str(file), account="917020012345678", dry_run=True, as_json=True, stdout=out
+        )
+        assert (json.loads(out.getvalue())["lines"], BankLine.objects.count()) == (1, 0)
+        with pytest.raises(SystemExit) as mismatch:
+            call_command("import_bank_statement", str(file), account="917020012345678", stdout=io.StringIO())
+        with pytest.raises((SystemExit, Exception)) as refused:
+            call_command("import_bank_statement", str(tmp_path / "none.csv"), stdout=io.StringIO())
+
+        assert mismatch.value.code == 1
+        assert "none.csv cannot be read" in str(refused.value)
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    def test_one_file_is_booked_once(self, settlement: Settlement) -> None:
+        raw = statement((settlement.lines_amount, f"NEFT/{UTR}/RAZORPAY"), (-5_000_00, "RENT"))
+
+        results = run_together(*[lambda: import_statement(raw)] * 2)
+
+        assert {type(result) for result in results} <= {BankStatementImport, ImportInProgress}
+        assert BankLine.objects.count() == 2
+        assert violated(*INVARIANTS) == []
+
+    def test_two_files_with_one_line_book_it_once(self, settlement: Settlement) -> None:
+        raw = statement((settlement.lines_amount, f"NEFT/{UTR}/RAZORPAY"))
+
+        results = run_together(lambda: import_statement(raw), lambda: import_statement(raw + b"\n"))
+
+        assert sorted(result.lines_added for result in results) == [0, 1]
+        assert ledger.balance_of("bank") == settlement.lines_amount
+        assert violated(*INVARIANTS) == []
+
+    def test_control_without_the_lock_two_lines_of_one_settlement_collide(
+        self, settlement: Settlement, monkeypatch: Any
+    ) -> None:
+        both_have_read = threading.Barrier(2)
+
+        def unlocked(*, gateway: str, gateway_settlement_id: str) -> Settlement:
+            row = Settlement.objects.get(gateway=gateway, gateway_settlement_id=gateway_settlement_id)
+            both_have_read.wait(60)
+            return row
+
+        monkeypatch.setattr(locks, "lock_settlement", unlocked)
+        one, other = (
+            statement((settlement.lines_amount, f"NEFT/{UTR}/{words}"), first=first)
+            for words, first in (("A", 1_000_000), ("B", 2_000_000))
+        )
+
+        results = run_together(lambda: import_statement(one), lambda: import_statement(other))
+
+        assert sum(isinstance(result, Exception) for result in results) == 1
+
+    def test_a_line_and_the_failure_of_its_settlement_leave_one_of_both(self, settlement: Settlement) -> None:
+        facts = transfers.GatewaySettlement(
+            gateway="razorpay", id=settlement.gateway_settlement_id, amount=settlement.lines_amount, status="failed",
+            utr=UTR, created_at=None,
+        )  # fmt: skip
+        raw = statement((settlement.lines_amount, f"NEFT/{UTR}/RAZORPAY"))
+
+        results = run_together(
+            lambda: import_statement(raw),
+            lambda: transfers.record_transfer(settlement_id=settlement.pk, facts=facts, now=clock.now()),
+        )
+
+        assert [result for result in results if isinstance(result, Exception)] == []
+        settlement.refresh_from_db()
+        reasons = {reason for reason, _, _ in found()}
+        assert (settlement.transfer_status, reasons) in (
+            ("banked", {"settlement_failed"}), ("failed", {"settlement_failed", "failed_settlement_banked"}),
+        )  # fmt: skip
+        assert violated(*INVARIANTS) == []
