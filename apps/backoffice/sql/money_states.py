@@ -73,6 +73,8 @@ POSITIONS = f"""
         LEFT JOIN payments_refund settled ON settled.id = l.refund_id
         LEFT JOIN payments_refund missed ON x.reason = 'missing_line' AND missed.gateway_refund_id = x.entity_id
         WHERE CASE t.kind WHEN 'difference' THEN x.opened_at ELSE x.resolved_at END <= %(at)s
+          -- A bank's line that staff assigned to a settlement: its settlement is banked by its event.
+          AND NOT (t.kind = 'resolution' AND x.resolution = 'booked')
     ), positions AS (
         SELECT attempt_id, state, sum(amount)::bigint AS amount FROM moved GROUP BY attempt_id, state HAVING sum(amount) <> 0
     )
