@@ -485,7 +485,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
             ("settlement_in_transit", 5), ("other_bank_movements", -5), source_type="ledger.reconciliationexception",
             kind="difference",
         ),
-        {"INV-25e", "INV-26e"},
+        {"INV-25e", "INV-26e", "INV-26q"},
     ),
     "INV-26g": (lambda world: _banked(world) and _update(Settlement, {}, amount=1)(world), {"INV-26g"}),
     "INV-26h": (
