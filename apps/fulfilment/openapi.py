@@ -4,10 +4,12 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_view
 
+from apps.core.api.pdf import PDF_RESPONSES
 from apps.core.api.schema import IF_MATCH, operation, page_example
 from apps.core.states import InvalidTransition
 from apps.fulfilment import services
-from apps.fulfilment.serializers import ShipmentResponse
+from apps.fulfilment.serializers import PackingSlipResponse, ShipmentResponse
+from apps.invoicing.selectors import DocumentNotReady
 
 _LINE_ID = "line_01jf3z8k4qe7tv2w9x0y1z2a3b"
 _ORDER_ID = "ord_01jf3z8k4qe7tv2w9x0y1z2a3b"
@@ -189,5 +191,30 @@ describe_shipments = extend_schema_view(
             ),
         ],
         raises=[InvalidTransition("dispatched", "cancelled")],
+    ),
+)
+
+
+_SLIP = {"object": "packing_slip", "shipment_id": SHIPMENT_EXAMPLE["id"]}
+describe_packing_slip = extend_schema_view(
+    retrieve=operation(
+        "get_packing_slip",
+        "Download the packing slip of a shipment",
+        description="For staff. What lies in the parcel and where it goes, without prices. A worker renders it when the shipment is"
+        " created, packed or gets another carrier, and when it is requested by POST. Without it 409 `document_not_ready` with"
+        " Retry-After. A download by staff who see contacts masked is recorded.",
+        responses=PDF_RESPONSES,
+        raises=[DocumentNotReady("the packing slip of SHP-2627-000045", retry_after=2)],
+    ),
+    create=operation(
+        "request_packing_slip",
+        "Request the packing slip of a shipment",
+        description="For staff. A worker renders the PDF of the shipment as it stands now: 202, and GET of the Location gives it in a"
+        " moment. 200 if there is one already. Requesting it again before the worker has rendered it changes nothing.",
+        responses={200: PackingSlipResponse, 202: PackingSlipResponse},
+        examples=[
+            OpenApiExample(name, response_only=True, status_codes=[code], value={**_SLIP, "status": status})
+            for name, code, status in (("Already available", "200", "ready"), ("Requested", "202", "pending"))
+        ],
     ),
 )

@@ -101,3 +101,11 @@ class ShipmentResponse(ResponseSerializer):
         if not self.context.get("shows_staff_fields"):
             data.pop("refund_override_reason")
         return data
+
+
+class PackingSlipResponse(ResponseSerializer):
+    """The state of the packing slip of a shipment."""
+
+    object = serializers.CharField(default="packing_slip")
+    shipment_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=("pending", "ready"))

@@ -1,17 +1,24 @@
 """Shipments over HTTP: customers read those of their own orders, staff create them and say what became of them."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.accounts import services as accounts
 from apps.core import clock
 from apps.core.api import ApiViewSet, check_if_match, get_actor, get_etag, idempotent
+from apps.core.api.contacts import sees_contacts_masked
+from apps.core.api.pdf import PdfMixin
+from apps.core.api.permissions import requires
 from apps.core.models import public_pk
 from apps.fulfilment import locks, openapi, selectors, services
 from apps.fulfilment.filters import ShipmentFilterSet
@@ -19,11 +26,13 @@ from apps.fulfilment.models import Shipment
 from apps.fulfilment.serializers import (
     CreateShipmentRequest,
     EmptyShipmentRequest,
+    PackingSlipResponse,
     ShipmentReasonRequest,
     ShipmentResponse,
     ShipmentStepRequest,
     UpdateShipmentRequest,
 )
+from apps.fulfilment.services import packing_slips
 from apps.orders.locks import lock_order
 
 _CHANGE = "fulfilment.change_shipment"
@@ -136,3 +145,41 @@ class ShipmentViewSet(ListModelMixin, ApiViewSet):
         return Response(
             self.get_serializer(shown).data, status=status, headers={"ETag": get_etag(shown), **(headers or {})}
         )
+
+
+@openapi.describe_packing_slip
+class PackingSlipViewSet(PdfMixin, ApiViewSet):
+    """The packing slip of a shipment as a PDF, for staff who may change shipments: it has the buyer's address and phone number."""
+
+    permission_classes = [requires(_CHANGE)]
+    serializer_class = PackingSlipResponse
+    pdf_actions = ("retrieve", "create")
+
+    def retrieve(self, request: Request, shipment_id: str) -> HttpResponseBase:
+        shipment_pk = public_pk(Shipment, shipment_id)
+        name, content = packing_slips.get_packing_slip(shipment_id=shipment_pk, now=clock.now())
+        user: Any = request.user
+        if sees_contacts_masked(user):
+            accounts.record_contact_details_view(
+                user_id=user.pk,
+                page=request.path,
+                public_ids=[shipment_id],
+                actor=get_actor(request),
+                now=clock.now(),
+            )
+        return FileResponse(
+            BytesIO(content),
+            as_attachment=True,
+            filename=name,
+            content_type="application/pdf",
+            headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"},
+        )
+
+    @idempotent(required=False)
+    def create(self, request: Request, shipment_id: str) -> Response:
+        is_ready = packing_slips.request_packing_slip(
+            shipment_id=public_pk(Shipment, shipment_id), actor=get_actor(request), now=clock.now()
+        )
+        body = {"object": "packing_slip", "shipment_id": shipment_id, "status": "ready" if is_ready else "pending"}
+        headers = {"Location": request.path} if is_ready else {"Location": request.path, "Retry-After": "2"}
+        return Response(self.get_serializer(body).data, status=200 if is_ready else 202, headers=headers)

@@ -14,6 +14,7 @@ from devtools.demo.book_checks import check_books
 from devtools.demo.client import StepFailed, StepReporter
 from devtools.demo.orders import OrderScenario
 from devtools.demo.refunds import RefundScenario
+from devtools.demo.shipments import ShipmentScenario
 from devtools.embedded import CHECKOUT, STATE, Servers, ServersFailed
 from devtools.processes import Stack
 
@@ -54,9 +55,11 @@ def _play(servers: Servers) -> int:
     past_runs = reuse_or_delete_data(DEMO_DATA, code=code)
     stack = _start(servers, reporter, is_kept=past_runs > 0)
     sale = OrderScenario(stack.web_url, stack.sandbox_url, reporter, documents=DEMO_DATA)
+    shipping = ShipmentScenario(sale)
     after = RefundScenario(sale)
     try:
         sale.play()
+        shipping.play()
         after.play()
         reporter.heading("The operator checks the books (manage.py prove)")
         invariants = check_books(stack.env, reporter)
@@ -65,7 +68,7 @@ def _play(servers: Servers) -> int:
         raise
     (DEMO_DATA / MARK).write_text(f"{code} {past_runs + 1}")
     reporter.line("", f"The demo took {time.monotonic() - began:.1f} s.")
-    numbers = (sale.order_number, sale.invoice_number, after.credit_note_number)
+    numbers = (sale.order_number, sale.invoice_number, *shipping.numbers, after.credit_note_number)
     print(
         f"DEMO OK: {', '.join(numbers)}, {after.gateway_settlement}/{after.utr}, {invariants} invariants hold",
         flush=True,

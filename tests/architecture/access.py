@@ -123,6 +123,8 @@ ACCESS: dict[str, Access] = {
     "POST shipments": Access(STAFF, "fulfilment.add_shipment", body={"order_id": "<order_id>"}),
     "GET shipments/<shipment_id>": Access(OWNER, "fulfilment.view_shipment"),
     "PATCH shipments/<shipment_id>": Access(STAFF, "fulfilment.change_shipment", body={"carrier_name": "India Post"}),
+    "GET shipments/<shipment_id>/packing-slip": Access(STAFF, "fulfilment.change_shipment"),
+    "POST shipments/<shipment_id>/packing-slip": Access(STAFF, "fulfilment.change_shipment"),
     "POST shipments/<shipment_id>/pack": Access(STAFF, "fulfilment.change_shipment"),
     "POST shipments/<shipment_id>/dispatch": Access(STAFF, "fulfilment.change_shipment"),
     "POST shipments/<shipment_id>/deliver": Access(STAFF, "fulfilment.change_shipment"),

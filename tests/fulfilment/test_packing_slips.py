@@ -77,6 +77,44 @@ def test_is_requested_once_a_minute_and_reading_writes_nothing(order: Any) -> No
     assert packing_slips.request_packing_slip(shipment_id=shipment.pk, actor=SYSTEM, now=now) is True
 
 
+class TestApi:
+    def test_staff_who_send_goods_request_and_download_it(self, order: Any, support: Any, client_of: Any) -> None:
+        shipment = make_shipment(order)
+        url, client = f"/api/v1/shipments/{shipment.public_id}/packing-slip", client_of(support)
+
+        missing = client.get(url)
+        requested = client.post(url)
+        waiting = client.get(url)
+        handlers.render_packing_slip(event=_requests().get(), now=clock.now())
+        ready, answer = client.post(url), client.get(url)
+
+        assert (missing.status_code, missing.json()["error"]["code"]) == (409, "document_not_ready")
+        assert (requested.status_code, requested.headers["Location"], requested.headers["Retry-After"]) == (
+            202,
+            url,
+            "2",
+        )
+        assert requested.json() == {
+            "object": "packing_slip", "shipment_id": shipment.public_id, "status": "pending",
+        }  # fmt: skip
+        assert "is being prepared" in waiting.json()["error"]["message"]
+        assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="packing-slip-{shipment.number}.pdf"'
+        assert b"".join(answer.streaming_content).startswith(b"%PDF")
+
+    @pytest.mark.parametrize(
+        ("role", "status"), [("owner", 403), ("stranger", 403), ("catalogue_manager", 403), ("finance", 403)]
+    )
+    def test_nobody_else_does(
+        self, role: str, status: int, order: Any, request: pytest.FixtureRequest, client_of: Any
+    ) -> None:
+        url = f"/api/v1/shipments/{make_shipment(order).public_id}/packing-slip"
+        client = client_of(request.getfixturevalue(role))
+
+        assert (client.get(url).status_code, client.post(url).status_code) == (status, status)
+        assert not _requests().exists()
+
+
 def test_of_nobodys_shipment_is_an_error(order: Any) -> None:
     with pytest.raises(ShipmentNotFound):
         packing_slips.get_packing_slip(shipment_id=order.pk, now=clock.now())
