@@ -2,16 +2,18 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib import messages as notices
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts import selectors as accounts
 from apps.core import clock
-from apps.core.admin_actions import staff_actor
+from apps.core.admin_actions import ObjectAction, add_object_action, staff_actor
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import Headline, Panel, add_headline, add_panel
 from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, link, tones
@@ -21,8 +23,8 @@ from apps.core.money import rupees
 from apps.core.search import MAX_CANDIDATES, SearchTerm
 from apps.orders import messages, rules, selectors
 from apps.orders.models import Order, OrderLine
-from apps.orders.services import cancellation
-from apps.orders.states import OrderPaymentStatus, OrderStatus
+from apps.orders.services import cancellation, holds
+from apps.orders.states import FulfilmentStatus, OrderPaymentStatus, OrderStatus
 from apps.tax.rules import rate_label
 
 _MAX_ORDERS_SHOWN = 50
@@ -39,6 +41,12 @@ _PAYMENT_TONES = tones(
     warning=(OrderPaymentStatus.PARTIALLY_PAID,),
     info=(OrderPaymentStatus.PROCESSING,),
 )
+_FULFILMENT_TONES = tones(
+    FulfilmentStatus,
+    success=(FulfilmentStatus.DELIVERED,),
+    info=(FulfilmentStatus.SHIPPED,),
+    warning=(FulfilmentStatus.PARTIAL,),
+)
 
 
 class OrderLineInline(ReadOnlyTabularInline):
@@ -52,7 +60,7 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
     """Orders: searched by number and buyer; cancelled through the service alone."""
 
     shows_contacts = True
-    list_display = ("number", "customer", "status_label", "payment_label", "total", "placed_at")
+    list_display = ("number", "customer", "status_label", "payment_label", "fulfilment_label", "total", "placed_at")
     list_filter = ("status", "placed_at")
     list_select_related = ("customer",)
     ordering = ("-created_at", "-id")
@@ -80,6 +88,10 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
     def payment_label(self, order: Order) -> tuple[str, str]:
         status = selectors.derive_order_payment_status(order)
         return status.value, str(status.label)
+
+    @display(description="Sent", label=_FULFILMENT_TONES)  # type: ignore[untyped-decorator]
+    def fulfilment_label(self, order: Order) -> tuple[str, str]:
+        return order.fulfilment_status, order.get_fulfilment_status_display()
 
     @admin.display(description="Total", ordering="total_amount")
     def total(self, order: Order) -> str:
@@ -114,6 +126,10 @@ def _page_context(order: Order) -> dict[str, Any]:
     ship_to, bill_to = order.shipping_address.snapshot, order.billing_address.snapshot
     return {
         "status": {"text": order.get_status_display(), "tone": ORDER_TONES[order.status]},
+        "fulfilment": {
+            "text": order.get_fulfilment_status_display(),
+            "tone": _FULFILMENT_TONES[order.fulfilment_status],
+        },
         "payment": {"text": str(status.label), "tone": _PAYMENT_TONES[status.value]},
         "number": order.number,
         "placed": format_instant(order.placed_at),
@@ -202,6 +218,8 @@ def _detail_rows(order: Order) -> list[tuple[str, Any]]:
         ("Payment open until", order.payment_live_until),
         ("Closed unpaid", order.expired_at),
         ("Cancelled", order.cancelled_at),
+        ("Completed", order.completed_at),
+        ("Return window over", order.closed_at),
     )
     return [
         ("ID", order.public_id),
@@ -246,6 +264,52 @@ def _orders_of(customer: Any) -> list[tuple[Any, ...]]:
     ]
 
 
+class HoldForm(forms.Form):
+    """Why an order is held or released."""
+
+    reason = forms.CharField(
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="It is kept in the order's history.",
+    )
+
+
+def _hold(order: Order, *, user: Any, actor: Any, now: Any, reason: str) -> str:
+    holds.hold_order(order_id=order.pk, reason=reason, actor=actor, now=now)
+    return f"Order {order.number} is on hold. Nothing of it is packed or sent until it is released."
+
+
+def _release(order: Order, *, user: Any, actor: Any, now: Any, reason: str) -> str:
+    holds.release_order(order_id=order.pk, reason=reason, actor=actor, now=now)
+    return f"Order {order.number} is released and can be packed."
+
+
+def _forecast_of_hold(order: Order) -> list[tuple[str, Any]]:
+    return [
+        ("The order", f"Nothing of {order.number} is packed or sent until it is released. It can be cancelled."),
+        ("Stock", "Its goods stay reserved."),
+        ("Money", "Nothing is refunded by this."),
+    ]
+
+
+def _forecast_of_release(order: Order) -> list[tuple[str, Any]]:
+    return [("The order", f"{order.number} is confirmed again, and can be packed and sent.")]
+
+
+add_object_action(
+    "orders.order",
+    ObjectAction(
+        name="hold", title="Put on hold", permission="orders.change_order", perform=_hold, icon="pause", form=HoldForm,
+        forecast=_forecast_of_hold, is_available=lambda order: order.status == OrderStatus.CONFIRMED,
+    ),
+)  # fmt: skip
+add_object_action(
+    "orders.order",
+    ObjectAction(
+        name="release", title="Release", permission="orders.change_order", perform=_release, icon="play_arrow", form=HoldForm,
+        forecast=_forecast_of_release, is_available=lambda order: order.status == OrderStatus.ON_HOLD,
+    ),
+)  # fmt: skip
 add_headline("orders.order", _headline_of)
 add_panel(
     "accounts.user",

@@ -9,7 +9,7 @@ from django.db.models.functions import Collate, Reverse
 from apps.core.errors import NotFound
 from apps.core.models import NOT_DELETED, Record, Subject, all_null, whole_units
 from apps.core.quantities import to_units
-from apps.orders.states import FulfilmentStatus, OrderStatus
+from apps.orders.states import HOLDS_STOCK, FulfilmentStatus, OrderStatus
 from apps.tax.rules import state_name
 
 #: Orders that hold stock and of which nothing is paid. Not by their status: the index of orders that await their payment would fit
@@ -203,6 +203,11 @@ class Order(Subject):
                 fields=["completed_at"],
                 name="order_to_close",
                 condition=models.Q(status=OrderStatus.COMPLETED),
+            ),
+            models.Index(
+                fields=["confirmed_at", "id"],
+                name="order_to_send",
+                condition=models.Q(status__in=HOLDS_STOCK),
             ),
             models.Index(REVERSED_NUMBER, name="order_by_last_digits"),
         ]

@@ -17,6 +17,7 @@ from apps.core.admin_site import age, ago
 from apps.core.dates import format_instant
 from apps.core.models import HandlerRun, Incident
 from apps.core.money import rupees
+from apps.fulfilment import selectors as fulfilment
 from apps.ledger import selectors as ledger
 from apps.notifications.models import Notification
 from apps.notifications.states import NotificationStatus
@@ -32,6 +33,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Sales",
         (
             ("orders.order", "receipt_long"),
+            ("fulfilment.shipment", "package_2"),
             ("invoicing.invoice", "description"),
             ("invoicing.invoicefile", "attach_file"),
         ),
@@ -177,6 +179,7 @@ def _tiles() -> list[tuple[str, str, str, str]]:
     wanted = (
         ("orders.view_order", "today", "Orders today", "orders_order", ""),
         ("orders.view_order", "awaiting", "Awaiting payment", "orders_order", "?status__exact=pending_payment"),
+        ("fulfilment.view_shipment", "to_send", "Parcels to send", "fulfilment_shipment", "to-pack/"),
         ("payments.view_refund", "approve", "Refunds to approve", "payments_refund", "?todo=approve"),
         ("payments.view_refund", "failed", "Refunds failed", "payments_refund", "?todo=failed"),
         (
@@ -242,6 +245,7 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
     return {
         "today": (_count(orders), f"{rupees(confirmed)} collected", ""),
         "awaiting": (_count(awaiting), "placed and not paid yet", ""),
+        "to_send": _parcels_to_send(),
         **_money_tiles(),
         "incidents": _incidents(open_incidents),
         "webhooks": _webhooks(now, open_incidents),
@@ -257,6 +261,13 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
         "unsent": _alert_tile(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
         "audit": _audit(now),
     }
+
+
+def _parcels_to_send() -> tuple[str, str, str]:
+    """Return how many orders are to be packed, and how many parcels wait for their carrier."""
+    parcels = _count(fulfilment.list_shipments_to_dispatch().order_by())
+    note = f"paid orders to pack; {parcels} {'parcel' if parcels == '1' else 'parcels'} to dispatch"
+    return (_count(fulfilment.list_orders_to_pack()), note, "")
 
 
 def _money_tiles() -> dict[str, tuple[str, str, str]]:

@@ -16,6 +16,8 @@ from apps.core.dates import format_day
 from apps.core.masking import mask
 from apps.core.money import amount_text, rupees
 from apps.core.search import SearchTerm
+from apps.fulfilment import selectors as fulfilment
+from apps.fulfilment.models import Shipment
 from apps.invoicing import selectors as invoicing
 from apps.invoicing.models import Invoice
 from apps.ledger import selectors as ledger
@@ -59,6 +61,13 @@ def _describe_document(invoice: Invoice, request: HttpRequest) -> tuple[str, str
 
 def _join_parts(*parts: Any) -> str:
     return " · ".join(str(part) for part in parts if part)
+
+
+def _describe_shipment(shipment: Shipment, request: HttpRequest) -> tuple[str, str]:
+    order = f"order {shipment.order.number}"
+    return shipment.number, _join_parts(
+        shipment.get_status_display(), order, shipment.carrier_name, shipment.tracking_number
+    )
 
 
 def _describe_payment(payment: Payment, request: HttpRequest) -> tuple[str, str]:
@@ -118,6 +127,11 @@ for _finder in (
         "invoicing.invoice", title="Invoices and credit notes", position=30, describe=_describe_document,
         find=lambda term, request: invoicing.search_documents(term),
         hint="The number of an invoice or credit note, its beginning or its last digits",
+    ),
+    Finder(
+        "fulfilment.shipment", title="Parcels", position=35, describe=_describe_shipment,
+        find=lambda term, request: fulfilment.search_shipments(term).select_related("order"),
+        hint="The number of a parcel or its beginning, such as SHP-2627-000045, or its whole tracking number",
     ),
     Finder(
         "payments.payment", title="Payments", position=40, describe=_describe_payment,

@@ -10,7 +10,7 @@ from apps.core.admin_actions import ObjectAction, add_object_action
 from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.orders import selectors as orders
-from apps.orders.states import HOLDS_STOCK, OrderStatus
+from apps.orders.states import HOLDS_STOCK, FulfilmentStatus, OrderStatus
 from apps.payments.admin.decision_rights import decision_row
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services import order_cancellation
@@ -57,8 +57,13 @@ def _blocked_reason(order: Any) -> str:
 
 
 def _can_be_cancelled(order: Any) -> bool:
-    """Test if an order is open and has no disputed amount: during an open dispute nothing is refunded."""
-    return order.status in _OPEN and not order.disputed_amount
+    """
+    Test if an order is open, nothing of it was sent, and it has no disputed amount.
+
+    During an open dispute nothing is refunded, and what was sent is refunded without a cancellation.
+    """
+    is_unsent = order.fulfilment_status == FulfilmentStatus.UNFULFILLED
+    return order.status in _OPEN and is_unsent and not order.disputed_amount
 
 
 def _money(order: Any) -> list[tuple[str, Any]]:

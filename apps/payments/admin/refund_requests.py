@@ -19,7 +19,7 @@ from apps.core.admin_fields import RupeesField, WholeNumberField
 from apps.core.events import Actor
 from apps.core.money import half_up, rupees
 from apps.orders import selectors as orders
-from apps.orders.states import HOLDS_STOCK
+from apps.orders.states import HOLDS_STOCK, FulfilmentStatus
 from apps.payments.admin.decision_rights import decision_row
 from apps.payments.messages import method_text
 from apps.payments.selectors import refunds as selectors
@@ -126,9 +126,14 @@ def _forecast(order: Any) -> list[tuple[str, Any]]:
         *([("Already on its way", f"{rupees(on_its_way)}.")] if on_its_way else []),
         *([("Waits for approval", f"{rupees(waiting)}; it cannot be refunded a second time.")] if waiting else []),
     ]
-    if order.status in HOLDS_STOCK:
+    if _is_unsent(order):
         rows.append(("The order", "The order does not change, and its goods stay reserved."))
     return rows
+
+
+def _is_unsent(order: Any) -> bool:
+    """Test if an order's goods are reserved, and none of them was sent."""
+    return order.status in HOLDS_STOCK and order.fulfilment_status == FulfilmentStatus.UNFULFILLED
 
 
 def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
@@ -147,7 +152,7 @@ def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
 
 def _cancelling_row(order: Any, actor: Actor) -> list[tuple[str, Any]]:
     user = accounts.find_user(actor.id)
-    if order.status not in HOLDS_STOCK or user is None or not user.has_perm("orders.change_order"):
+    if not _is_unsent(order) or user is None or not user.has_perm("orders.change_order"):
         return []
     return [
         (
