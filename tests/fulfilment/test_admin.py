@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from apps.core import clock, ids
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.fulfilment.models import Shipment
+from apps.fulfilment.services.packing_slips import render_packing_slip
 from apps.orders import services as orders
 from apps.orders.models import Order
 from apps.payments.services.refunds.amounts import RefundLineInput
@@ -26,6 +28,7 @@ from tests.factories.fulfilment import (
 from tests.factories.orders import make_order
 from tests.factories.payments import make_refund
 from tests.support.stock import stock_of
+from tests.support.storage import documents_in
 from tests.support.stored_rows import nothing_changes
 
 pytestmark = pytest.mark.django_db
@@ -377,6 +380,33 @@ class TestOrderPage:
 
         with nothing_changes():
             assert do(browser, order, "hold", reason="wait").status_code == 403
+
+
+class TestPackingSlip:
+    def test_is_prepared_and_downloaded(self, order: Any, support: Any, desk: Any, tmp_path: Path) -> None:
+        shipment, browser = make_packed_shipment(order), desk(support)
+        url = reverse("admin:fulfilment_packing_slip", args=[shipment.pk])
+
+        with documents_in(tmp_path):
+            waits = text_of(browser.get(url, follow=True))
+            asked = text_of(do(browser, shipment, "prepare-slip"))
+            render_packing_slip(shipment_id=shipment.pk)
+            page, answer = text_of(browser.get(page_of(shipment))), browser.get(url)
+            content = b"".join(answer.streaming_content)
+
+        assert "is not ready. Try again in a moment." in waits
+        assert "is being prepared. Reload this page in a moment." in asked
+        assert (url in page, action_of(shipment, "prepare-slip") in page) == (True, False)
+        assert (answer["Content-Type"], content[:5]) == ("application/pdf", b"%PDF-")
+
+    @pytest.mark.parametrize("role", ["finance", "catalogue_manager"])
+    def test_others_do_not_get_it(self, role: str, order: Any, desk: Any, request: pytest.FixtureRequest) -> None:
+        shipment, browser = make_packed_shipment(order), desk(request.getfixturevalue(role))
+
+        with nothing_changes():
+            answer = browser.get(reverse("admin:fulfilment_packing_slip", args=[shipment.pk]))
+
+        assert answer.status_code == 404
 
 
 class TestSearch:

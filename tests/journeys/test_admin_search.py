@@ -332,7 +332,7 @@ class TestWhatItCosts:
         many = {term: statements_of(term) for term in TERMS}
 
         assert {term: len(many[term]) for term in TERMS if len(many[term]) > len(few[term])} == {}
-        assert max(map(len, few.values())) <= len(frame) + 12
+        assert max(map(len, few.values())) <= len(frame) + 13
         assert not [sql for statements in many.values() for sql in statements if "COUNT(" in sql.upper()]
 
     def test_so_many_are_shown_and_no_more(self, administrator: Any, shop: Any) -> None:

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -23,6 +24,7 @@ from apps.core.admin_site import ReadOnlyAdmin, ReadOnlyTabularInline, ago, link
 from apps.core.dates import format_instant
 from apps.core.search import SearchTerm
 from apps.fulfilment import selectors
+from apps.fulfilment.admin import packing_slips
 from apps.fulfilment.admin.texts import carrier_text, contents_text, in_lines, left_text
 from apps.fulfilment.models import Shipment, ShipmentLine
 from apps.fulfilment.states import NOT_DISPATCHED, ShipmentStatus
@@ -66,7 +68,7 @@ class ShipmentAdmin(KeySearch, ReadOnlyAdmin):
                     ("number", "order"),
                     ("status", "location"),
                     ("carrier_name", "tracking_number"),
-                    "sent_because",
+                    ("slip", "sent_because"),
                 )
             },
         ),
@@ -81,7 +83,7 @@ class ShipmentAdmin(KeySearch, ReadOnlyAdmin):
             },
         ),
     )
-    readonly_fields = ("sent_because",)
+    readonly_fields = ("sent_because", "slip")
     inlines = (ShipmentLineInline,)
 
     def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
@@ -89,11 +91,26 @@ class ShipmentAdmin(KeySearch, ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         page = path("to-pack/", self.admin_site.admin_view(self.to_pack), name="fulfilment_to_pack")
-        return [page, *super().get_urls()]
+        slip = path(
+            "<path:object_id>/packing-slip/",
+            self.admin_site.admin_view(self.packing_slip),
+            name="fulfilment_packing_slip",
+        )
+        return [page, slip, *super().get_urls()]
+
+    def packing_slip(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Send the packing slip of a parcel."""
+        return packing_slips.download(request, self.get_object(request, object_id))
 
     @display(description="Status", label=_TONES)  # type: ignore[untyped-decorator]
     def status_label(self, shipment: Shipment) -> tuple[str, str]:
         return shipment.status, shipment.get_status_display()
+
+    @admin.display(description="Packing slip")
+    def slip(self, shipment: Shipment) -> SafeString | str:
+        if not packing_slips.is_rendered(shipment):
+            return "not ready"
+        return link(reverse("admin:fulfilment_packing_slip", args=[shipment.pk]), "Download")
 
     @admin.display(description="Sent all the same because")
     def sent_because(self, shipment: Shipment) -> str:
