@@ -34,7 +34,7 @@ setup-dev: need-python ## Make .venv with the development tools as well
 need-python:
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found. Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
 
-demo: setup ## Play one order over HTTP: log-in, order, payment, invoice, refund, settlement, audit
+demo: setup ## Play one order over HTTP: log-in, order, payment, invoice, refund, settlement, bank, audit
 	@$(DEVTOOLS) demo
 
 run: setup ## Run all of Bahi in the foreground; Ctrl-C stops it

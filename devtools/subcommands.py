@@ -143,7 +143,7 @@ SUBCOMMANDS = (
     ),
     Subcommand(
         "demo",
-        "Play one order over HTTP, from log-in to settlement and audit.",
+        "Play one order over HTTP, from log-in to the bank and audit.",
         _demo,
         details="It has servers and data of its own, prints each step, and exits with 1 at the first step that fails.",
     ),

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from devtools import data_dirs, environment, run
+from devtools.demo.bank import BankScenario
 from devtools.demo.book_checks import check_books
 from devtools.demo.client import StepFailed, StepReporter
 from devtools.demo.orders import OrderScenario
@@ -50,17 +51,19 @@ def main() -> int:
 def _play(servers: Servers) -> int:
     began = time.monotonic()
     reporter = StepReporter()
-    reporter.heading("Bahi: one order, from log-in to settlement and audit")
+    reporter.heading("Bahi: one order, from log-in to the bank and audit")
     code = hash_code(CHECKOUT)
     past_runs = reuse_or_delete_data(DEMO_DATA, code=code)
     stack = _start(servers, reporter, is_kept=past_runs > 0)
     sale = OrderScenario(stack.web_url, stack.sandbox_url, reporter, documents=DEMO_DATA)
     shipping = ShipmentScenario(sale)
     after = RefundScenario(sale)
+    bank = BankScenario(after, stack.env, documents=DEMO_DATA)
     try:
         sale.play()
         shipping.play()
         after.play()
+        bank.play()
         reporter.heading("The operator checks the books (manage.py prove)")
         invariants = check_books(stack.env, reporter)
     except StepFailed as failed:

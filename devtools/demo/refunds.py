@@ -24,6 +24,7 @@ class RefundScenario:
         self.customer, self.finance, self.phone = sale.api, sale.finance, sale.phone
         self.credit_note_number = self.utr = self.gateway_settlement = ""
         self.line: dict[str, Any] = {}
+        self.settlement: dict[str, Any] = {}
         self.refund: dict[str, Any] = {}
 
     def play(self) -> None:
