@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.settlements.models import Settlement, SettlementImport
+from apps.settlements.models import BankStatementImport, Settlement, SettlementImport
 
 #: The key of the advisory lock: any number that no other lock uses.
 _LINE_BOOKING_LOCK = 7_203_001
@@ -43,3 +43,8 @@ def lock_settlements(settlement_ids: Iterable[UUID]) -> None:
 def lock_settlement_import(import_id: UUID) -> SettlementImport:
     """Lock an import that exists."""
     return SettlementImport.objects.select_for_update(no_key=True, of=("self",)).get(pk=import_id)
+
+
+def lock_bank_statement_import(import_id: UUID) -> BankStatementImport:
+    """Lock an import of a bank's statement that exists."""
+    return BankStatementImport.objects.select_for_update(no_key=True, of=("self",)).get(pk=import_id)

@@ -113,6 +113,7 @@ WITHOUT_EVENTS = {
     "ledger.services.postings:_insert": "postings",
     "ledger.services.resolvers:register_resolver": "a table of functions, and no row",
     "payments.services.refunds.requests:_insert": "lines of a refund",
+    "settlements.services.bank_statements:_sha256_of": "a hash, and no row",
     "settlements.services.report_imports:_sha256_of": "a hash, and no row",
     "tax.services:set_rate": "tax rates",
     "tax.services:set_up_reference_data": "tax rates",

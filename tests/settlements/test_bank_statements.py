@@ -24,7 +24,9 @@ from apps.settlements.services import bank_lines, bank_statements, transfers
 from apps.settlements.services.import_claims import ImportInProgress
 from tests.factories.orders import make_order
 from tests.factories.payments import make_settlement, pay
+from tests.support.bank_statements import import_statement, statement
 from tests.support.colleagues import BALA
+from tests.support.lock_controls import run_amid, with_control
 from tests.support.settlements import amounts, as_csv, found, import_csv, line_of, violated
 from tests.support.threads import run_together
 
@@ -32,7 +34,6 @@ INVARIANTS = (
     "INV-25c", "INV-25e", "INV-26", "INV-26b", "INV-26c", "INV-26e", "INV-26f", "INV-26g", "INV-26h", "INV-26i", "INV-28b", "INV-28c",
 )  # fmt: skip
 UTR = "UTR1000001"
-HEAD = "Tran Date,CHQNO,PARTICULARS,DR,CR,BAL,SOL\n"
 
 
 @pytest.fixture
@@ -44,28 +45,6 @@ def paid(shop: Any, owner: Any) -> PaymentAttempt:
 def settlement(paid: PaymentAttempt, sandbox: Any) -> Settlement:
     import_csv(as_csv(line_of(paid, settlement_utr=UTR)))
     return Settlement.objects.get()
-
-
-def statement(*rows: tuple[int, str], first: int = 1_000_000, on: str = "") -> bytes:
-    """Return an Axis statement of lines of today (or of the day `on`): amount in paise, credits positive, and words."""
-    on = on or f"{clock.ist_date(clock.now()):%d-%m-%Y}"
-    balance, written = first, HEAD
-    for amount, words in rows:
-        balance += amount
-        rupees = f"{abs(amount) // 100}.{abs(amount) % 100:02d}"
-        sides = f",{rupees}" if amount > 0 else f"{rupees},"
-        written += f"{on},-,{words},{sides},{balance // 100}.{balance % 100:02d},248\n"
-    return written.encode()
-
-
-def import_statement(raw: bytes, **given: Any) -> BankStatementImport:
-    return bank_statements.import_bank_statement(
-        stream=io.BytesIO(raw),
-        name="bank.csv",
-        actor=SYSTEM,
-        now=clock.now(),
-        **{"account": "917020012345678", **given},
-    )
 
 
 def state() -> tuple[int, ...]:
@@ -402,3 +381,63 @@ class TestAtOnce:
             ("banked", {"settlement_failed"}), ("failed", {"settlement_failed", "failed_settlement_banked"}),
         )  # fmt: skip
         assert violated(*INVARIANTS) == []
+
+    @with_control
+    def test_a_line_is_assigned_to_one_of_two_settlements(
+        self, settlement: Settlement, shop: Any, is_locked: bool
+    ) -> None:
+        amount = settlement.lines_amount
+        import_statement(statement((amount, "NEFT FROM RAZORPAY")))
+        line, other = BankLine.objects.get(), make_settlement(amount=amount)
+
+        def assign(to: Settlement) -> BankLine:
+            return bank_lines.assign_bank_line(line_id=line.pk, settlement_id=to.pk, actor=SYSTEM, now=clock.now())
+
+        results = run_amid(
+            "apps.ledger.locks.lock_exception", lambda: assign(settlement), lambda: assign(other), is_locked=is_locked
+        )
+
+        assert [type(result).__name__ for result in results] == (
+            ["BankLine", "BankLineNotAssignable"] if is_locked else ["SubjectNotLocked", "BankLine"]
+        )
+        assert list(Settlement.objects.filter(transfer_status="banked")) == [settlement if is_locked else other]
+        assert ledger.balance_of("suspense") == 0
+
+    def test_two_imports_assign_a_waiting_line_once_and_both_end(
+        self, settlement: Settlement, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        utr, words = settlement.utr, f"NEFT/{UTR}/RAZORPAY"
+        Settlement.objects.update(utr="")
+        import_statement(statement((settlement.lines_amount, words)))
+        Settlement.objects.update(utr=utr)
+        both_have_read, read = threading.Barrier(2), bank_lines.selectors.list_unknown_bank_lines
+
+        def read_together(*, limit: int) -> list[BankLine]:
+            found = read(limit=limit)
+            both_have_read.wait(60)
+            return found
+
+        monkeypatch.setattr(bank_lines.selectors, "list_unknown_bank_lines", read_together)
+
+        results = run_together(*[lambda: bank_lines.assign_waiting_lines(now=clock.now())] * 2)
+
+        assert sorted(results) == [0, 1]
+        assert (ledger.balance_of("suspense"), violated(*INVARIANTS)) == (0, [])
+
+    @with_control
+    def test_two_runs_of_an_import_complete_it_once(self, shop: Any, is_locked: bool) -> None:
+        raw, now = statement((-100, "FEE")), clock.now()
+        report = BankStatementImport.objects.create(fingerprint="file", requested_by="system")
+        seen = bank_statements.inspect_bank_statement(
+            stream=io.BytesIO(raw), account="917020012345678", mapping=None, now=now
+        )
+
+        def complete() -> BankStatementImport:
+            return bank_statements._complete(report, seen, now=now)
+
+        results = run_amid("apps.settlements.locks.lock_bank_statement_import", complete, complete, is_locked=is_locked)
+
+        assert [type(result).__name__ for result in results] == (
+            ["BankStatementImport", "BankStatementImport"] if is_locked else ["SubjectNotLocked", "BankStatementImport"]
+        )
+        assert Event.objects.filter(type="settlements.bank_statement_import.completed").count() == 1

@@ -173,9 +173,16 @@ def assign_waiting_lines(*, now: datetime) -> int:
         references = rules.list_references(line.reference, line.description)
         named = selectors.list_settlements_of_references(references)
         if len(named) == 1 and _is_assignable(line, named[0]):
-            assign_bank_line(line_id=line.pk, settlement_id=named[0].pk, actor=SYSTEM, now=now)
-            assigned += 1
+            assigned += _assign_waiting_line(line, named[0], now=now)
     return assigned
+
+
+def _assign_waiting_line(line: BankLine, settlement: Settlement, *, now: datetime) -> bool:
+    try:
+        assign_bank_line(line_id=line.pk, settlement_id=settlement.pk, actor=SYSTEM, now=now)
+    except (BankLineNotAssignable, SettlementNotInTransit, BankLineAmountDiffers):
+        return False  # staff or another import were faster
+    return True
 
 
 def _is_assignable(line: BankLine, settlement: Settlement) -> bool:

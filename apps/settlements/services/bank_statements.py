@@ -18,7 +18,7 @@ from apps.core.dates import format_day
 from apps.core.errors import Invalid
 from apps.core.events import SYSTEM, Actor, change, create_if_absent
 from apps.payments.facts import UnreadableFacts
-from apps.settlements import events, selectors
+from apps.settlements import events, locks, selectors
 from apps.settlements.gateways.bank_statements import Inspection, inspect_statement, read_lines
 from apps.settlements.gateways.bank_statements.facts import BankFact
 from apps.settlements.models import BankLine, BankStatementImport
@@ -171,8 +171,9 @@ def _book(
 
 @transaction.atomic
 def _complete(report: BankStatementImport, seen: Inspection, *, now: datetime) -> BankStatementImport:
-    # The claim of this run keeps others away; the version of the row refuses one whose claim has expired.
-    kept = selectors.get_bank_statement_import(report.pk)
+    # The claim of this run may have expired, and another run may have completed the import.
+    kept = locks.lock_bank_statement_import(report.pk)
+
     if kept.status == ImportStatus.COMPLETED:
         return kept
 
@@ -194,7 +195,7 @@ def _complete(report: BankStatementImport, seen: Inspection, *, now: datetime) -
 
 @transaction.atomic
 def _fail(report: BankStatementImport, why: str, *, now: datetime) -> None:
-    kept = selectors.get_bank_statement_import(report.pk)
+    kept = locks.lock_bank_statement_import(report.pk)
 
     if kept.status == ImportStatus.COMPLETED:
         return
