@@ -30,6 +30,7 @@ class ExceptionReason(models.TextChoices):
     UNKNOWN_ADJUSTMENT = "unknown_adjustment", "An adjustment for no payment or dispute in Bahi"
     UNKNOWN_KIND = "unknown_kind", "A line of a kind that Bahi does not know"
     SETTLEMENT_FAILED = "settlement_failed", "The transfer to our bank failed"
+    TRANSFER_OVERDUE = "transfer_overdue", "The bank's statement does not show the settlement"
     BANK_LINE_UNKNOWN = "bank_line_unknown", "Nothing in Bahi explains the bank's line"
     BANK_LINE_REPEATED = "bank_line_repeated", "The bank's statement already has a line of it"
     BANK_AMOUNT_MISMATCH = "bank_amount_mismatch", "The bank's amount is not the settlement's"

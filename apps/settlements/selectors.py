@@ -1,11 +1,11 @@
 """Queries of settlements, their imports, and the exceptions about them."""
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from apps.core import clock
 from apps.core.models import Subject
@@ -125,9 +125,9 @@ def find_open_sum_mismatch_id(settlement_id: UUID) -> UUID | None:
     )
 
 
-def list_open_failure_ids(settlement_id: UUID) -> list[UUID]:
-    """Return the open exceptions about the failed transfer of a settlement."""
-    rows = ledger.list_exceptions(is_open=True, reasons=[ExceptionReason.SETTLEMENT_FAILED])
+def list_open_transfer_exceptions(settlement_id: UUID, reason: ExceptionReason) -> list[UUID]:
+    """Return the open exceptions of a reason about the transfer of a settlement."""
+    rows = ledger.list_exceptions(is_open=True, reasons=[reason])
     return list(rows.filter(settlement_id=settlement_id).order_by("pk").values_list("pk", flat=True))
 
 
@@ -212,6 +212,30 @@ def list_unknown_bank_lines(*, limit: int) -> list[BankLine]:
     return list(rows.order_by("pk")[:limit])
 
 
+def list_statement_periods() -> list[tuple[date, date]]:
+    """Return the first and the last day on statements, by account; only of accounts to which settlements have come, if any."""
+    rows = BankLine.objects.order_by("account").values_list("account")
+    periods = list(
+        rows.annotate(first=Min("booked_on"), last=Max("booked_on"), brought=Count("settlement")).values_list(
+            "first", "last", "brought"
+        )
+    )
+    is_any_known = any(brought for _, _, brought in periods)
+    return [(first, last) for first, last, brought in periods if brought or not is_any_known]
+
+
+def list_overdue_transfers(*, first: date, last: date, limit: int) -> list[Settlement]:
+    """Return the settlements of some days, in India, that are in transit and have no open exception about that."""
+    since, until = (datetime.combine(day, time(), tzinfo=clock.IST) for day in (first, last + timedelta(days=1)))
+    known = ledger.list_exceptions(is_open=True, reasons=[ExceptionReason.TRANSFER_OVERDUE])
+    rows = Settlement.objects.filter(
+        transfer_status=TransferStatus.IN_TRANSIT, settled_at__gte=since, settled_at__lt=until
+    )
+    return list(
+        rows.exclude(pk__in=known.filter(settlement_id__isnull=False).values("settlement_id")).order_by("pk")[:limit]
+    )
+
+
 def get_bank_line(line_id: UUID) -> BankLine:
     """
     Return a line of a bank's statement.
@@ -245,11 +269,6 @@ def find_bank_account(number: str) -> str:
     completed = BankStatementImport.objects.filter(status=ImportStatus.COMPLETED)
     known = completed.order_by("account").values_list("account", flat=True).distinct()
     return next((one for one in known if one.endswith(number) or number.endswith(one)), number)
-
-
-def get_bank_statement_import(import_id: UUID) -> BankStatementImport:
-    """Return an import of a bank's statement that exists."""
-    return BankStatementImport.objects.get(pk=import_id)
 
 
 def find_bank_statement_import(fingerprint: str) -> BankStatementImport | None:

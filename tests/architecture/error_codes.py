@@ -169,6 +169,7 @@ PUBLISHED = {
     "session_not_found": "SessionNotFound",
     "settlement_not_found": "SettlementNotFound",
     "settlement_not_in_transit": "SettlementNotInTransit",
+    "settlement_still_in_transit": "SettlementStillInTransit",
     "settlements_not_imported": "SettlementsNotImported",
     "shipment_not_found": "ShipmentNotFound",
     "shipment_not_invoiced": "ShipmentNotInvoiced",

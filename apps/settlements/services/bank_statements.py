@@ -24,6 +24,7 @@ from apps.settlements.gateways.bank_statements.facts import BankFact
 from apps.settlements.models import BankLine, BankStatementImport
 from apps.settlements.services.bank_lines import assign_waiting_lines, book_bank_line
 from apps.settlements.services.import_claims import ImportClaim
+from apps.settlements.services.overdue_transfers import open_overdue_transfer_exceptions
 from apps.settlements.states import ImportStatus
 
 log = structlog.get_logger(__name__)
@@ -167,6 +168,7 @@ def _book(
             on_progress("booked", count)
     claim.extend(rows_read=report.rows_read)
     assign_waiting_lines(now=now)
+    report.exceptions_opened += open_overdue_transfer_exceptions(now=now)
 
 
 @transaction.atomic

@@ -90,6 +90,32 @@ class FeeClaimHoldsNoMoney(Conflict):
     )
 
 
+class SettlementStillInTransit(Conflict):
+    """
+    The money of the settlement is in transit until a line of the bank's statement brings it, or the transfer fails.
+
+    Import the statement, or assign a line in suspense to the settlement. Resolve the exception as noted to keep only a remark.
+    """
+
+    message = (
+        "{0} is still in transit. Import the bank's statement, or assign a line in suspense to it; if the transfer failed, this"
+        " exception closes by itself once the gateway says so."
+    )
+
+
+class OverdueTransferResolver(ledger.ExceptionResolver):
+    """Resolves exceptions about settlements that the bank's statement does not show: no resolution moves their money."""
+
+    def check(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> None:
+        """
+        Check that the resolution only keeps a remark.
+
+        :raises SettlementStillInTransit: if it would say where the money went
+        """
+        if resolution != Resolution.NOTED:
+            raise SettlementStillInTransit(exception.entity_id, param="resolution")
+
+
 class FeeClaimResolver(ledger.ExceptionResolver):
     """Resolves claims about overcharged fees. The fee is in the books as it was charged, so that nothing is posted."""
 
@@ -292,5 +318,6 @@ def register_resolvers() -> None:
     ledger.register_resolver(OverdueReceivableResolver(), reasons=[ExceptionReason.RECEIVABLE_OVERDUE])
     ledger.register_resolver(BankLineResolver(), reasons=_BANK)
     ledger.register_resolver(FailedSettlementResolver(), reasons=[ExceptionReason.SETTLEMENT_FAILED])
+    ledger.register_resolver(OverdueTransferResolver(), reasons=[ExceptionReason.TRANSFER_OVERDUE])
     ledger.register_resolver(FeeClaimResolver(), reasons=[ExceptionReason.FEE_OVERCHARGED])
     ledger.register_resolver(NotImportedResolver(), reasons=[ExceptionReason.SETTLEMENTS_NOT_IMPORTED])

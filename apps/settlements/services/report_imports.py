@@ -25,6 +25,7 @@ from apps.settlements.services.bank_lines import assign_waiting_lines
 from apps.settlements.services.fee_audit import audit_imported_fees
 from apps.settlements.services.import_claims import ImportClaim
 from apps.settlements.services.matching import book_settlement, open_sum_mismatch_exceptions
+from apps.settlements.services.overdue_transfers import open_overdue_transfer_exceptions
 from apps.settlements.services.report_rows import OnProgress, stage_day, stage_file
 from apps.settlements.services.transfers import record_transfer
 from apps.settlements.sql import report_lines as sql
@@ -265,6 +266,7 @@ def _book(*, claim: ImportClaim[SettlementImport], now: datetime, on_progress: O
         on_progress("booked", report.lines_added)
     report.exceptions_opened += open_sum_mismatch_exceptions(settlement_ids=booked, now=now)
     assign_waiting_lines(now=now)
+    report.exceptions_opened += open_overdue_transfer_exceptions(now=now)
     audited = audit_imported_fees(report_id=report.pk, gateway=report.gateway, now=now)
     report.exceptions_opened += audited.claims_opened
 

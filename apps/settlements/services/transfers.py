@@ -56,6 +56,7 @@ def bank_transfer(settlement: Settlement, *, amount: int, actor: Actor, now: dat
         "amount": amount,
     }
     change(settlement, events.SETTLEMENT_BANKED, banked, actor=actor, now=now)
+    _close_exceptions(settlement, ExceptionReason.TRANSFER_OVERDUE, note="the bank's statement shows it now", now=now)
 
 
 @transaction.atomic
@@ -93,6 +94,7 @@ def _fail_transfer(settlement: Settlement, *, now: datetime) -> None:
         }
         change(settlement, events.SETTLEMENT_FAILED, failed, actor=gateway_actor(settlement.gateway), now=now)
         _post_transfer(settlement, "transfer_failed", amount=-amount, now=now)
+        _close_exceptions(settlement, ExceptionReason.TRANSFER_OVERDUE, note="the transfer failed", now=now)
         said = "Its amount is owed again until the gateway transfers it."
     else:
         said = "The bank's statement says that it arrived, and it is booked so. Ask the gateway."
@@ -121,10 +123,15 @@ def _transfer_again(settlement: Settlement, *, now: datetime) -> None:
     }
     change(settlement, events.SETTLEMENT_RETRIED, again, actor=gateway_actor(settlement.gateway), now=now)
     _post_transfer(settlement, "transfer_retried", amount=transferred_amount(settlement), now=now)
-    for exception_id in selectors.list_open_failure_ids(settlement.pk):
+    note = "the gateway has transferred it again"
+    _close_exceptions(settlement, ExceptionReason.SETTLEMENT_FAILED, note=note, now=now)
+
+
+def _close_exceptions(settlement: Settlement, reason: ExceptionReason, *, note: str, now: datetime) -> None:
+    """Close the open exceptions of a reason about the transfer of a locked settlement."""
+    for exception_id in selectors.list_open_transfer_exceptions(settlement.pk, reason):
         exception = ledger_locks.lock_exception(exception_id)
         if exception.resolved_at is None:  # staff may have resolved it since it was found
-            note = "the gateway has transferred it again"
             ledger.close_exception(exception, resolution=Resolution.ARRIVED, note=note, actor=SYSTEM, now=now)
 
 
