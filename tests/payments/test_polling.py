@@ -1,6 +1,6 @@
 """Calling the gateway, losing its answers, and the poller who finds out: against the sandbox."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +11,13 @@ from apps.core.external_calls import GatewayCall
 from apps.ledger.models import LedgerTransaction
 from apps.orders.services import cancel_unpaid_order, expire_orders
 from apps.orders.states import OrderStatus
+from apps.payments.facts import GatewayPayment
 from apps.payments.gateways.razorpay import adapter
-from apps.payments.models import Payment, PaymentAttempt
+from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.services import gateway_orders as gateway_order_services
 from apps.payments.services import payments as payment_services
 from apps.payments.services import polling
+from apps.payments.services.attempts import apply_polled_payment
 from apps.payments.states import PaymentStatus
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
@@ -208,6 +210,36 @@ def test_with_every_webhook_lost_polling_finds_the_money(payment: Payment, order
     assert sorted(payment.attempts.values_list("status", flat=True)) == ["captured", "created", "failed"]
     assert LedgerTransaction.objects.count() == 1
     assert polling.poll_open_payments(now=clock.now() + timedelta(hours=2)) == 0
+
+
+def test_a_poll_that_is_killed_between_two_captures_finds_the_second_later(
+    payment: Payment, order: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(payment)
+    facts = [make_gateway_payment(payment), make_gateway_payment(payment)]
+    monkeypatch.setattr(adapter.Razorpay, "list_payments", lambda *_, **__: facts)
+
+    class Killed(BaseException):
+        pass
+
+    def die_at_the_second(one: GatewayPayment, *, now: datetime) -> None:
+        if one.id == facts[1].id:
+            raise Killed
+        apply_polled_payment(one, now=now)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(polling, "apply_polled_payment", die_at_the_second)
+        sync(payment)
+    payment.refresh_from_db()
+    assert (payment.status, payment.attempts.filter(status="captured").count()) == (PaymentStatus.SUCCEEDED, 1)
+    assert polling.poll_open_payments(now=clock.now()) == 0, "the claim of the dead holds"
+
+    assert polling.poll_open_payments(now=clock.now() + timedelta(minutes=2)) == 1
+    payment.refresh_from_db()
+    assert payment.attempts.filter(status="captured").count() == 2
+    assert (payment.next_check_at, payment.claimed_until) == (None, None)
+    (refund,) = Refund.objects.filter(order=order)
+    assert (refund.amount, refund.reason) == (payment.amount, "paid_twice")
 
 
 def test_authorized_payment_is_captured_by_polling(

@@ -111,10 +111,14 @@ def poll_link(gateway: Gateway, payment: Payment, *, now: datetime) -> GatewayLi
 
 
 def _apply_link_payments(gateway: Gateway, payment: Payment, link: GatewayLink, *, now: datetime) -> None:
+    # All is asked before anything is applied: a call that fails must not leave captures behind that nobody asks for again.
+    listed = []
     for facts in gateway.list_link_payments(link):
         is_of_other_amount = facts.status == AttemptStatus.CAPTURED and facts.amount != payment.amount
         order = gateway.get_order(gateway_order_id=facts.order_id) if is_of_other_amount and facts.order_id else None
-        apply_polled_payment(replace(facts, our_payment=payment.public_id, gateway_order=order), now=now)
+        listed.append(replace(facts, our_payment=payment.public_id, gateway_order=order))
+    for facts in listed:
+        apply_polled_payment(facts, now=now)
 
 
 def apply_gateway_link(order: "Order", payment: Payment, link: GatewayLink, *, now: datetime) -> None:

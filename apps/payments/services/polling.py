@@ -69,7 +69,8 @@ def sync_payment(*, payment_id: UUID, now: datetime) -> bool:
     if payment.status in LIVE and payment.gateway_reference is None and now < payment.live_until:
         create_gateway_order(payment_id=payment_id, now=now)
         return True
-    if not Payment.objects.filter(pk=payment_id).claim(now=now):
+    # It stays due until the whole answer is applied, even if a webhook has just brought the first of two captures.
+    if not Payment.objects.filter(pk=payment_id).claim(now=now, next_check_at=now):
         return True
 
     gateway = get_monitored_gateway(payment.gateway)
