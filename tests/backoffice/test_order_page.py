@@ -87,7 +87,7 @@ class TestOrderSummary:
     def test_panels_without_rows_are_named_in_one_line(self, order: Order, finance: Any) -> None:
         content = read(finance, order)
 
-        assert "Nothing yet: Payments, Disputes, Refunds, Invoices and credit notes." in content
+        assert "Nothing yet: Payments, Disputes, Parcels, Refunds, Invoices and credit notes." in content
         assert "Refunds</h2>" not in content
 
     def test_internal_events_and_the_ledger_are_folded(self, order: Order, administrator: Any) -> None:

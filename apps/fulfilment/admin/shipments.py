@@ -272,6 +272,6 @@ add_panel(
         columns=("Parcel", "Status", "In it", "Carrier", "Dispatched", "Delivered", "Sent all the same because"),
         rows=_rows_of_order,
         permission="fulfilment.view_shipment",
-        position=15,
+        position=16,
     ),
 )
