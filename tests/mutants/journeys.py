@@ -14,9 +14,11 @@ from django.test import override_settings
 
 from apps.core import clock, relay
 from apps.core.events import SYSTEM
+from apps.fulfilment import services as fulfilment
 from apps.ledger.models import ReconciliationException
 from apps.ledger.services import checkpoints, exceptions
-from apps.orders.services import cancellation, erasure, expiry
+from apps.orders.services import cancellation, closing, erasure, expiry, holds
+from apps.payments.facts import GatewaySettlement
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services import (
     gateway_orders,
@@ -30,9 +32,12 @@ from apps.payments.services.disputes import responses
 from apps.payments.services.refunds import approvals, bank_transfers, submission
 from apps.payments.services.refunds.amounts import RefundLineInput
 from apps.payments.states import PaymentChannel
-from apps.settlements.services import matching, receivables
+from apps.settlements.models import Settlement
+from apps.settlements.services import matching, receivables, transfers
 from tests.factories.accounts import make_address, make_staff, make_user
 from tests.factories.catalog import make_registration, make_variant
+from tests.factories.fulfilment import deliver as deliver_shipment
+from tests.factories.fulfilment import make_dispatched_shipment, make_packed_shipment
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
     apply_payment,
@@ -43,6 +48,7 @@ from tests.factories.payments import (
     make_refund,
     pay,
 )
+from tests.support.bank_statements import import_statement, statement
 from tests.support.gateway_payments import pay_at_gateway
 from tests.support.refunds import request_refund
 from tests.support.settlements import as_csv, import_csv, line, line_of
@@ -139,7 +145,8 @@ def leaves_orders_unpaid(shop: Shop) -> None:
     """Let one order expire without a payment and one with; cancel a third."""
     shop.order((20_000, 2))
     with_payment = shop.order((30_000, 1))
-    make_payment(with_payment)
+    make_payment(with_payment, is_ready=False)
+    deliver()
     cancelled = shop.order((40_000, 1))
     cancellation.cancel_unpaid_order(
         order_id=cancelled.pk, actor=actor_for(cancelled.customer), reason="changed my mind", now=clock.now()
@@ -338,6 +345,82 @@ def _resolve_exceptions(shop: Shop) -> None:
             break
 
 
+def reaches_the_bank(shop: Shop) -> None:
+    """Import a bank's statement with a settlement, a charge, and money that nothing explains; one settlement fails."""
+    order = shop.paid((52_000, 1))
+    import_csv(as_csv(line_of(_captured(order), settlement_id="setl_00000000000003", settlement_utr="UTR3000003")))
+    settlement = Settlement.objects.get(gateway_settlement_id="setl_00000000000003")
+    import_statement(
+        statement(
+            (settlement.lines_amount, "NEFT/UTR3000003/RAZORPAY"),
+            (-1_180, "NEFT CHARGES GST"),
+            (4_321, "UPI/FROM NOBODY"),
+        )
+    )
+    failing = shop.paid((53_000, 1))
+    import_csv(as_csv(line_of(_captured(failing), settlement_id="setl_00000000000004", settlement_utr="UTR4000004")))
+    failed = Settlement.objects.get(gateway_settlement_id="setl_00000000000004")
+    transfers.record_transfer(
+        settlement_id=failed.pk,
+        facts=GatewaySettlement(
+            gateway="razorpay",
+            id="setl_00000000000004",
+            amount=failed.lines_amount,
+            status="failed",
+            utr="UTR4000004",
+            created_at=clock.now(),
+        ),
+        now=clock.now(),
+    )
+
+
+def sends_goods(shop: Shop) -> None:
+    """Send an order in two parcels, which completes it; lose one of another; cancel a parcel; hold and release an order."""
+    order = shop.paid((22_000, 3), (12_025, 2))
+    first = make_dispatched_shipment(order, {1: 2})
+    deliver_shipment(first)
+    second = make_packed_shipment(order)
+    fulfilment.dispatch_shipment(
+        shipment_id=second.pk, carrier_name="India Post", tracking_number="EK1IN", actor=actor_for(shop.support),
+        now=clock.now(),
+    )  # fmt: skip
+    deliver_shipment(second)
+    lost = shop.paid((23_000, 2))
+    fulfilment.mark_shipment_lost(
+        shipment_id=make_dispatched_shipment(lost, {1: 1}).pk, actor=actor_for(shop.support), now=clock.now()
+    )
+    fulfilment.cancel_shipment(shipment_id=make_packed_shipment(lost).pk, actor=SYSTEM, now=clock.now())
+    held = shop.paid((24_000, 1))
+    holds.hold_order(order_id=held.pk, reason="address unclear", actor=actor_for(shop.support), now=clock.now())
+    holds.release_order(order_id=held.pk, reason="called", actor=actor_for(shop.support), now=clock.now())
+    cancelled = shop.paid((25_000, 1))
+    make_packed_shipment(cancelled)
+    order_cancellation.cancel_order(
+        order_id=cancelled.pk, actor=actor_for(shop.finance), reason="out of stock", now=clock.now()
+    )
+
+
+def refunds_what_was_sent(shop: Shop) -> None:
+    """Refund one unit before the rest is sent, and one that was delivered."""
+    order = shop.paid((26_000, 4))
+    line_id = order.lines.get().pk
+    one = [RefundLineInput(order_line_id=line_id, quantity=1)]
+    _process(shop, request_refund(order, lines=one, actor=actor_for(shop.finance)))
+    deliver_shipment(make_dispatched_shipment(order))
+    _process(shop, request_refund(order, lines=one, reason="goods_returned", actor=actor_for(shop.finance)))
+    closing.close_orders(now=clock.now() + timedelta(days=200))
+
+
+def sends_before_the_invoice(shop: Shop) -> None:
+    """Send an order whose invoice is issued at its dispatch."""
+    with override_settings(INVOICE_AT="dispatch"):
+        order = shop.order((27_000, 2), (11_115, 1))
+        pay(order)
+        deliver()
+        make_dispatched_shipment(order, {1: 1})
+        deliver_shipment(make_dispatched_shipment(order))
+
+
 def erases_a_customer(shop: Shop) -> None:
     """Erase a customer whose order is long over."""
     order = shop.order((21_000, 1))
@@ -360,5 +443,6 @@ def links(shop: Shop) -> None:
 JOURNEYS: Final[tuple[Callable[[Shop], None], ...]] = (
     pays_at_the_gateway, buys_within_the_state, fails_then_pays_twice, leaves_orders_unpaid, pays_late,
     pays_another_amount, refunds_by_amount, refunds_by_lines, refunds_at_the_gateway, refunds_that_do_not_go_through,
-    cancels_a_paid_order, disputes, settles, erases_a_customer, links,
+    cancels_a_paid_order, disputes, settles, reaches_the_bank, sends_goods, refunds_what_was_sent,
+    sends_before_the_invoice, erases_a_customer, links,
 )  # fmt: skip
