@@ -5,7 +5,9 @@ from datetime import date, datetime, timedelta
 from apps.core.clock import IST
 
 _NOON = 12
-_DAYS_OF_A_WEEK, _SATURDAY = 7, 5
+_DAYS_OF_A_WEEK, _WORKING_DAYS_OF_A_WEEK = 7, 5
+#: As `date.weekday` counts.
+_SATURDAY = 5
 
 
 def format_day(on: date) -> str:
@@ -22,14 +24,14 @@ def format_instant(at: datetime) -> str:
 
 
 def working_days_between(since: date, until: date) -> int:
-    """Return how many working days lie after one day, up to and with another; Saturdays and Sundays are none."""
+    """Return how many working days (Monday to Friday) lie after `since`, up to and including `until`."""
     weeks, rest = divmod((until - since).days, _DAYS_OF_A_WEEK)
     days = (since + timedelta(days=number) for number in range(1, rest + 1))
-    return weeks * _SATURDAY + sum(day.weekday() < _SATURDAY for day in days)
+    return weeks * _WORKING_DAYS_OF_A_WEEK + sum(day.weekday() < _SATURDAY for day in days)
 
 
 def working_days_before(until: date, count: int) -> date:
-    """Return the latest day with at least `count` working days after it, up to and with another day."""
+    """Return the latest day that at least `count` working days follow, up to and including `until`."""
     day = until
     while working_days_between(day, until) < count:
         day -= timedelta(days=1)
