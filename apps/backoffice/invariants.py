@@ -49,7 +49,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         statement="What is captured and in no settlement is what the books say that gateways owe, what is settled what they say"
         " is in transit, and what is disputed what they say that disputes took and lost.",
         sql=f"""
-            {ALL_POSITIONS}, told AS (
+            {ALL_POSITIONS}, expected AS (
                 SELECT state, sum(amount) AS amount FROM positions WHERE state IN ('captured', 'settled', 'disputed')
                 GROUP BY state
             ), booked AS (
@@ -59,8 +59,8 @@ INVARIANTS: tuple[Invariant, ...] = (
                 WHERE account_id LIKE 'gateway_receivable:%%' OR account_id IN ('settlement_in_transit', 'disputes', 'dispute_losses')
                 GROUP BY 1
             )
-            SELECT state, told.amount AS told, booked.amount AS booked FROM told FULL JOIN booked USING (state)
-            WHERE coalesce(told.amount, 0) <> coalesce(booked.amount, 0)
+            SELECT state, expected.amount AS expected, booked.amount AS booked FROM expected FULL JOIN booked USING (state)
+            WHERE coalesce(expected.amount, 0) <> coalesce(booked.amount, 0)
         """,  # noqa: S608 - only constants of the code are interpolated
     ),
 )

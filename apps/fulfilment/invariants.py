@@ -129,15 +129,15 @@ _NOT_DONE = """
 """
 
 _SHIPMENT_EVENTS = """
-    SELECT shipment.number, shipment.version, told.latest, shipment.status, told.status AS event_status
+    SELECT shipment.number, shipment.version, recorded.latest, shipment.status, recorded.status AS event_status
     FROM fulfilment_shipment shipment
     LEFT JOIN (
         SELECT subject_id, max(version) AS latest,
                (array_agg(changes ->> 'status' ORDER BY version DESC) FILTER (WHERE changes ? 'status'))[1] AS status,
                bool_and(root_id IS NOT NULL) AS has_root
         FROM core_event WHERE subject_type = 'fulfilment.shipment' GROUP BY subject_id
-    ) told ON told.subject_id = shipment.id
-    WHERE (shipment.version, shipment.status::text) IS DISTINCT FROM (told.latest, told.status) OR NOT told.has_root
+    ) recorded ON recorded.subject_id = shipment.id
+    WHERE (shipment.version, shipment.status::text) IS DISTINCT FROM (recorded.latest, recorded.status) OR NOT recorded.has_root
 """
 
 INVARIANTS: tuple[Invariant, ...] = (

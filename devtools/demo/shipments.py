@@ -88,7 +88,7 @@ class ShipmentScenario:
         return order
 
     def _read_message(self) -> None:
-        with self.reporter.step("the buyer is told of the parcels") as step:
+        with self.reporter.step("the buyer is notified of the parcels") as step:
             for each in wait_until(self._find_messages, what="the messages about the parcels"):
                 step.report(f"in-app: {each['title']}")
 

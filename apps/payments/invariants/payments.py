@@ -109,15 +109,15 @@ PAYMENTS = (
         sql="""
             WITH rank(status, height) AS (
                 VALUES ('created', 0), ('failed', 1), ('authorized', 2), ('auto_refunded', 3), ('captured', 4)
-            ), told AS (
+            ), recorded AS (
                 SELECT e.subject_id, max(r.height) AS height FROM core_event e
                 JOIN rank r ON r.status = e.changes ->> 'status'
                 WHERE e.subject_type = 'payments.paymentattempt' GROUP BY e.subject_id
             )
-            SELECT a.id, a.gateway_payment_id, a.status, told.height AS told FROM payments_paymentattempt a
+            SELECT a.id, a.gateway_payment_id, a.status, recorded.height AS recorded FROM payments_paymentattempt a
             JOIN rank r ON r.status = a.status
-            LEFT JOIN told ON told.subject_id = a.id
-            WHERE told.height IS DISTINCT FROM r.height
+            LEFT JOIN recorded ON recorded.subject_id = a.id
+            WHERE recorded.height IS DISTINCT FROM r.height
         """,
     ),
     Invariant(

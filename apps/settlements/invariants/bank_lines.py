@@ -28,13 +28,14 @@ INVARIANTS: tuple[Invariant, ...] = (
                 FROM ledger_ledgertransaction t JOIN ledger_ledgerentry e ON e.transaction_id = t.id
                 LEFT JOIN settlements_bankline b ON b.id = t.source_id
                 WHERE t.source_type = 'settlements.bankline' GROUP BY t.source_id
-            ), told AS (
+            ), expected AS (
                 SELECT id, kind, CASE kind WHEN 'refund' THEN 0 ELSE amount END AS bank, tax_amount AS tax,
                     CASE kind WHEN 'refund' THEN 0 ELSE -amount - tax_amount END AS other
                 FROM settlements_bankline
             )
-            SELECT id::text AS source, told.kind, told.bank AS told, booked.bank AS booked FROM told FULL JOIN booked USING (id)
-            WHERE (coalesce(told.bank, 0), coalesce(told.tax, 0), coalesce(told.other, 0))
+            SELECT id::text AS source, expected.kind, expected.bank AS expected, booked.bank AS booked
+            FROM expected FULL JOIN booked USING (id)
+            WHERE (coalesce(expected.bank, 0), coalesce(expected.tax, 0), coalesce(expected.other, 0))
                   <> (coalesce(booked.bank, 0), coalesce(booked.tax, 0), coalesce(booked.other, 0))
             UNION ALL
             SELECT t.source_id::text, t.source_type, 0, e.amount FROM ledger_ledgerentry e

@@ -152,15 +152,15 @@ INVARIANTS: tuple[Invariant, ...] = (
                 LEFT JOIN payments_paymentattempt a ON a.id = e.attempt_id AND e.reason = 'missing_line'
                 WHERE e.reason IN ('missing_line', 'receivable_overdue', 'settlement_failed')
                   AND e.resolution = 'written_off' AND e.held_amount = 0
-            ), told AS (
+            ), expected AS (
                 SELECT currency, sum(amount) AS amount FROM facts GROUP BY currency
             ), booked AS (
                 SELECT currency, sum(amount) AS amount FROM ledger_ledgerentry
                 WHERE account_id IN ('bank', 'settlement_in_transit', 'other_bank_movements', 'suspense')
                    OR account_id LIKE 'gateway_receivable:%%' GROUP BY currency
             )
-            SELECT currency, told.amount AS told, booked.amount AS booked FROM told FULL JOIN booked USING (currency)
-            WHERE coalesce(told.amount, 0) <> coalesce(booked.amount, 0)
+            SELECT currency, expected.amount AS expected, booked.amount AS booked FROM expected FULL JOIN booked USING (currency)
+            WHERE coalesce(expected.amount, 0) <> coalesce(booked.amount, 0)
         """,
     ),
     Invariant(
@@ -229,7 +229,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         statement="What is in transit of each settlement is what it transfers and no line of the bank's statement has brought; of a"
         " failed one it is nothing.",
         sql="""
-            WITH told AS (
+            WITH expected AS (
                 SELECT s.id, CASE s.transfer_status WHEN 'failed' THEN 0 ELSE s.lines_amount - coalesce(sum(e.held_amount), 0)
                     - coalesce((SELECT b.amount FROM settlements_bankline b WHERE b.settlement_id = s.id), 0) END AS amount
                 FROM settlements_settlement s
@@ -247,8 +247,8 @@ INVARIANTS: tuple[Invariant, ...] = (
                 LEFT JOIN settlements_bankline b ON t.source_type = 'settlements.bankline' AND b.id = t.source_id
                 WHERE e.account_id = 'settlement_in_transit' GROUP BY 1
             )
-            SELECT id, told.amount AS told, booked.amount AS booked FROM told FULL JOIN booked USING (id)
-            WHERE coalesce(told.amount, 0) <> coalesce(booked.amount, 0)
+            SELECT id, expected.amount AS expected, booked.amount AS booked FROM expected FULL JOIN booked USING (id)
+            WHERE coalesce(expected.amount, 0) <> coalesce(booked.amount, 0)
         """,
     ),
     Invariant(

@@ -74,7 +74,7 @@ _AUDIT = f"""
                 (rate.amount_from IS NOT NULL OR rate.amount_to IS NOT NULL) DESC, rate.valid_from DESC, rate.id DESC
             LIMIT 1
         ) applied ON true
-    ), told AS (
+    ), compared AS (
         SELECT judged.*, judged.expected_charge + judged.expected_tax AS expected_fee, CASE
                 WHEN rate_id IS NULL THEN 'no_rate'
                 WHEN charged_fee > expected_charge + expected_tax THEN 'overcharged'
@@ -84,19 +84,19 @@ _AUDIT = f"""
         FROM judged
     ), latest AS (
         SELECT DISTINCT ON (c.line_id) c.line_id, c.revision, c.rate_id, c.outcome, c.expected_fee, c.expected_tax
-        FROM settlements_feecheck c JOIN told ON told.id = c.line_id ORDER BY c.line_id, c.revision DESC
+        FROM settlements_feecheck c JOIN compared ON compared.id = c.line_id ORDER BY c.line_id, c.revision DESC
     ), added AS (
         INSERT INTO settlements_feecheck (
             created_at, line_id, revision, rate_id, outcome, method, month, charged_fee, charged_tax, base_amount,
             expected_fee, expected_tax
         )
-        SELECT %(now)s, told.id, coalesce(latest.revision, 0) + 1, told.rate_id, told.outcome, told.method,
-            date_trunc('month', told.day)::date, told.charged_fee, told.charged_tax, told.base, told.expected_fee,
-            told.expected_tax
-        FROM told LEFT JOIN latest ON latest.line_id = told.id
+        SELECT %(now)s, compared.id, coalesce(latest.revision, 0) + 1, compared.rate_id, compared.outcome, compared.method,
+            date_trunc('month', compared.day)::date, compared.charged_fee, compared.charged_tax, compared.base, compared.expected_fee,
+            compared.expected_tax
+        FROM compared LEFT JOIN latest ON latest.line_id = compared.id
         WHERE latest.line_id IS NULL
            OR (latest.rate_id, latest.outcome, latest.expected_fee, latest.expected_tax)
-              IS DISTINCT FROM (told.rate_id, told.outcome, told.expected_fee, told.expected_tax)
+              IS DISTINCT FROM (compared.rate_id, compared.outcome, compared.expected_fee, compared.expected_tax)
         ON CONFLICT (line_id, revision) DO NOTHING
         RETURNING 1
     )

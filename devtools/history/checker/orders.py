@@ -38,15 +38,19 @@ def _check_placement(operation: Operation, found: Sequence[Row]) -> Iterator[Ano
         yield _order("refused_order_exists", operation.id, f"{operation.id} was refused, and {found[0]['id']} exists.")
     if not operation.is_accepted:
         return
-    told = operation.answer
-    actual = next((row for row in found if row["id"] == told["id"]), None)
+    answer = operation.answer
+    actual = next((row for row in found if row["id"] == answer["id"]), None)
     if actual is None:
-        yield _order("order_lost", operation.id, f"{operation.id} was answered with {told['id']}, which is not there.")
+        yield _order(
+            "order_lost", operation.id, f"{operation.id} was acknowledged as {answer['id']}, which is not there."
+        )
         return
-    if changed := [name for name in _AGREED if told[name] != actual[name]]:
-        yield _order("order_changed", told["id"], f"{told['id']} was acknowledged with other values of {changed}.")
-    if _units(told["lines"]) != _units(actual["lines"]) or _units(told["lines"]) != _units(operation.request["lines"]):
-        yield _order("order_changed", told["id"], f"{told['id']} has other lines than those that were ordered.")
+    if changed := [name for name in _AGREED if answer[name] != actual[name]]:
+        yield _order("order_changed", answer["id"], f"{answer['id']} was acknowledged with other values of {changed}.")
+    if _units(answer["lines"]) != _units(actual["lines"]) or _units(answer["lines"]) != _units(
+        operation.request["lines"]
+    ):
+        yield _order("order_changed", answer["id"], f"{answer['id']} has other lines than those that were ordered.")
 
 
 def _units(lines: Sequence[Row]) -> Counter[str]:

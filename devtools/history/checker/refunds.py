@@ -72,10 +72,10 @@ def _check_request(operation: Operation, refunds: list[Row]) -> Iterator[Anomaly
         yield _rupee("refused_refund_exists", operation.id, f"{operation.id} was refused, and {min(found)} exists.")
     if not operation.is_accepted:
         return
-    told = {row["id"] for row in operation.answer["data"]}
-    if lost := told - found:
+    answered = {row["id"] for row in operation.answer["data"]}
+    if lost := answered - found:
         yield _rupee("refund_request_lost", operation.id, f"{min(lost)} was acknowledged and is not there.")
-    if doubled := found - told:
+    if doubled := found - answered:
         yield _rupee("refund_request_doubled", operation.id, f"{operation.id} also made {min(doubled)}.")
 
 

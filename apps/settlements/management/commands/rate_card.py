@@ -53,8 +53,8 @@ class Command(OperatorCommand):
         rates = selectors.list_fee_rates(gateway=_GATEWAY, on=on)
 
         if as_json:
-            told = {"added": [one.public_id for one in added]} if action == "import" else {}
-            self.stdout.write(json.dumps({**told, "rates": [_as_json(rate) for rate in rates]}, indent=2))
+            added_ids = {"added": [one.public_id for one in added]} if action == "import" else {}
+            self.stdout.write(json.dumps({**added_ids, "rates": [_as_json(rate) for rate in rates]}, indent=2))
             return
         if action == "import":
             self.stdout.write(f"Rates added: {len(added):,}. Rates in force or to come: {len(rates):,}.")
