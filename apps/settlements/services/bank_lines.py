@@ -28,7 +28,7 @@ from apps.payments.services import BANK
 from apps.settlements import events, locks, rules, selectors
 from apps.settlements.models import BankLine, Settlement
 from apps.settlements.services.ledger_accounts import BANK_CHARGES, INPUT_GST, SETTLEMENT_IN_TRANSIT
-from apps.settlements.services.transfers import bank_transfer, expected_amount
+from apps.settlements.services.transfers import expected_amount, mark_transfer_banked
 from apps.settlements.states import BankLineKind, TransferStatus
 
 #: The permission to assign a line in suspense to a settlement.
@@ -68,7 +68,11 @@ class _Match:
 
 @transaction.atomic
 def book_bank_line(line: BankLine, *, now: datetime) -> BankLine | None:
-    """Match, keep and book a line that is not stored yet, in one posting; None if it was imported before."""
+    """
+    Match, store and book a line that is not stored yet, in one posting; return None if it was imported before.
+
+    :raises BankLineNotAssignable: if another line was booked for the same settlement or refund meanwhile
+    """
     match = _find_match(line)
     line.kind, line.tax_amount, line.refund_id = match.kind, match.tax_amount, match.refund_id
     line.settlement = match.settlement if match.kind == BankLineKind.SETTLEMENT else None
@@ -80,7 +84,7 @@ def book_bank_line(line: BankLine, *, now: datetime) -> BankLine | None:
         return None
 
     if line.settlement is not None:
-        bank_transfer(line.settlement, amount=line.amount, actor=SYSTEM, now=now)
+        mark_transfer_banked(line.settlement, amount=line.amount, actor=SYSTEM, now=now)
     _post_line(line)
     if match.reason is not None:
         _open_exception(line, match, now=now)
@@ -147,19 +151,28 @@ def _post_line(line: BankLine) -> None:
 def _open_exception(line: BankLine, match: _Match, *, now: datetime) -> None:
     assert match.reason is not None  # noqa: S101 - of a line in suspense
     settlement = match.settlement
-    moved = f"The bank's line of {format_day(line.booked_on)} {'brought' if line.amount > 0 else 'took'} {rupees(abs(line.amount))}"
-    about = f", with the UTR of {settlement.gateway_settlement_id}" if settlement else ""
     ledger.open_exception(
         id=line.exception_id,
         gateway=settlement.gateway if settlement else settings.PAYMENT_GATEWAY,
         reason=match.reason,
         entity_id=line.public_id,
-        description=f"{moved}{about}. It is in suspense until it is explained.",
+        description=_describe(line, settlement),
         expected_amount=expected_amount(settlement) if settlement else None,
         actual_amount=line.amount,
         held_amount=-line.amount,
         currency=line.currency,
         now=now,
+    )
+
+
+def _describe(line: BankLine, settlement: Settlement | None) -> str:
+    day, amount = format_day(line.booked_on), rupees(abs(line.amount))
+    kind = "credit" if line.amount > 0 else "debit"
+    if settlement is None:
+        return f"The bank's statement of {day} has a {kind} of {amount}. It is in suspense until it is explained."
+    return (
+        f"The bank's statement of {day} has a {kind} of {amount} with the UTR of {settlement.gateway_settlement_id}."
+        " It is in suspense until it is explained."
     )
 
 
@@ -220,7 +233,7 @@ def assign_bank_line(*, line_id: UUID, settlement_id: UUID, actor: Actor, now: d
 
     assigned = {"kind": BankLineKind.SETTLEMENT, "settlement_id": settlement.pk}
     change(line, events.BANK_LINE_ASSIGNED, assigned, actor=actor, now=now)
-    bank_transfer(settlement, amount=line.amount, actor=actor, now=now)
+    mark_transfer_banked(settlement, amount=line.amount, actor=actor, now=now)
     note = f"assigned to {settlement.gateway_settlement_id}"
     ledger.close_exception(exception, resolution=Resolution.BOOKED, note=note, actor=actor, now=now)
 

@@ -33,14 +33,14 @@ _FAILED, _PROCESSED = "failed", "processed"
 
 
 def transfer_account(settlement: Settlement) -> str:
-    """Return the account of what a settlement transfers: in transit, or owed by the gateway again if it failed."""
+    """Return the account that holds what a settlement transfers: in transit or, if the transfer failed, the receivable."""
     if settlement.transfer_status == TransferStatus.FAILED:
         return gateway_receivable(settlement.gateway)
     return SETTLEMENT_IN_TRANSIT
 
 
 def transferred_amount(settlement: Settlement) -> int:
-    """Return what lines and exceptions of a settlement say that it transfers, in paise: its part of the account."""
+    """Return what a settlement transfers by its lines and exceptions, in paise: its part of the account."""
     return settlement.lines_amount - selectors.sum_held_outside_lines(settlement.pk)
 
 
@@ -49,8 +49,12 @@ def expected_amount(settlement: Settlement) -> int:
     return settlement.lines_amount if settlement.amount is None else settlement.amount
 
 
-def bank_transfer(settlement: Settlement, *, amount: int, actor: Actor, now: datetime) -> None:
-    """Record that the bank's statement shows the transfer of a locked settlement; the caller posts it."""
+def mark_transfer_banked(settlement: Settlement, *, amount: int, actor: Actor, now: datetime) -> None:
+    """
+    Record that the bank's statement shows the transfer of a locked settlement, of an amount in paise; the caller posts it.
+
+    :raises InvalidTransition: if the settlement is not in transit
+    """
     banked = {
         "transfer_status": transition_transfer(settlement.transfer_status, to=TransferStatus.BANKED),
         "amount": amount,
@@ -62,7 +66,7 @@ def bank_transfer(settlement: Settlement, *, amount: int, actor: Actor, now: dat
 @transaction.atomic
 def record_transfer(*, settlement_id: UUID, facts: GatewaySettlement, now: datetime) -> None:
     """
-    Keep what the gateway says of its transfer: amount, status and the bank's reference; a repetition changes nothing.
+    Store what the gateway reports of a transfer: amount, status and the bank's reference; a repetition changes nothing.
 
     If the transfer failed, the gateway owes its amount again, and an exception is opened. One that was transferred
     again after that is in transit again.
@@ -85,7 +89,7 @@ def record_transfer(*, settlement_id: UUID, facts: GatewaySettlement, now: datet
 
 
 def _fail_transfer(settlement: Settlement, *, now: datetime) -> None:
-    """Return what is in transit to the receivable; what the bank has received stays where it is, for staff to ask about."""
+    """Move what is in transit back to the receivable; what the bank has received stays booked, with an exception."""
     amount = transferred_amount(settlement)
     if settlement.transfer_status == TransferStatus.IN_TRANSIT:
         failed = {
@@ -95,9 +99,9 @@ def _fail_transfer(settlement: Settlement, *, now: datetime) -> None:
         change(settlement, events.SETTLEMENT_FAILED, failed, actor=gateway_actor(settlement.gateway), now=now)
         _post_transfer(settlement, "transfer_failed", amount=-amount, now=now)
         _close_exceptions(settlement, ExceptionReason.TRANSFER_OVERDUE, note="the transfer failed", now=now)
-        said = "Its amount is owed again until the gateway transfers it."
+        consequence = "Its amount is owed again until the gateway transfers it."
     else:
-        said = "The bank's statement says that it arrived, and it is booked so. Ask the gateway."
+        consequence = "The bank's statement shows it, so it stays booked as received. Ask the gateway."
     log.error(
         "settlement_transfer_failed", settlement=settlement.gateway_settlement_id, status=settlement.transfer_status
     )
@@ -108,7 +112,7 @@ def _fail_transfer(settlement: Settlement, *, now: datetime) -> None:
         settlement_id=settlement.pk,
         entity_id=settlement.gateway_settlement_id,
         description=f"{settlement.gateway.capitalize()} says that its transfer of {rupees(amount)}"
-        f" (UTR {settlement.utr or 'unknown'}) of {format_day(clock.ist_date(settlement.settled_at))} failed. {said}",
+        f" (UTR {settlement.utr or 'unknown'}) of {format_day(clock.ist_date(settlement.settled_at))} failed. {consequence}",
         fingerprint=f"settlement_failed:{settlement.pk}:{settlement.failed_at or settlement.transfer_status}"[:160],
         expected_amount=amount,
         currency=settlement.currency,
