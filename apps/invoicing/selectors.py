@@ -18,7 +18,7 @@ from apps.invoicing.states import DocumentType, InvoiceStatus
 from apps.orders.events import ORDER_CONFIRMED
 from apps.tax.rules import Credit
 
-#: Which handler run of a confirmation issues the documents of its order.
+#: The handler of a confirmation that issues the documents of its order.
 _ISSUING_HANDLER: Final = "issue_invoices_of_order"
 
 #: A number begins with up to four characters that all documents of a series share.
@@ -73,8 +73,8 @@ def list_invoices_of_order(order_id: UUID) -> list[Invoice]:
     return sorted(invoices, key=lambda invoice: rules.SALE_DOCUMENT_TYPES.index(invoice.type))
 
 
-def is_invoice_on_its_way(order_id: UUID) -> bool:
-    """Test if a worker is still to issue the documents of an order that was confirmed, however late it is."""
+def is_invoice_pending(order_id: UUID) -> bool:
+    """Test if a worker is still to issue the documents of a confirmed order, however long ago that was."""
     confirmed = Event.objects.filter(subject_type="orders.order", subject_id=order_id, type=ORDER_CONFIRMED).values(
         "pk"
     )

@@ -13,7 +13,7 @@ from apps.core.events import Actor, change
 from apps.fulfilment import events, locks, selectors, states
 from apps.fulfilment.models import Shipment, ShipmentLine
 from apps.fulfilment.services.checks import check_order_shippable, check_units_not_refunded
-from apps.fulfilment.services.packing import carrier_values
+from apps.fulfilment.services.packing import step_changes
 from apps.fulfilment.services.totals import sync_fulfilment_totals
 from apps.fulfilment.states import ShipmentStatus
 from apps.invoicing import selectors as invoicing
@@ -40,15 +40,15 @@ def dispatch_shipment(
     """
     Dispatch a packed shipment: its reservations are consumed and its units leave the stock, in one transaction.
 
-    The goods need an invoice before they leave (CGST Act, section 31(1)). Where none was issued when the order was paid, as with
-    INVOICE_AT=dispatch, the invoice of the whole order is issued here before its first goods leave (as CGST Rules, rule 55(5), has it
-    for goods sent in lots); its number is taken last.
+    The goods need an invoice before they leave (CGST Act, section 31(1)). Where no invoice covers them, as with INVOICE_AT=dispatch,
+    the invoice of the whole order is issued in this transaction, as CGST Rules, rule 55(5), requires for goods sent in lots. Its
+    number is taken last.
 
     :raises ShipmentNotFound: if there is none
     :raises InvalidTransition: if it is not packed
     :raises OrderNotShippable, OrderDisputed, OrderRefunded, OrderMoneyLost: if nothing of its order may be sent
     :raises UnitsRefunded: if units of it were refunded and no reason says why they are sent
-    :raises ShipmentNotInvoiced: if the invoice that INVOICE_AT=payment has issued with the payment is still on its way
+    :raises ShipmentNotInvoiced: if INVOICE_AT is payment and a worker is still to issue the invoice
     :raises OrderTotalsMismatch, NumberSeriesUnavailable: if no invoice can be issued
     """
     order = lock_order(selectors.get_shipment(shipment_id).order_id)
@@ -60,13 +60,13 @@ def dispatch_shipment(
     check_order_shippable(order, override_reason=reason)
     check_units_not_refunded(lines, order=order, override_reason=reason)
     is_invoiced = _is_invoiced(order.pk, lines)
-    if not is_invoiced and settings.INVOICE_AT == "payment" and invoicing.is_invoice_on_its_way(order.pk):
+    if not is_invoiced and settings.INVOICE_AT == "payment" and invoicing.is_invoice_pending(order.pk):
         raise ShipmentNotInvoiced(order.number, retry_after=2)
 
     change(
         shipment,
         events.SHIPMENT_DISPATCHED,
-        {"status": dispatched, "dispatched_at": now, **carrier_values(shipment, carrier_name, tracking_number, reason)},
+        {"status": dispatched, "dispatched_at": now, **step_changes(shipment, carrier_name, tracking_number, reason)},
         root=order.pk,
         actor=actor,
         event_reason=refund_override_reason,
@@ -86,7 +86,7 @@ def dispatch_shipment(
 
 
 def _is_invoiced(order_id: UUID, lines: Sequence[ShipmentLine]) -> bool:
-    """Test if the order's invoices cover the units of a shipment, and those that were dispatched before."""
+    """Test if an order's invoices cover the units of a shipment and those that were dispatched before."""
     invoiced = invoicing.sum_invoiced_units(order_id)
     dispatched = selectors.sum_dispatched_and_delivered(order_id)
     return all(

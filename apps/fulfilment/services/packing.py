@@ -25,7 +25,7 @@ def pack_shipment(
     now: datetime,
 ) -> Shipment:
     """
-    Record that a shipment is packed; with the first one its order is in fulfilment. The carrier is set if it is known.
+    Record that a shipment is packed; its order is in fulfilment from the first one. The carrier is stored if it is known.
 
     :raises ShipmentNotFound: if there is none
     :raises InvalidTransition: if it is not pending
@@ -43,7 +43,7 @@ def pack_shipment(
     change(
         shipment,
         events.SHIPMENT_PACKED,
-        {"status": packed, "packed_at": now, **carrier_values(shipment, carrier_name, tracking_number, reason)},
+        {"status": packed, "packed_at": now, **step_changes(shipment, carrier_name, tracking_number, reason)},
         root=order.pk,
         actor=actor,
         event_reason=refund_override_reason,
@@ -54,9 +54,9 @@ def pack_shipment(
     return shipment
 
 
-def carrier_values(
+def step_changes(
     shipment: Shipment, carrier_name: str | None, tracking_number: str | None, reason: str
 ) -> dict[str, str]:
-    """Return those values of a shipment that a step gives and that it does not have yet; None leaves a value as it is."""
+    """Return the carrier, tracking number and override reason that a step changes; None leaves a value as it is."""
     given = {"carrier_name": carrier_name, "tracking_number": tracking_number, "refund_override_reason": reason}
     return {name: value for name, value in given.items() if value is not None and value != getattr(shipment, name)}

@@ -207,7 +207,7 @@ _MISSING_TRIGGERS = """
 """
 
 
-def _find_uninvoiced_orders(cursor: Any, now: datetime) -> list[dict[str, Any]]:
+def _find_orders_with_wrong_documents(cursor: Any, now: datetime) -> list[dict[str, Any]]:
     cursor.execute(_ONE_PER_ORDER, {"now": now, "is_at_payment": settings.INVOICE_AT == "payment"})
     names = [column.name for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -281,7 +281,7 @@ DOCUMENTS: tuple[Invariant, ...] = (
         "A confirmed and paid order has its document after 60 s, or with INVOICE_AT=dispatch once goods have left; a registered"
         " buyer's has at most a tax invoice and a"
         " bill of supply. An order that was never confirmed has none.",
-        _find_uninvoiced_orders,
+        _find_orders_with_wrong_documents,
         grace_seconds=60,
     ),
     Invariant(
