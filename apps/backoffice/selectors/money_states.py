@@ -24,7 +24,7 @@ STATES = {
 }
 #: What is captured and, after `DUE_WORKING_DAYS`, not in our books, the gateway's report and the bank's statement alike.
 UNEXPLAINED = "unexplained"
-#: The goal: this share, in basis points of a basis point, is explained three ways within that many working days.
+#: The goal: this share, in millionths, is explained three ways within `DUE_WORKING_DAYS` working days.
 DUE_WORKING_DAYS = 4
 GOAL_PER_MILLION = 999_900
 #: Buckets of age in working days since the capture: the most that belongs to each, and its name.
@@ -34,7 +34,7 @@ BUCKETS = tuple(name for _, name in _BUCKETS)
 
 @dataclass
 class MoneyState:
-    """The money in one state: payments that have some, paise in all, by age, and what of it belongs to no payment."""
+    """The money in one state, in paise: in all, by age, and of no payment; `count` is the number of payments that have some."""
 
     name: str
     count: int = 0
@@ -65,7 +65,7 @@ class MoneyStates:
 
     @property
     def difference(self) -> int:
-        """By how much the states differ from what was captured: always 0, or the books are wrong."""
+        """By how many paise the states differ from what was captured; anything but 0 is a fault of the books."""
         return sum(state.amount for state in self.states) - self.captured_amount
 
     @property
@@ -95,12 +95,12 @@ class MoneyStates:
 
     @property
     def is_goal_met(self) -> bool:
-        """Whether as much is explained as it should be."""
+        """Test if the share that is explained reaches `GOAL_PER_MILLION`."""
         return self.explained_per_million >= GOAL_PER_MILLION
 
 
 def get_money_states(*, at: datetime, since: datetime | None = None) -> MoneyStates:
-    """Return where the money that was captured by an instant was at that instant, by the books and events of then."""
+    """Return where the money that was captured until an instant was at that instant, by its books and events."""
     today = clock.ist_date(at)
     due = due_day(at)
     states = {name: MoneyState(name) for name in STATES}
@@ -146,7 +146,7 @@ def iterate_money_lines(
 
 
 def due_day(at: datetime) -> date:
-    """Return the last day of which everything captured should be explained at an instant."""
+    """Return the last day whose captures should all be explained at an instant."""
     return working_days_before(clock.ist_date(at), DUE_WORKING_DAYS)
 
 

@@ -1,5 +1,5 @@
 """
-SQL of where captured money is at an instant: one statement, one snapshot, whatever the number of payments.
+SQL that finds where captured money is at an instant: one query and one snapshot for any number of payments.
 
 `POSITIONS` takes each captured payment apart by what moved its money: the capture, refunds, disputes, settlement lines and the
 resolutions of exceptions. Each movement takes from one state what it adds to others, so that the states of a payment sum to
@@ -83,7 +83,7 @@ POSITIONS = f"""
 #: The same of all that has ever been recorded, for the audit.
 ALL_POSITIONS = POSITIONS.replace("%(at)s", "'infinity'::timestamptz")
 
-#: The payments that were captured by then, since an instant if one is given.
+#: The payments that were captured until the instant, and since another one if it is given.
 _CAPTURED = """
     captured AS (
         SELECT a.id, a.amount, a.gateway_payment_id, a.payment_id, a.captured_at,
@@ -144,7 +144,7 @@ _CHUNK = 2_000
 
 @dataclass(frozen=True)
 class Sum:
-    """A sum (paise) of one kind: a state, `captured total` or `explained`; `day` is that of the capture, None of no payment."""
+    """A sum (paise) of one kind: a state, `captured total` or `explained`; `day` is that of the capture, None for money of no payment."""
 
     kind: str
     day: date | None
@@ -154,7 +154,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class MoneyLine:
-    """What of one captured payment is in a state, in paise; `settlement` is the gateway's id of its settlement, or empty."""
+    """The money of one captured payment in a state, in paise; `settlement` is the gateway's id of its settlement, or empty."""
 
     attempt_id: UUID
     payment_id: UUID
@@ -184,7 +184,7 @@ def iterate_lines(
     limit: int | None = None,
 ) -> Iterator[MoneyLine]:
     """
-    Yield the payments that have money in a state, oldest capture first, in one statement and by a cursor of the server.
+    Yield the payments that have money in a state, oldest capture first, from one query through a cursor of the server.
 
     The state `unexplained` has those captured on or before the day `due` that are not explained three ways.
     """

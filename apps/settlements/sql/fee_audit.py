@@ -1,5 +1,5 @@
 """
-SQL of the fee audit: each settled line is compared with the contracted rate that applies to it, in sets of lines.
+SQL of the fee audit, which compares each settled line with the contracted rate that applies to it, a batch of lines at a time.
 
 A rate applies if each of its conditions holds and its period has the day (in India) on which the payment was made. Of several
 the most specific one decides: network before funding before country before amount, then the later period.
@@ -22,7 +22,7 @@ CURRENT_RATES = f"""
     ) latest WHERE NOT latest.is_withdrawn
 """  # noqa: S608 - only constants of the code are interpolated
 
-#: A condition on a check `c`: its line has no later one.
+#: A condition on a check `c`: it is the latest of its line.
 IS_CURRENT = """
     NOT EXISTS (SELECT 1 FROM settlements_feecheck later WHERE later.line_id = c.line_id AND later.revision > c.revision)
 """
@@ -181,7 +181,7 @@ class FeesOfMonth:
 def audit_batch(
     *, gateway: str, after: UUID, report_id: UUID | None, since: datetime | None, limit: int, now: datetime
 ) -> Batch:
-    """Judge the next lines after one; a result that is stored already is not stored again."""
+    """Judge the next lines, by id after `after`; a result that is stored already is not stored again."""
     values = {"gateway": gateway, "after": after, "report": report_id, "since": since, "limit": limit, "now": now}
     return Batch(*_rows(_AUDIT, values)[0])
 
