@@ -1,9 +1,9 @@
 """
-The operations that each order passes through, and which implementation of them runs.
+The operations that each order passes through, and which implementation of each runs.
 
-Each has one that uses the ORM. `HOT_PATH=sql` runs those that were registered in its place, written as statements; an
-operation without one uses the ORM there too. A test runs both and compares the rows that they leave
-(docs/decisions/0048-one-setting-chooses-the-hot-path.md).
+Each operation has an implementation that uses the ORM. With `HOT_PATH=sql` the SQL implementation that was registered in its
+place runs instead; an operation without one uses the ORM under either value. A test runs both and compares the rows that they
+leave (docs/decisions/0048-one-setting-chooses-the-hot-path.md).
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ from django.conf import settings
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-#: Operation -> its implementation by the ORM.
+#: Operation -> its ORM implementation.
 _orm: dict[str, Callable[..., Any]] = {}
-#: Operation -> its implementation by statements.
+#: Operation -> its SQL implementation.
 _sql: dict[str, Callable[..., Any]] = {}
 
 
@@ -25,7 +25,7 @@ def hot_path(operation: str) -> Callable[[Callable[Arguments, Result]], Callable
     """
     Mark a service as an operation of the hot path, by a name such as `orders.place_order`.
 
-    :raises ValueError: if another service has the name
+    :raises ValueError: if another service is marked with that name
     """
 
     def mark(service: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -45,10 +45,10 @@ def hot_path(operation: str) -> Callable[[Callable[Arguments, Result]], Callable
 
 def register_sql(operation: str, implementation: Callable[..., Any]) -> None:
     """
-    Register what runs an operation where `HOT_PATH=sql`. It takes what the service takes, and raises what it raises.
+    Register the SQL implementation of an operation. It takes the arguments of the service and raises the same errors.
 
     :raises LookupError: if no service is marked as the operation
-    :raises ValueError: if the operation has an implementation already
+    :raises ValueError: if the operation has an SQL implementation already
     """
     if operation not in _orm:
         raise LookupError(f"no service is the operation {operation}")
@@ -58,10 +58,10 @@ def register_sql(operation: str, implementation: Callable[..., Any]) -> None:
 
 
 def list_operations() -> dict[str, Callable[..., Any]]:
-    """Return the operations of the hot path with their implementation by the ORM."""
+    """Return the ORM implementation of each operation of the hot path, by its name."""
     return dict(_orm)
 
 
 def list_sql_implementations() -> dict[str, Callable[..., Any]]:
-    """Return the operations that have an implementation by statements, with it."""
+    """Return the registered SQL implementations, by the name of their operation."""
     return dict(_sql)

@@ -147,7 +147,7 @@ DATABASES = {
     }
 }
 
-HOT_PATH = env.HOT_PATH  # orm, or the statements that are registered in its place: sql
+HOT_PATH = env.HOT_PATH  # orm, or: sql
 
 # Redis holds hints, caches and counters ----------------------------------------------------------------------------------
 

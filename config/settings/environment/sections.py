@@ -107,7 +107,7 @@ class Postgres(BaseModel):
         "the longest pause inside a transaction", "15000"
     )
     HOT_PATH: Annotated[str, values.one_of("orm", "sql")] = variable(
-        "what runs orders, stock, payments and postings: the ORM, or the statements that are registered in its place",
+        "what runs orders, stock, payments and postings: the ORM, or the SQL that is registered in its place",
         "orm",
     )
 
