@@ -33,8 +33,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-26p",
         name="captured_money_is_in_its_states",
-        statement="What was captured of each payment is, to the paisa, the sum of what of it is captured, settled, banked, deducted,"
-        " refunded, disputed and in suspense.",
+        statement="The captured amount of each payment is, to the paisa, the sum of its money in all states: captured, settled, banked,"
+        " deducted, refunded, disputed and in suspense.",
         sql=f"""
             {ALL_POSITIONS}, whole AS (SELECT attempt_id, sum(amount) AS amount FROM positions GROUP BY attempt_id)
             SELECT coalesce(a.id, w.attempt_id) AS attempt, a.amount AS captured, w.amount AS in_states
@@ -46,8 +46,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-26q",
         name="states_of_money_match_the_books",
-        statement="What is captured and in no settlement is what the books say that gateways owe, what is settled what they say"
-        " is in transit, and what is disputed what they say that disputes took and lost.",
+        statement="The money in each of three states is a balance of the books: captured what gateways owe, settled what is in transit,"
+        " and disputed what disputes took and lost.",
         sql=f"""
             {ALL_POSITIONS}, expected AS (
                 SELECT state, sum(amount) AS amount FROM positions WHERE state IN ('captured', 'settled', 'disputed')

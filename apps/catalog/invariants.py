@@ -75,7 +75,7 @@ INVARIANTS = (
     Invariant(
         id="INV-03",
         name="reserved_is_the_sum_of_active_reservations",
-        statement="The reserved units of a stock level are the sum of what its reservations that are held or committed still hold.",
+        statement="The reserved units of a stock level are the units that its held and committed reservations have not consumed.",
         sql="""
             SELECT variant_id, location_id, stock.reserved_milli, coalesce(live.total, 0) AS live
             FROM catalog_stocklevel AS stock
@@ -90,8 +90,8 @@ INVARIANTS = (
         id="INV-04",
         name="consumed_reservations_match_dispatches",
         statement=(
-            "The dispatch movements of a reservation sum to what was consumed of it; it is consumed if and only if that is all of it,"
-            " and no other movement is a dispatch."
+            "The dispatch movements of a reservation sum to its consumed units; it is consumed if and only if those are all its units,"
+            " and each dispatch movement has a reservation."
         ),
         sql="""
             SELECT reservation.id AS reservation_id, reservation.status, reservation.quantity_milli,

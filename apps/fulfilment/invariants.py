@@ -144,7 +144,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-60",
         "dispatched_units_were_reserved",
-        "Each line of a shipment that left has one dispatch movement of exactly its units, from the reservation of its order line, and"
+        "Each line of a dispatched shipment has one dispatch movement of exactly its units, from the reservation of its order line;"
         " no other dispatch movement exists.",
         _MOVEMENTS,
     ),
@@ -157,26 +157,26 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-62",
         "units_are_in_one_shipment",
-        "A unit is in one shipment at most that is not cancelled, and a shipment has lines of its own order alone, at least one.",
+        "A unit is in at most one shipment that is not cancelled. A shipment has at least one line, and only lines of its own order.",
         _TWICE_SHIPPED,
     ),
     Invariant(
         "INV-63",
         "refunded_units_leave_for_a_reason",
-        "No unit that was refunded leaves later, unless its shipment has the reason; units refunded after they left are no matter.",
+        "No refunded unit leaves unless its shipment records the reason; units that are refunded after they left do not count.",
         _SHIPPED_AND_REFUNDED,
     ),
     Invariant(
         "INV-64",
         "line_counters_match_shipments",
-        "What an order line counts as dispatched and delivered is what its shipments say.",
+        "The dispatched and delivered units of an order line are the sums over its shipments.",
         _COUNTERS,
     ),
     Invariant(
         "INV-65",
         "shipments_fit_their_orders",
-        "No order that is unpaid, expired or cancelled has a shipment that is not cancelled, nothing of an order on hold is packed, and"
-        " nothing of a completed one is on its way.",
+        "An unpaid, expired or cancelled order has only cancelled shipments, nothing of an order on hold is packed, and nothing of a"
+        " completed order is on its way.",
         _WRONG_ORDERS,
     ),
     Invariant(
@@ -188,7 +188,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-67",
         "shipments_match_their_events",
-        "The version and status of a shipment are those that its events give, and each event belongs to an order.",
+        "The version and status of a shipment are those of its latest events, and each of its events belongs to an order.",
         _SHIPMENT_EVENTS,
     ),
 )

@@ -73,7 +73,7 @@ INVARIANTS = (
         name="confirmed_orders_have_reservations",
         statement=(
             "Every line of a confirmed order has a committed or consumed reservation of its variant and quantity; once the order is"
-            " completed, what was not dispatched of it may be released."
+            " completed, the units that were not dispatched may be released."
         ),
         sql="""
             SELECT o.number, l.id AS line_id, l.quantity_milli, r.quantity_milli AS reserved, r.status
@@ -212,7 +212,7 @@ INVARIANTS = (
     Invariant(
         id="INV-11b",
         name="fulfilment_status_matches_lines",
-        statement="The fulfilment status of an order is what follows from the counters of its lines.",
+        statement="The fulfilment status of an order is the one that the counters of its lines give.",
         sql="""
             SELECT o.number, o.fulfilment_status, l.ordered, l.dispatched, l.delivered, l.returned, l.cancelled
             FROM orders_order o
@@ -233,7 +233,7 @@ INVARIANTS = (
         name="completed_orders_hold_no_stock",
         statement=(
             "A completed order has the time of its completion, each of its units is dispatched or cancelled, and nothing is reserved"
-            " for it; a closed one was completed before."
+            " for it. A closed order also has the time of its closing."
         ),
         sql="""
             SELECT o.number, o.status, o.completed_at, o.closed_at, l.position, r.status AS reservation

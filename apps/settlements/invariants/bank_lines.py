@@ -17,8 +17,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-26h",
         name="bank_lines_are_posted",
-        statement="Each line of a bank's statement moved its amount in the bank account once, to where its kind says, but for"
-        " those of refunds, whose transfers were posted before; and nothing else debits the bank.",
+        statement="Each line of a bank's statement is posted once, between the bank and the account of its kind. A line of a refund is"
+        " not: its transfer was posted before. Nothing else debits the bank.",
         sql="""
             WITH booked AS (
                 SELECT t.source_id AS id, sum(e.amount) FILTER (WHERE e.account_id = 'bank') AS bank,
@@ -46,8 +46,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-26i",
         name="bank_lines_match_their_references",
-        statement="A line in suspense has an exception that holds its amount, one that was assigned later had it resolved so,"
-        " and a line of a refund is of a transfer that staff confirmed.",
+        statement="A line in suspense has an exception that holds its amount, the exception of a line that was assigned later is resolved"
+        " as booked, and a line of a refund shows a transfer that staff confirmed.",
         sql="""
             SELECT b.id, b.kind, b.amount, e.held_amount, e.resolution FROM settlements_bankline b
             LEFT JOIN ledger_reconciliationexception e ON e.id = b.exception_id

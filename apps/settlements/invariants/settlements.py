@@ -226,8 +226,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-26e",
         name="in_transit_is_what_settlements_transfer",
-        statement="What is in transit of each settlement is what it transfers and no line of the bank's statement has brought; of a"
-        " failed one it is nothing.",
+        statement="What is in transit of each settlement is what it transfers, less the line of the bank's statement that brought it;"
+        " nothing is in transit of a failed one.",
         sql="""
             WITH expected AS (
                 SELECT s.id, CASE s.transfer_status WHEN 'failed' THEN 0 ELSE s.lines_amount - coalesce(sum(e.held_amount), 0)
