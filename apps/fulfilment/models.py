@@ -23,10 +23,10 @@ class ShipmentNotFound(NotFound):
 
 class Shipment(Subject):
     """
-    One parcel of an order, from the wish to send it to its delivery. An order may have several.
+    One parcel of an order, from its creation to its delivery. An order may have several.
 
-    `refund_override_reason` is why staff send units that were refunded, or whose money was lost in a dispute; without one they are
-    neither packed nor dispatched.
+    `refund_override_reason` says why staff send units that were refunded, or whose money was lost in a dispute. Without it such
+    units are neither packed nor dispatched.
     """
 
     PREFIX = "shp"
@@ -79,7 +79,7 @@ class Shipment(Subject):
 
     @property
     def is_live(self) -> bool:
-        """Test if its units are in no other shipment: it was not cancelled."""
+        """Test if its units can be in no other shipment, because it is not cancelled."""
         return self.status in LIVE
 
 

@@ -200,7 +200,7 @@ describe_packing_slip = extend_schema_view(
     retrieve=operation(
         "get_packing_slip",
         "Download the packing slip of a shipment",
-        description="For staff. What lies in the parcel and where it goes, without prices. A worker renders it when the shipment is"
+        description="For staff. What is in the parcel and where it goes, without prices. A worker renders it when the shipment is"
         " created, packed or gets another carrier, and when it is requested by POST. Without it 409 `document_not_ready` with"
         " Retry-After. A download by staff who see contacts masked is recorded.",
         responses=PDF_RESPONSES,

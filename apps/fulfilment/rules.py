@@ -1,4 +1,4 @@
-"""What may be sent, and how much of it. Thousandths of a unit, paise; no database, no clock."""
+"""Which goods of an order may be sent. Quantities in thousandths of a unit, amounts in paise; no database, no clock."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -21,7 +21,11 @@ class ShipmentRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
-    """What of an order says whether goods may leave; amounts in paise. Refunds that wait to be processed count."""
+    """
+    The facts of an order that decide whether its goods may leave; amounts in paise.
+
+    `is_fully_refunded` counts requested refunds as well as processed ones.
+    """
 
     status: str
     total: int
@@ -35,9 +39,9 @@ class OrderFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineFacts:
     """
-    An order line, in thousandths of a unit: ordered, cancelled, in live shipments, of these dispatched, and refunded.
+    The units of an order line, in thousandths: `shipped` ones are in live shipments, and `dispatched` ones are those of them that left.
 
-    `returned` are refunded units whose refund says that they had been sent: returned, missing or damaged. They are part of `refunded`.
+    `returned` units are those of `refunded` whose refund says that they had been sent: they were returned, missing or damaged.
     """
 
     ordered: int
@@ -49,17 +53,17 @@ class LineFacts:
 
     @property
     def refunded_unsent(self) -> int:
-        """The refunded units that need not be sent: all but those that had been sent before."""
+        """The refunded units that are not to be sent: all but those that had left before."""
         return self.refunded - min(self.returned, self.dispatched)
 
     @property
     def left(self) -> int:
-        """What is in no live shipment and not cancelled, refunded or not."""
+        """The units that are neither cancelled nor in a live shipment, refunded or not."""
         return self.ordered - self.cancelled - self.shipped
 
     @property
     def excess(self) -> int:
-        """How much of the live shipments is refunded or cancelled already: it leaves only for a reason."""
+        """The units in live shipments that are refunded or cancelled already, and leave only for a reason."""
         return max(0, self.shipped + self.refunded_unsent + self.cancelled - self.ordered)
 
 
@@ -67,8 +71,8 @@ def shipment_refusal(order: OrderFacts, *, has_override: bool) -> ShipmentRefusa
     """
     Return why nothing of an order may be packed or dispatched, or None.
 
-    While a dispute is undecided the goods stay, because the payer may get the money back. An override, which is a recorded reason of
-    staff, lets goods go whose money was partly lost in a dispute; a fully refunded order is never sent.
+    While a dispute is undecided the goods stay, because the payer may be refunded. An override, a reason that staff record, lets goods
+    leave whose money was partly lost in a dispute. A fully refunded order is never sent.
     """
     if order.status not in SHIPPABLE:
         return ShipmentRefusal.WRONG_STATUS
@@ -85,7 +89,7 @@ def shipment_refusal(order: OrderFacts, *, has_override: bool) -> ShipmentRefusa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineProgress:
-    """An order line at its end, in thousandths of a unit: what was delivered, cancelled and refunded for good."""
+    """The units of an order line in thousandths: ordered, and of these cancelled, delivered, and refunded by processed refunds."""
 
     ordered: int
     cancelled: int

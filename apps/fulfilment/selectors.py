@@ -84,12 +84,12 @@ def list_shipments_to_dispatch() -> "QuerySet[Shipment]":
 
 
 def list_orders_to_pack() -> "QuerySet[Any]":
-    """Return the paid orders with units that are in no shipment, neither cancelled nor refunded, the longest confirmed first."""
+    """Return the paid orders with units that are in no shipment and neither cancelled nor refunded; the longest confirmed first."""
     return orders.list_orders_to_send().filter(Exists(list_lines_to_pack().filter(order_id=OuterRef("pk"))))
 
 
 def list_lines_to_pack() -> "QuerySet[Any]":
-    """Return the order lines with units that are in no shipment, neither cancelled nor refunded: `left_milli`, in thousandths."""
+    """Return the order lines with units in no shipment and neither cancelled nor refunded: `left_milli`, in thousandths."""
     shipped = ShipmentLine.objects.filter(shipment__status__in=LIVE)
     refunded, returned = payments.list_refunded_lines(), payments.list_refunded_lines(of_sent=True)
     unsent = _units_of_line(refunded) - Least(_units_of_line(returned), F("dispatched_milli"))
@@ -121,7 +121,7 @@ def list_lines(shipment_id: UUID) -> list[ShipmentLine]:
 
 
 def get_order_facts(order: Any) -> rules.OrderFacts:
-    """Return what of an order says whether goods may leave; the caller has locked it."""
+    """Return the facts of an order that decide whether its goods may leave; the caller has locked it."""
     return rules.OrderFacts(
         status=order.status,
         total=order.total_amount,
@@ -134,7 +134,7 @@ def get_order_facts(order: Any) -> rules.OrderFacts:
 
 
 def get_line_facts(order_id: UUID) -> dict[UUID, rules.LineFacts]:
-    """Return what of each line of an order is sent, refunded and left, by the line's id."""
+    """Return the units of each line of an order, as ordered, sent and refunded, by the line's id."""
     refunded = payments.sum_refunded_units(order_id)
     returned = payments.sum_refunded_units(order_id, of_sent=True)
     shipped, dispatched = _sum_units(order_id, LIVE), _sum_units(order_id, LEFT_STOCK)
@@ -152,7 +152,7 @@ def get_line_facts(order_id: UUID) -> dict[UUID, rules.LineFacts]:
 
 
 def sum_dispatched_and_delivered(order_id: UUID) -> dict[UUID, tuple[int, int]]:
-    """Return what was dispatched of each line of an order, and of that delivered, in thousandths of a unit."""
+    """Return the dispatched units of each line of an order, and the delivered ones of them, in thousandths, by the line's id."""
     delivered = _sum_units(order_id, (ShipmentStatus.DELIVERED,))
     return {line_id: (sent, delivered.get(line_id, 0)) for line_id, sent in _sum_units(order_id, LEFT_STOCK).items()}
 
@@ -177,7 +177,7 @@ def is_order_done(order: Any) -> bool:
 
 
 def find_erasure_blockers(order_ids: Collection[UUID], _now: datetime) -> dict[UUID, ErasureBlocker]:
-    """Return the orders of which a shipment is still to be packed, dispatched or delivered, which blocks the erasure of their customer."""
+    """Return the orders with an open shipment, which blocks the erasure of their customer, each with that reason."""
     open_shipments = Shipment.objects.filter(order_id__in=order_ids, status__in=OPEN)
     return dict.fromkeys(open_shipments.values_list("order_id", flat=True), ErasureBlocker.NOT_DELIVERED)
 

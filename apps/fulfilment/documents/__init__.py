@@ -1,4 +1,4 @@
-"""The packing slip: what lies in a parcel, for who packs it and who opens it."""
+"""The packing slip: what is in a parcel, for those who pack it and those who open it."""
 
 from apps.fulfilment.documents.packing_slip import packing_slip_data, render_packing_slip_pdf
 

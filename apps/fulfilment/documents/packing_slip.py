@@ -1,4 +1,4 @@
-"""The data of a packing slip for its template, which has all words and the layout: `packing_slip.typ`. It names no prices."""
+"""The data of a packing slip for its template, `packing_slip.typ`, which has all words and the layout. There are no prices."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ def render_packing_slip_pdf(data: Mapping[str, Any]) -> bytes:
 
 
 def packing_slip_data(shipment: "Shipment", *, order: "Order", lines: "Sequence[ShipmentLine]") -> dict[str, Any]:
-    """Return what a packing slip says, as JSON: days of India as ISO, quantities in whole units."""
+    """Return the contents of a packing slip as JSON: days in India as ISO dates, quantities in whole units."""
     address = order.shipping_address.snapshot
     return {
         "date": shipment.created_at.astimezone(clock.IST).date().isoformat(),

@@ -35,7 +35,7 @@ def cancel_shipment(*, shipment_id: UUID, reason: str = "", actor: Actor, now: d
 
 
 def cancel_shipments_of_order(order: "Order", actor: Actor, now: datetime) -> None:
-    """Cancel the shipments of an order that is being cancelled; its canceller has locked it and found that nothing was dispatched."""
+    """Cancel the shipments of an order that is being cancelled; the caller has locked it and checked that nothing was dispatched."""
     for shipment in locks.lock_cancellable_shipments(order.pk):
         _cancel(shipment, reason="the order was cancelled", actor=actor, now=now)
 

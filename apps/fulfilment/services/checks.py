@@ -86,7 +86,7 @@ def check_order_shippable(order: "Order", *, override_reason: str) -> None:
 
 def check_units_not_refunded(lines: Iterable[ShipmentLine], *, order: "Order", override_reason: str) -> None:
     """
-    Make sure that units which wait in a shipment were not refunded since, unless a reason says why they are sent.
+    Make sure that the units in a shipment were not refunded or cancelled since it was created, unless a reason says why they are sent.
 
     :raises UnitsRefunded: if they were
     """

@@ -1,8 +1,8 @@
 """
 The packing slip of a shipment as a PDF.
 
-A worker renders it when the shipment is created or its carrier changes, and when staff request it. It is a copy: no row says
-that it is there, and it is deleted when the buyer is erased.
+A worker renders it when the shipment is created or its carrier changes, and when staff request it. It is a copy: no row
+records it, and it is deleted when the buyer is erased.
 """
 
 from datetime import datetime, timedelta
@@ -58,7 +58,7 @@ def get_packing_slip(*, shipment_id: UUID, now: datetime) -> tuple[str, bytes]:
 @transaction.atomic
 def request_packing_slip(*, shipment_id: UUID, actor: Actor, now: datetime) -> bool:
     """
-    Request the packing slip of a worker, unless that was done a moment ago; return True if there is one already.
+    Request a packing slip, which a worker renders, unless it was requested a moment ago; return True if there is one already.
 
     :raises ShipmentNotFound: if there is no such shipment
     """
@@ -85,7 +85,7 @@ def render_packing_slip(*, shipment_id: UUID) -> None:
     shipment = selectors.get_shipment(shipment_id)
     data = _data(shipment)
     copies.store_copy(_FOLDER, shipment.public_id, copies.fingerprint(data), documents.render_packing_slip_pdf(data))
-    # The buyer may have been erased meanwhile: what names them must not appear after that.
+    # The buyer may have been erased meanwhile, and no slip may name them after that.
     if _data(selectors.get_shipment(shipment_id)) != data:
         copies.delete_copies(_FOLDER, shipment.public_id)
 

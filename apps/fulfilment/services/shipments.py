@@ -1,4 +1,4 @@
-"""Shipments of an order, and how they are followed."""
+"""Creation of shipments, and their carrier and tracking number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class UnknownOrderLine(NotFound):
 class UnitsNotAvailable(Conflict):
     """More units are requested than are left of the order's line: the others are in shipments already, or were cancelled. Send fewer."""
 
-    message = "{0} units of {1} cannot be sent: {2} are left that are in no other shipment."
+    message = "{0} units of {1} cannot be sent: only {2} are left to send."
 
 
 @transaction.atomic
@@ -115,7 +115,7 @@ def update_tracking(
     Change the carrier and tracking number of a shipment that was not delivered yet.
 
     :raises ShipmentNotFound: if there is none
-    :raises InvalidTransition: if it has ended
+    :raises InvalidTransition: if it is delivered, lost, damaged or cancelled
     """
     lock_order(selectors.get_shipment(shipment_id).order_id)
     shipment = locks.lock_shipment(shipment_id)

@@ -1,4 +1,4 @@
-"""The totals of shipments that an order stores; only this module writes them."""
+"""Keeps the totals of shipments that an order stores up to date."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def sync_fulfilment_totals(*, order: "Order", actor: Actor, now: datetime) -> None:
-    """Update what of a locked order's lines was dispatched and delivered, from its shipments."""
+    """Store the dispatched and delivered units of a locked order's lines, as its shipments have them."""
     orders.update_fulfilment_totals(
         order=order,
         lines={
