@@ -81,7 +81,7 @@ class ApiViewSet(GenericViewSet[Any]):
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
         if isinstance(response, Response) and response.status_code < HTTPStatus.BAD_REQUEST:
-            # Not of errors, which have no contacts: who may read them is asked of the database, which may be away.
+            # Errors have no contacts, and masking reads the permissions from the database, which may be unavailable.
             response.data = mask_contacts(request, response.data)
         if not response.has_header("Cache-Control"):
             response["Cache-Control"] = PRIVATE

@@ -1,7 +1,7 @@
 """
-Rendered documents that are copies: whatever is lost is rendered again, so no row says that they are there.
+Rendered documents that are only copies: a lost one is rendered again, so no row records them.
 
-A copy is named by what it says, so that one of yesterday's facts is never shown for today's.
+A copy is named by a hash of its data, so that an outdated copy is never shown.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ class CopyNotStored(Unavailable):
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:
-    """Return the name of the copy that says just this: a hash of its data."""
+    """Return the name of the copy with exactly this data: a hash of it."""
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -39,7 +39,7 @@ def read_copy(folder: str, subject: str, name: str) -> bytes | None:
 
 def store_copy(folder: str, subject: str, name: str, content: bytes) -> None:
     """
-    Store a copy instead of the subject's earlier ones; it appears whole or not at all.
+    Store a copy in place of the subject's earlier ones; it appears whole or not at all.
 
     :raises CopyNotStored: if the disk is full, read-only or gone
     """
