@@ -1,4 +1,4 @@
-"""Admin pages of settlements, bank statements and the fee audit: to look at, but for the rate card and lines in suspense."""
+"""Admin pages of settlements, bank statements and the fee audit: read-only, except the rate card and lines in suspense."""
 
 from typing import Any
 
@@ -152,7 +152,7 @@ class FeeRateAdmin(ServiceAdmin):
 
 def _withdraw(rate: FeeRate, *, user: Any, actor: Any, now: Any) -> str:
     fee_rates.withdraw_fee_rate(rate_id=rate.pk, actor=actor, now=now)
-    return "The rate is withdrawn. The command audit_fees judges the settled fees again."
+    return "The rate is withdrawn. Run the command audit_fees to judge the settled fees again."
 
 
 def _is_in_force(rate: FeeRate) -> bool:
@@ -291,7 +291,7 @@ def _assign(line: BankLine, *, user: Any, actor: Any, now: Any, gateway_settleme
     return f"The line is assigned to {settlement.gateway_settlement_id}."
 
 
-def _facts_of_line(line: BankLine) -> list[tuple[str, Any]]:
+def _forecast_assignment(line: BankLine) -> list[tuple[str, Any]]:
     candidates = [one.gateway_settlement_id for one in selectors.list_settlements_in_transit(line.amount)[:5]]
     return [
         ("Day", format_day(line.booked_on)),
@@ -304,6 +304,6 @@ add_object_action(
     "settlements.bankline",
     ObjectAction(
         name="assign", title="Assign to a settlement", permission=bank_lines.ASSIGN_PERMISSION, perform=_assign,
-        icon="link", form=AssignForm, forecast=_facts_of_line, is_available=lambda line: line.kind == BankLineKind.SUSPENSE,
+        icon="link", form=AssignForm, forecast=_forecast_assignment, is_available=lambda line: line.kind == BankLineKind.SUSPENSE,
     ),
 )  # fmt: skip

@@ -190,7 +190,7 @@ def search_settlements(term: SearchTerm) -> "QuerySet[Settlement]":
 
 
 def list_settlements_of_references(references: Collection[str]) -> list[Settlement]:
-    """Return the settlements whose UTR is one of some references, oldest first."""
+    """Return the settlements whose UTR is one of these references, oldest first."""
     return list(Settlement.objects.filter(utr__in=references).exclude(utr="").order_by("pk"))
 
 
@@ -201,7 +201,7 @@ def list_settlements_in_transit(amount: int) -> QuerySet[Settlement]:
     return rows.order_by("-settled_at", "-id")
 
 
-def list_unknown_bank_lines(*, limit: int) -> list[BankLine]:
+def list_unexplained_credits(*, limit: int) -> list[BankLine]:
     """Return the credits of bank statements that wait in suspense without an explanation, oldest first."""
     rows = BankLine.objects.filter(
         kind=BankLineKind.SUSPENSE,
@@ -265,7 +265,7 @@ def find_other_layout(*, account: str, layout: str, first: date, last: date) -> 
 
 
 def find_bank_account(number: str) -> str:
-    """Return the number by which an account was imported first, if one number is the other's end: banks mask them."""
+    """Return the number under which an account was first imported, where one number ends with the other (banks mask them), or `number`."""
     completed = BankStatementImport.objects.filter(status=ImportStatus.COMPLETED)
     known = completed.order_by("account").values_list("account", flat=True).distinct()
     return next((one for one in known if one.endswith(number) or number.endswith(one)), number)
@@ -297,7 +297,7 @@ def get_fee_rate(rate_id: UUID) -> FeeRate:
 
 
 def list_fee_rates(*, gateway: str, on: date | None = None) -> list[FeeRate]:
-    """Return the rows of the rate card that stand, without those that were corrected or withdrawn; only those of a day if given."""
+    """Return the rows of the rate card that are neither corrected nor withdrawn; with `on`, only those whose period has that day."""
     key = fee_audit.KEY.split(", ")
     rows = FeeRate.objects.filter(gateway=gateway).order_by(*key, "-pk").distinct(*key)
     return [
@@ -309,7 +309,7 @@ def list_fee_rates(*, gateway: str, on: date | None = None) -> list[FeeRate]:
 
 
 def has_fee_rates(gateway: str) -> bool:
-    """Test if the rate card of a gateway has any row, withdrawn ones included: what they judged must be judged again."""
+    """Test if the rate card of a gateway has any row. Withdrawn ones count, because what they judged must be judged again."""
     return FeeRate.objects.filter(gateway=gateway).exists()
 
 

@@ -122,7 +122,7 @@ class TestDates:
     def test_against_the_order_of_a_bank_are_refused(self) -> None:
         raw = (FILES / "axis.csv").read_bytes().replace(b"20-11-2026", b"11-20-2026")
 
-        assert refusal(raw, account="") == "row 4: '11-20-2026' is no date"
+        assert refusal(raw, account="") == "row 4: '11-20-2026' is not a date"
 
     def test_of_days_to_come_are_refused(self) -> None:
         raw = (FILES / "axis.csv").read_bytes()
@@ -140,7 +140,7 @@ class TestAmounts:
     def test_that_are_none_are_refused(self, cell: str) -> None:
         raw = (FILES / "axis.csv").read_bytes().replace(b"123456.78,", f'"{cell}",'.encode())
 
-        assert refusal(raw, account="") == f"row 4: {cell!r} is no amount in rupees"
+        assert refusal(raw, account="") == f"row 4: {cell!r} is not an amount in rupees"
 
     def test_on_both_sides_are_refused(self) -> None:
         raw = (FILES / "axis.csv").read_bytes().replace(b",,123456.78", b",5.00,123456.78")

@@ -410,14 +410,14 @@ class TestAtOnce:
         Settlement.objects.update(utr="")
         import_statement(statement((settlement.lines_amount, words)))
         Settlement.objects.update(utr=utr)
-        both_have_read, read = threading.Barrier(2), bank_lines.selectors.list_unknown_bank_lines
+        both_have_read, read = threading.Barrier(2), bank_lines.selectors.list_unexplained_credits
 
         def read_together(*, limit: int) -> list[BankLine]:
             found = read(limit=limit)
             both_have_read.wait(60)
             return found
 
-        monkeypatch.setattr(bank_lines.selectors, "list_unknown_bank_lines", read_together)
+        monkeypatch.setattr(bank_lines.selectors, "list_unexplained_credits", read_together)
 
         results = run_together(*[lambda: bank_lines.assign_waiting_lines(now=clock.now())] * 2)
 

@@ -325,7 +325,7 @@ class TestRateCardFile:
             ("card,,,2,,,01/04/2026,,", "line 3: valid_from is '01/04/2026'; write a day as 2026-11-20"),
             ("card,,,2,,,,,", "line 3: valid_from is empty"),
             ("card,,,2,,,2026-04-01,2026-03-31,", "its period ends before it begins"),
-            ("card,,,101,,,2026-04-01,,", "a rate is at most 100 %"),
+            ("card,,,101,,,2026-04-01,,", "a rate must be at most 100 %"),
         ],
     )
     def test_a_wrong_row_is_named_and_nothing_is_imported(self, row: str, why: str) -> None:

@@ -24,7 +24,7 @@ _TRUTHS = {"": None, "yes": True, "no": False}
 
 
 class RateCardUnreadable(ValueError):
-    """The file is no rate card; the text says where and why."""
+    """The file is not a rate card; the text says where and why."""
 
 
 def terms_from_file(lines: Iterable[str]) -> list[FeeTerms]:
@@ -40,7 +40,7 @@ def terms_from_file(lines: Iterable[str]) -> list[FeeTerms]:
         rows.fieldnames = names
         return [_terms_from(row, number=rows.line_num) for row in rows]
     except (csv.Error, UnicodeDecodeError) as failure:
-        raise RateCardUnreadable(f"it is no CSV file in UTF-8 ({failure})") from failure
+        raise RateCardUnreadable(f"it is not a CSV file in UTF-8 ({failure})") from failure
 
 
 def _check_columns(names: list[str]) -> None:

@@ -33,7 +33,7 @@ from apps.settlements.states import BankLineKind, TransferStatus
 
 #: The permission to assign a line in suspense to a settlement.
 ASSIGN_PERMISSION = "ledger.change_reconciliationexception"
-#: The maximum number of lines in suspense that are compared again with what has come since.
+#: The maximum number of lines in suspense that are matched again after an import.
 _MAX_WAITING = 1_000
 
 
@@ -180,9 +180,9 @@ def _describe(line: BankLine, settlement: Settlement | None) -> str:
 
 
 def assign_waiting_lines(*, now: datetime) -> int:
-    """Assign the credits in suspense whose settlement has come since, by UTR and amount; return how many."""
+    """Assign the credits in suspense whose settlement was imported later, by UTR and amount, and return how many."""
     assigned = 0
-    for line in selectors.list_unknown_bank_lines(limit=_MAX_WAITING):
+    for line in selectors.list_unexplained_credits(limit=_MAX_WAITING):
         references = rules.list_references(line.reference, line.description)
         named = selectors.list_settlements_of_references(references)
         if len(named) == 1 and _is_assignable(line, named[0]):

@@ -43,7 +43,7 @@ class StatementUnreadable(Invalid):
 
 def inspect_bank_statement(*, stream: IO[bytes], account: str, mapping: bytes | None, now: datetime) -> Inspection:
     """
-    Look at all of a file without importing it, and return what it is.
+    Check a file without importing it, and return its layout, account, days and closing balance.
 
     :raises StatementUnreadable: if it cannot be imported
     """
@@ -70,6 +70,7 @@ def import_bank_statement(
 
     :raises StatementUnreadable: if it cannot be imported; nothing of it is booked then
     :raises ImportInProgress: if another process is importing it
+    :raises BankLineNotAssignable: if another line was booked for the same settlement or refund meanwhile
     """
     report = _find_or_insert(_sha256_of(stream), name=name, actor=actor, now=now)
     if report.status == ImportStatus.COMPLETED:
@@ -127,7 +128,7 @@ def _inspect(stream: IO[bytes], *, account: str, mapping: bytes | None, now: dat
 
 
 def _lines(report: BankStatementImport, seen: Inspection, facts: Iterator[BankFact]) -> Iterator[BankLine]:
-    """Yield the lines of a file, each with what it is known again by; equal ones are counted within their day."""
+    """Yield the lines of a file with their fingerprints; equal lines of a day are distinguished by their number."""
     account = selectors.find_bank_account(seen.account)
     today: date | None = None
     counts: Counter[tuple[Any, ...]] = Counter()
@@ -208,6 +209,6 @@ def _fail(report: BankStatementImport, why: str, *, now: datetime) -> None:
 
 
 def _results_of(report: BankStatementImport) -> dict[str, Any]:
-    """Return what an import has come to, with the end of its claim."""
+    """Return the counts of an import, and that its claim has ended."""
     counts = {"lines_added": report.lines_added, "exceptions_opened": report.exceptions_opened}
     return {**counts, "claimed_until": None}

@@ -1,7 +1,7 @@
 """
 The fee audit: each settled fee, and the GST in it, against the rate card, to the paisa.
 
-Razorpay's documents show fee and GST each rounded half up to the paisa and state no tolerance, so that there is none here.
+Razorpay's documents show fee and GST each rounded half up to the paisa and state no tolerance, so none is applied.
 An overcharge opens an exception with the sum to claim. It posts nothing: what was charged is in the books, and what the gateway
 returns comes with a settlement.
 """
@@ -50,9 +50,9 @@ def audit_fees(
     *, now: datetime, since: datetime | None = None, gateway: str = "razorpay", on_progress: OnProgress | None = None
 ) -> FeeAudit:
     """
-    Judge the fees of all settlements since an instant, or of all, by the rate card of today.
+    Judge the fees of the settlements since an instant, or of all, by the current rate card, and open and close claims.
 
-    :raises RateCardMissing: if there is no rate
+    :raises RateCardMissing: if the rate card has no row
     """
     if not selectors.has_fee_rates(gateway):
         raise RateCardMissing(gateway.capitalize())

@@ -25,7 +25,7 @@ class FeeRateNotAllowed(Invalid):
 
 
 class RateCardInvalid(Invalid):
-    """The file is no rate card. The message says where and why; nothing of it was imported."""
+    """The file is not a rate card. The message says where and why; nothing of it was imported."""
 
     message = "The rate card cannot be read: {0}."
 
@@ -73,7 +73,7 @@ def add_fee_rate(*, terms: FeeTerms, actor: Actor, now: datetime, gateway: str =
 @transaction.atomic
 def withdraw_fee_rate(*, rate_id: UUID, actor: Actor, now: datetime) -> FeeRate:
     """
-    Withdraw a row of the rate card that was wrong: from now on it is as if it had never been there.
+    Withdraw a wrong row of the rate card: the next audit ignores it, also for earlier days.
 
     :raises FeeRateNotFound: if there is none
     """
@@ -101,11 +101,11 @@ def _check(terms: FeeTerms) -> None:
     if terms.method not in FeeMethod.values:
         raise FeeRateNotAllowed(f"the method {terms.method[:30]!r} is not known", param="method")
     if terms.network and terms.network not in NETWORKS:
-        raise FeeRateNotAllowed(f"the network is one of {', '.join(NETWORKS)}", param="network")
+        raise FeeRateNotAllowed(f"the network must be one of {', '.join(NETWORKS)}", param="network")
     if terms.funding and terms.funding not in FUNDINGS:
-        raise FeeRateNotAllowed(f"the funding is one of {', '.join(FUNDINGS)}", param="funding")
+        raise FeeRateNotAllowed(f"the funding must be one of {', '.join(FUNDINGS)}", param="funding")
     if max(terms.rate_basis_points, terms.gst_basis_points) > _HIGHEST_RATE:
-        raise FeeRateNotAllowed("a rate is at most 100 %", param="rate_basis_points")
+        raise FeeRateNotAllowed("a rate must be at most 100 %", param="rate_basis_points")
     if terms.valid_to is not None and terms.valid_to < terms.valid_from:
         raise FeeRateNotAllowed("its period ends before it begins", param="valid_to")
     _check_order(terms.amount_from, terms.amount_to, "amount_to")

@@ -94,9 +94,9 @@ class CsvStatement:
                     elif not ended_at:
                         yield row, values
                     elif _is_date(values[self.layout.date], self.layout.date_order):
-                        raise UnreadableFacts(f"row {row} is a line, but row {ended_at} above it is none")
+                        raise UnreadableFacts(f"row {row} is a line, but row {ended_at} above it is not")
             except csv.Error as failure:
-                raise UnreadableFacts(f"row {reader.line_num} is no CSV") from failure
+                raise UnreadableFacts(f"row {reader.line_num} is not CSV") from failure
 
     def _line(self, row: int, cells: dict[str, str]) -> BankFact:
         layout = self.layout
@@ -115,7 +115,7 @@ class CsvStatement:
         try:
             return clock.ist_date(instant_from_cell(cell, self.order or DATE_ORDERS[0]))
         except ValueError as failure:
-            raise UnreadableFacts(f"row {row}: {cell[:20]!r} is no date") from failure
+            raise UnreadableFacts(f"row {row}: {cell[:20]!r} is not a date") from failure
 
     def _amount(self, row: int, cells: dict[str, str]) -> int:
         layout = self.layout
@@ -145,14 +145,14 @@ class CsvStatement:
     def _signed(self, row: int, cell: str) -> int:
         found = _SIGNED.fullmatch(cell.strip())
         if found is None or (found[1] and found[3]):
-            raise UnreadableFacts(f"row {row}: {cell[:20]!r} is no amount")
+            raise UnreadableFacts(f"row {row}: {cell[:20]!r} is not an amount")
         is_negative = bool(found[1]) or (found[3] or "").lower() == "dr"
         return self._paise(row, found[2]) * (-1 if is_negative else 1)
 
     def _paise(self, row: int, cell: str) -> int:
         amount = hundredths_from(cell.strip(), self.layout.decimal)
         if amount is None or amount > HIGHEST:
-            raise UnreadableFacts(f"row {row}: {cell[:20]!r} is no amount in rupees")
+            raise UnreadableFacts(f"row {row}: {cell[:20]!r} is not an amount in rupees")
         return amount
 
 

@@ -46,7 +46,7 @@ def read_mt940(text: Iterable[str]) -> Iterator[StatementItem]:
         elif tag in ("60F", "60M", "62F", "62M"):
             yield StatementBalance(is_opening=tag.startswith("60"), amount=_read_balance(row, value))
         elif tag not in _IGNORED and line is None:
-            raise UnreadableFacts(f"line {row}: {tag} is no tag of MT940")
+            raise UnreadableFacts(f"line {row}: {tag} is not a tag of MT940")
     if line is not None:
         yield line
 
@@ -101,4 +101,4 @@ def _date(row: int, value: str) -> date:
     try:
         return date(2000 + int(value[:2]), int(value[2:4]), int(value[4:]))
     except ValueError as failure:
-        raise UnreadableFacts(f"line {row}: {value} is no date") from failure
+        raise UnreadableFacts(f"line {row}: {value} is not a date") from failure

@@ -37,7 +37,7 @@ class Command(OperatorCommand):
                 ("manage.py rate_card show --json", "the same for a program, amounts in paise"),
             ],
         )
-        parser.add_argument("action", choices=["import", "show"], help="the action")
+        parser.add_argument("action", choices=["import", "show"], help="import a file, or show the rates")
         parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the rate card as CSV, for import")
         parser.add_argument("--on", type=parse_day, metavar="YYYY-MM-DD", help="show the rates of this day in India")
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
