@@ -142,7 +142,7 @@ class RefundReason(models.TextChoices):
     OTHER = "other", "Other"
 
 
-#: Refunds of these are about goods that had been sent.
+#: Reasons of refunds for goods that had been sent.
 OF_SENT_GOODS = (RefundReason.GOODS_RETURNED, RefundReason.GOODS_MISSING)
 
 #: Reasons a user may choose; the rest are set by the system.

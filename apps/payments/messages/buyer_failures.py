@@ -10,7 +10,7 @@ _MONEY = "If money has left your account, it will be confirmed or refunded."
 # The default: all that is true of a failure whose reason is unknown.
 NOT_COMPLETED = f"The payment did not go through. {_MONEY}"
 
-# The buyer can put it right.
+# The buyer can correct it.
 NOT_ENOUGH_MONEY = "The account does not have enough money. Try another account or another payment method."
 WRONG_UPI_PIN = "The UPI PIN was incorrect. Try again."
 NO_UPI_PIN = "No UPI PIN is set for this account. Set one in your UPI app and try again, or use another payment method."

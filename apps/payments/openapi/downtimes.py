@@ -27,7 +27,7 @@ describe_downtimes = extend_schema_view(
     list=operation(
         "list_payment_downtimes",
         "List downtimes of payment methods",
-        description="Those under way and to come, as the gateway reports them; those that begin last first.",
+        description="Those under way and to come, as the gateway reports them; the latest to begin first.",
         examples=[page_example(DOWNTIME_EXAMPLE)],
     ),
 )

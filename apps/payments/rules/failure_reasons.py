@@ -37,7 +37,7 @@ class FailureReason(NamedTuple):
     offer: tuple[str, ...]
 
 
-#: What is true of a reason that is not in the table: somebody failed, and the buyer may try whatever they like.
+#: What holds for a reason that is not in the table: the cause is not known, and every method may be offered.
 UNKNOWN_REASON = FailureReason(FailedBy.UNKNOWN, AnotherAttempt.UNKNOWN, texts.NOT_COMPLETED, _ANY)
 
 # fmt: off
@@ -133,7 +133,7 @@ FAILURE_REASONS: Mapping[str, FailureReason] = {
     "user_not_eligible": FailureReason(_BUYER, _OTHER, texts.CREDIT_NOT_AVAILABLE, _ANY),
     "user_not_registered_for_netbanking": FailureReason(_BUYER, _OTHER, texts.NOT_REGISTERED, ("upi", "card")),
     "verification_failed": FailureReason(_GATEWAY, _WAIT, texts.STILL_PENDING, ()),
-    # Our account or our request: the buyer can do nothing about these but use another method, if that.
+    # Our account or our request: at most another method helps the buyer.
     "amount_less_than_minimum_amount": FailureReason(_SHOP, _OTHER, texts.METHOD_NOT_OFFERED, _ANY),
     "capture_failed": FailureReason(_GATEWAY, _WAIT, texts.STILL_PENDING, ()),
     "compliance_violation": FailureReason(_SHOP, _NO, texts.SHOP_CANNOT_COLLECT, ()),

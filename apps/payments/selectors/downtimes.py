@@ -11,7 +11,7 @@ from apps.payments.models import PaymentDowntime
 from apps.payments.rules import MethodDowntime
 from apps.payments.states import DowntimeStatus
 
-#: More are not shown to a buyer at once.
+#: The maximum number of current downtimes that are read at once.
 _MAX_CURRENT = 100
 
 
@@ -34,18 +34,18 @@ def get_downtime(downtime_id: UUID) -> PaymentDowntime:
 
 
 def list_open_downtimes(*, now: datetime) -> QuerySet[PaymentDowntime]:
-    """Return the downtimes that are under way or to come, those that begin last first."""
+    """Return the downtimes that are under way or to come, the latest to begin first."""
     rows = PaymentDowntime.objects.exclude(status=DowntimeStatus.RESOLVED)
     return rows.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now)).order_by("-begins_at", "-pk")
 
 
 def list_current_downtimes(*, now: datetime) -> list[PaymentDowntime]:
-    """Return the downtimes that are under way, those that began last first."""
+    """Return the downtimes that are under way, the latest to begin first."""
     return list(list_open_downtimes(now=now).filter(begins_at__lte=now)[:_MAX_CURRENT])
 
 
 def list_method_downtimes(*, now: datetime) -> list[MethodDowntime]:
-    """Return what of the current downtimes concerns a buyer."""
+    """Return the current downtimes as far as they concern a buyer: method, instrument and severity."""
     return [MethodDowntime(row.method, row.instrument, row.severity) for row in list_current_downtimes(now=now)]
 
 

@@ -1,4 +1,4 @@
-"""Queries of what of an order's money and units is refunded or undecided, for the apps that send its goods."""
+"""Queries of how much of an order's money and units is refunded or undecided, for the apps that send its goods."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from apps.orders.models import Order
 
-#: Less is left of a payment that is refunded: no gateway refunds it (paise).
+#: The least amount that a gateway refunds, in paise: less counts as nothing left.
 _NEGLIGIBLE = 100
 
 
 def is_fully_refunded(order: "Order") -> bool:
-    """Test if nothing of an order's money is left to be refunded, because refunds, approved or not, or disputes have all of it."""
+    """Test if nothing of an order's money is left to be refunded, because refunds, approved or not, or disputes took it."""
     rows = Refund.objects.filter(order_id=order.pk, status__in=RESERVING_REFUNDS)
     rows = rows.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
     returned = order.lost_amount or rows.exists()
@@ -30,10 +30,10 @@ def is_fully_refunded(order: "Order") -> bool:
 
 def sum_refunded_units(order_id: UUID, *, of_sent: bool = False, is_processed: bool = False) -> dict[UUID, int]:
     """
-    Return the units of each line of an order that refunds are for, in thousandths, by the line's id.
+    Return the refunded units of each line of an order, in thousandths, by the line's id.
 
     :param of_sent: only of refunds whose reason says that the goods had been sent: returned, missing or damaged
-    :param is_processed: only of refunds that were processed; else of all that reserve their amount, approved or not
+    :param is_processed: only of processed refunds; otherwise of all that reserve their amount, approved or not
     """
     statuses = (RefundStatus.PROCESSED,) if is_processed else RESERVING_REFUNDS
     lines = list_refunded_lines(of_sent=of_sent, statuses=statuses).filter(refund__order_id=order_id)
@@ -43,7 +43,7 @@ def sum_refunded_units(order_id: UUID, *, of_sent: bool = False, is_processed: b
 def list_refunded_lines(
     *, of_sent: bool = False, statuses: Collection[RefundStatus] = RESERVING_REFUNDS
 ) -> "QuerySet[RefundLine]":
-    """Return the lines of all refunds that reserve their amount, of those of sent goods if asked, to be narrowed by the caller."""
+    """Return the lines of refunds with these statuses, or only of those for sent goods, to be narrowed by the caller."""
     lines = RefundLine.objects.filter(refund__status__in=statuses)
     return lines.filter(refund__reason__in=OF_SENT_GOODS) if of_sent else lines
 

@@ -271,7 +271,7 @@ def find_refund_of_other_customer(transfer_reference: str, *, customer_id: UUID)
 
 
 def list_transferred_refunds(references: Collection[str]) -> list[Refund]:
-    """Return the refunds that staff have transferred with one of some references of the bank, oldest first."""
+    """Return the refunds whose bank transfer, confirmed by staff, has one of these references; oldest first."""
     transferred = Refund.objects.filter(transfer_reference__in=references, status=RefundStatus.PROCESSED)
     return list(transferred.exclude(transfer_reference="").order_by("pk"))
 

@@ -40,7 +40,7 @@ class DowntimeFactsConflict(Conflict):
 @transaction.atomic
 def apply_gateway_downtime(*, facts: GatewayDowntime, actor: Actor, now: datetime) -> PaymentDowntime:
     """
-    Apply what a gateway reports about one downtime; a report that is older than what is known changes nothing.
+    Apply what a gateway reports about one downtime; a report that is older than the stored one changes nothing.
 
     :raises DowntimeFactsConflict: if it is known as a downtime of another method
     """
@@ -69,7 +69,7 @@ def apply_gateway_downtime(*, facts: GatewayDowntime, actor: Actor, now: datetim
 
 
 def apply_reported_downtime(facts: GatewayDowntime, *, now: datetime) -> str:
-    """Apply what a gateway reports about one downtime; return why it was left out if it conflicts, or an empty text."""
+    """Apply what a gateway reports about one downtime, and return the conflict for which it was left out, or an empty text."""
     try:
         apply_gateway_downtime(facts=facts, actor=gateway_actor(facts.gateway), now=now)
     except DowntimeFactsConflict as conflict:
@@ -109,9 +109,9 @@ def _changes(downtime: PaymentDowntime, facts: GatewayDowntime) -> dict[str, obj
 
 def poll_downtimes(*, now: datetime, gateway: str = "razorpay") -> int:
     """
-    Ask a gateway for its downtimes, apply them, and return how many were polled.
+    Poll the downtimes of a gateway, apply them, and return how many were polled.
 
-    Its list has no resolved ones: a downtime that is open here and not listed is asked for by its id. Calls the gateway.
+    The gateway lists no resolved ones: a downtime that is open here and not listed is polled by its id. Calls the gateway.
     """
     try:
         listed = get_monitored_gateway(gateway).list_downtimes()
