@@ -36,7 +36,7 @@ CUSTOMER_EVENT_TEXTS: Mapping[str, str] = {
     "payments.dispute.won": "The bank has decided that the payment was valid.",
     "payments.dispute.lost": "The bank has returned the money to the payer.",
     "payments.dispute.closed": "The bank has closed the dispute about the payment.",
-    "orders.order.held": "The shop holds the order: nothing of it is sent until it is released.",
+    "orders.order.held": "The shop has put the order on hold: nothing of it is sent until it is released.",
     "orders.order.released": "The order was released and can be sent.",
     "orders.order.completed": "The order is complete.",
     "orders.order.closed": "The order was closed: the time to return its goods is over.",

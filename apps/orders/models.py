@@ -100,7 +100,7 @@ class Order(Subject):
     decide), `payment_live_until` (a payment is open until then) and `is_payment_processing` (somebody is paying) are
     copies that payments keeps through `services.update_payment_totals`; expiry and cancelling read all but the last.
 
-    `fulfilment_status` is a copy of what follows from the counters of its lines, which fulfilment keeps through
+    `fulfilment_status` is derived from the counters of its lines, which fulfilment updates through
     `services.update_fulfilment_totals`.
     """
 

@@ -159,7 +159,7 @@ def list_lines(order_id: UUID) -> QuerySet[OrderLine]:
 
 
 def list_orders_to_send() -> "QuerySet[Order]":
-    """Return the paid orders whose goods have not all been sent, held ones among them, the longest confirmed first."""
+    """Return the paid orders that are not completed, also those on hold, the longest confirmed first."""
     return Order.objects.filter(
         status__in=HOLDS_STOCK, confirmed_at__isnull=False, paid_amount__gte=F("total_amount")
     ).order_by("confirmed_at", "pk")
@@ -182,7 +182,7 @@ def list_line_ids(order_id: UUID) -> list[UUID]:
 
 
 def list_expirable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
-    """Return the ids of orders whose time to be paid is over, the longest overdue first; each is judged again under its lock."""
+    """Return the ids of orders whose time to be paid is over, the longest overdue first; the caller checks each again under its lock."""
     waiting = Order.objects.filter(status=OrderStatus.PENDING_PAYMENT, under_review_amount=0)
     overdue = waiting.filter(expires_at__lte=now).filter(
         Q(payment_live_until__isnull=True) | Q(payment_live_until__lte=now - rules.FINAL_POLL_GRACE)
@@ -191,7 +191,7 @@ def list_expirable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
 
 
 def list_closable_order_ids(*, now: datetime, limit: int) -> list[UUID]:
-    """Return the ids of completed orders whose return window is over, the longest overdue first; each is judged again under its lock."""
+    """Return the ids of completed orders whose return window is over, the longest overdue first; each is checked again under its lock."""
     over = Order.objects.filter(status=OrderStatus.COMPLETED, completed_at__lte=now - settings.RETURN_WINDOW)
     return list(over.order_by("completed_at", "pk").values_list("pk", flat=True)[:limit])
 

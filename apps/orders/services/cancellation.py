@@ -17,7 +17,7 @@ from apps.orders.models import Order
 from apps.orders.services.personal_text import text_to_record, text_to_store
 from apps.orders.states import OrderStatus
 
-#: What an app above does in the transaction of a cancellation, with the order locked: called with the order, who cancels it, and when.
+#: What an app above does within a cancellation, with the order locked. Called with the order, the actor and the instant.
 CancellationEffect = Callable[[Order, Actor, datetime], None]
 
 _effects: Final[list[CancellationEffect]] = []
@@ -44,7 +44,7 @@ class OrderAlreadyCancelled(OrderNotCancellable):
 
 
 def add_cancellation_effect(effect: CancellationEffect) -> None:
-    """Have an app above end what it has begun for an order that is cancelled; called when the apps are loaded."""
+    """Register what an app above does when an order is cancelled; called when the apps are loaded."""
     _effects.append(effect)
 
 

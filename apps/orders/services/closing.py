@@ -18,8 +18,8 @@ def close_orders(*, now: datetime, limit: int = 100) -> int:
     """
     Close the completed orders whose return window is over, and return how many.
 
-    Each is a transaction of its own; one that somebody works on is left for the next time, and one that fails is logged and keeps
-    nobody waiting.
+    Each is closed in a transaction of its own. A locked order is left for the next run, and one that fails is logged and does not
+    stop the others.
     """
     closed = 0
     for order_id in selectors.list_closable_order_ids(now=now, limit=limit):

@@ -18,7 +18,7 @@ from apps.orders.states import OrderStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FulfilledQuantities:
-    """What was dispatched of an order line, and of that delivered, in thousandths of a unit."""
+    """The dispatched units of an order line, and the delivered ones of them, in thousandths."""
 
     dispatched_milli: int
     delivered_milli: int
@@ -31,7 +31,7 @@ def update_fulfilment_totals(
     """
     Store what was dispatched and delivered of the lines of an order that the caller has locked, and its fulfilment status.
 
-    A line that is not named stays as it is. A confirmed order becomes one in fulfilment: the caller has packed something of it.
+    A line that is not named stays as it is. A confirmed order is in fulfilment afterwards: the caller has packed a shipment of it.
     """
     stored = list(selectors.list_lines(order.pk))
     for line in stored:
@@ -55,7 +55,7 @@ def update_fulfilment_totals(
 @transaction.atomic
 def complete_order(*, order: Order, actor: Actor, now: datetime) -> Order:
     """
-    Complete an order that the caller has locked: of each line what was not dispatched counts as cancelled, and its stock is released.
+    Complete an order that the caller has locked: the units that were not dispatched count as cancelled, and their stock is released.
 
     The caller has made sure that each line is delivered, cancelled or refunded, and that the order's money is settled.
 

@@ -22,7 +22,7 @@ class HoldReasonRequired(Invalid):
 class OrderNotHoldable(Conflict):
     """Only a confirmed order of which nothing is packed can be held. Read the order."""
 
-    message = "Order {0} cannot be held: it is {1}. Only a confirmed order of which nothing is packed can be."
+    message = "Order {0} cannot be held: it is {1}. Only a confirmed order with nothing packed can be held."
 
 
 class OrderNotOnHold(Conflict):
