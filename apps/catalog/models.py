@@ -211,7 +211,7 @@ class StockMovement(Record):
         null=True,
         blank=True,
         related_name="+",
-        help_text="Whose units a dispatch takes.",
+        help_text="The reservation that a dispatch consumes.",
     )
     reason = models.CharField(max_length=200, blank=True)
     actor = models.CharField(max_length=200)
@@ -241,7 +241,7 @@ class Reservation(Record):
     """
     Units of a stock level reserved for an order line (`reference` is its id; orders are above and not a foreign key).
 
-    Its units may leave in several parcels: `consumed_milli` have, and the rest is reserved while it is held or committed.
+    Its units may leave in several parcels. `consumed_milli` of them have left; the rest is reserved while it is held or committed.
     """
 
     PREFIX = "resv"
@@ -250,7 +250,9 @@ class Reservation(Record):
     location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+")
     reference = models.UUIDField()
     quantity_milli = models.BigIntegerField()
-    consumed_milli = models.BigIntegerField(default=0, db_default=0, help_text="What was dispatched of it.")
+    consumed_milli = models.BigIntegerField(
+        default=0, db_default=0, help_text="Thousandths of a unit that were dispatched."
+    )
     status = models.CharField(max_length=10, choices=ReservationStatus, default=ReservationStatus.HELD)
 
     class Meta:
@@ -280,5 +282,5 @@ class Reservation(Record):
 
     @property
     def remaining_milli(self) -> int:
-        """What was not dispatched of it, in thousandths of a unit: what it holds while it is held or committed."""
+        """The units that were not dispatched, in thousandths: those that it reserves while it is held or committed."""
         return self.quantity_milli - self.consumed_milli

@@ -14,12 +14,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='reservation',
             name='consumed_milli',
-            field=models.BigIntegerField(db_default=0, default=0, help_text='What was dispatched of it.'),
+            field=models.BigIntegerField(db_default=0, default=0, help_text='Thousandths of a unit that were dispatched.'),
         ),
         migrations.AddField(
             model_name='stockmovement',
             name='reservation',
-            field=models.ForeignKey(blank=True, help_text='Whose units a dispatch takes.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.reservation'),
+            field=models.ForeignKey(blank=True, help_text='The reservation that a dispatch consumes.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.reservation'),
         ),
         migrations.AddConstraint(
             model_name='reservation',

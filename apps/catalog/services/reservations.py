@@ -40,7 +40,7 @@ class ReservationInput:
 
 @dataclass(frozen=True)
 class ConsumptionInput:
-    """Units of an order line (`reference`) that leave, and the row of the dispatch that takes them (`source`): one movement."""
+    """Units of an order line (`reference`) that leave, and the id of the row that dispatches them (`source`): one movement."""
 
     reference: UUID
     source: UUID
@@ -125,7 +125,7 @@ def release_reservations(
     """
     Release reserved units: `to` is RELEASED for what was cancelled, EXPIRED for what was not paid in time.
 
-    Of a reservation that was consumed in part the rest is released.
+    Of a partly consumed reservation, the rest is released.
 
     :raises ReservationNotFound: if no stock was ever reserved for a reference
     :raises InvalidTransition: if a reservation is over already, or committed and `to` is EXPIRED
@@ -173,11 +173,11 @@ def revive_reservations(*, references: Collection[UUID], actor: Actor, now: date
 @transaction.atomic
 def consume_reservations(*, inputs: Sequence[ConsumptionInput], actor: Actor, now: datetime) -> list[StockMovement]:
     """
-    Consume committed units that are dispatched, all or a part of each reservation, and record a stock movement for each input.
+    Consume committed units that are dispatched, all or part of each reservation, and record a stock movement per input.
 
     :raises ReservationNotFound: if no stock was ever reserved for a reference
     :raises InvalidTransition: if a reservation is not committed
-    :raises ConsumptionExceedsReservation: if fewer units of a reservation are left
+    :raises ConsumptionExceedsReservation: if an input has no units, or more than its reservation still has
     """
     reservations = {one.reference: one for one in _lock_reservations({item.reference for item in inputs})}
     locks.lock_stock(_key_of(reservation) for reservation in reservations.values())

@@ -256,12 +256,14 @@ class FeeRate(Subject):
     amount_to = models.BigIntegerField(null=True, blank=True)
     rate_basis_points = models.PositiveIntegerField(default=0)
     fixed_amount = models.BigIntegerField(default=0)
-    min_amount = models.BigIntegerField(null=True, blank=True, help_text="The fee is at least this.")
-    max_amount = models.BigIntegerField(null=True, blank=True, help_text="The fee is at most this.")
+    min_amount = models.BigIntegerField(null=True, blank=True, help_text="The least fee.")
+    max_amount = models.BigIntegerField(null=True, blank=True, help_text="The highest fee.")
     gst_basis_points = models.PositiveIntegerField(default=1_800)
     valid_from = models.DateField()
     valid_to = models.DateField(null=True, blank=True)
-    contract = models.CharField(max_length=120, blank=True, help_text="Where the rate stands, such as a letter's date.")
+    contract = models.CharField(
+        max_length=120, blank=True, help_text="The document that has the rate, such as a letter and its date."
+    )
     is_withdrawn = models.BooleanField(default=False)
 
     class Meta:
@@ -306,7 +308,7 @@ class FeeCheck(models.Model):
     outcome = models.CharField(max_length=12, choices=FeeOutcome)
     method = models.CharField(max_length=20)
     month = models.DateField()
-    base_amount = models.BigIntegerField(help_text="What the fee is for.")
+    base_amount = models.BigIntegerField(help_text="The amount that the fee is computed on.")
     charged_fee = models.BigIntegerField()
     charged_tax = models.BigIntegerField()
     expected_fee = models.BigIntegerField(null=True)
