@@ -1,4 +1,4 @@
-"""What the list of shipments can be narrowed by."""
+"""The filters of the list of shipments."""
 
 import re
 from typing import Any

@@ -22,7 +22,7 @@ class ShipmentLineRequest(RequestSerializer):
 
 
 class CreateShipmentRequest(RequestSerializer):
-    """What is to be sent: units of lines, or without `lines` all of the order that is in no shipment yet."""
+    """The units to send: those of `lines`, or without `lines` all of the order that are in no shipment yet."""
 
     order_id = IdField("ord")
     lines = ShipmentLineRequest(many=True, allow_empty=False, max_length=_MAX_LINES, required=False)  # type: ignore[call-arg]
@@ -47,13 +47,13 @@ class ShipmentStepRequest(UpdateShipmentRequest):
 
 
 class ShipmentReasonRequest(RequestSerializer):
-    """What happened, in the words of staff; the order's events keep it."""
+    """What happened, in the words of staff; it is kept in the order's events."""
 
     reason = StrictCharField(max_length=REASON_LENGTH, required=False, allow_blank=True, default="")
 
 
 class EmptyShipmentRequest(RequestSerializer):
-    """Nothing: the path says it all."""
+    """An empty body."""
 
 
 # Responses ----------------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ class PlaceOrderRequest(QuoteOrderRequest):
 
 
 class OrderHoldRequest(RequestSerializer):
-    """Why the order is held or released; its events keep it."""
+    """Why the order is held or released; it is kept in the order's events."""
 
     reason = StrictCharField(max_length=200)
 
@@ -207,7 +207,7 @@ class OrderSummaryResponse(ResponseSerializer):
     cancelled_at = serializers.DateTimeField(allow_null=True)
     expired_at = serializers.DateTimeField(allow_null=True)
     completed_at = serializers.DateTimeField(
-        allow_null=True, help_text="When each unit was delivered, cancelled or refunded, and the money settled."
+        allow_null=True, help_text="When each unit was delivered, cancelled or refunded, and its money was settled."
     )
     closed_at = serializers.DateTimeField(allow_null=True, help_text="When its return window was over.")
     created_at = serializers.DateTimeField()
