@@ -34,7 +34,7 @@ _numbers = itertools.count(1)
 
 
 def day(number: int) -> datetime:
-    """Return noon in India, so many days after the Monday."""
+    """Return noon in India, a number of days after the Monday."""
     return MONDAY + timedelta(days=number)
 
 
@@ -173,7 +173,7 @@ class TestWorkingDays:
     def test_saturdays_and_sundays_do_not_count(self, since: date, until: date, count: int) -> None:
         assert working_days_between(since, until) == count
 
-    def test_the_day_so_many_working_days_before(self) -> None:
+    def test_finds_the_day_before_a_number_of_working_days(self) -> None:
         assert working_days_before(date(2026, 6, 8), 4) == date(2026, 6, 2)
         assert working_days_before(date(2026, 6, 7), 1) == date(2026, 6, 4)
 

@@ -118,7 +118,7 @@ class TestInvariants:
 
         assert [(row["position"], row["refunded"]) for row in rows("INV-66")] == [(2, 0)]
 
-    def test_finds_a_status_that_no_event_tells(self, sent: Any) -> None:
+    def test_finds_a_status_that_no_event_records(self, sent: Any) -> None:
         Shipment.objects.update(status="lost")
 
         assert [(row["status"], row["event_status"]) for row in rows("INV-67")] == [("lost", "delivered")]

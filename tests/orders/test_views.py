@@ -39,8 +39,8 @@ def place(client: APIClient, body: Any, key: str = "key-of-this-order") -> Any:
     return client.post(ORDERS, body, format="json", headers={"Idempotency-Key": key})
 
 
-def url_of(order: Order, deed: str = "") -> str:
-    return f"{ORDERS}/{order.public_id}{deed}"
+def url_of(order: Order, action: str = "") -> str:
+    return f"{ORDERS}/{order.public_id}{action}"
 
 
 class TestPlace:
@@ -723,8 +723,8 @@ class TestHoldAndRelease:
         pay(order)
         return order
 
-    def move(self, client: APIClient, order: Order, deed: str, reason: str = "The buyer asked us to wait") -> Any:
-        return client.post(url_of(order, deed), {"reason": reason}, format="json")
+    def move(self, client: APIClient, order: Order, action: str, reason: str = "The buyer asked us to wait") -> Any:
+        return client.post(url_of(order, action), {"reason": reason}, format="json")
 
     def test_holds_and_releases_with_a_reason(self, paid: Order, support: Any, client_of: ClientOf) -> None:
         client = client_of(support)
@@ -763,12 +763,12 @@ class TestHoldAndRelease:
 
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, "reason")
 
-    @pytest.mark.parametrize("deed", ["/hold", "/release"])
+    @pytest.mark.parametrize("action", ["/hold", "/release"])
     @pytest.mark.parametrize("person", ["owner", "stranger", "finance", "catalogue_manager"])
     def test_others_may_not(
-        self, deed: str, person: str, paid: Order, client_of: ClientOf, request: pytest.FixtureRequest
+        self, action: str, person: str, paid: Order, client_of: ClientOf, request: pytest.FixtureRequest
     ) -> None:
         client = client_of(request.getfixturevalue(person))
 
         with nothing_changes():
-            assert self.move(client, paid, deed).status_code == 403
+            assert self.move(client, paid, action).status_code == 403

@@ -158,7 +158,7 @@ class TestFailedSettlement:
         assert balances() == (0, failed.lines_amount, 0, 0)
         assert violated(*INVARIANTS) == []
 
-    def test_is_no_overdue_receivable_besides(self, settlement: Settlement) -> None:
+    def test_is_not_an_overdue_receivable_as_well(self, settlement: Settlement) -> None:
         report(settlement, "failed")
 
         opened = open_overdue_receivable_exceptions(now=clock.now() + timedelta(days=30))
