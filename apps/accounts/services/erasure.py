@@ -27,9 +27,9 @@ def lock_user_to_erase(*, user_id: UUID) -> User:
     """
     Delete a person's stored responses and codes, lock the person, and return them; call it before any row is locked.
 
-    Whoever locks more of the person, such as their orders, does so after this and before `erase_user`: that changes the
-    person's phone, for which rows that refer to the person can no longer be added until the transaction ends. The other side
-    holds the order when it adds one.
+    A caller that locks more of the person, such as their orders, does so after this and before `erase_user`. That function
+    changes the person's phone, after which no other transaction can add rows that refer to the person until this one ends;
+    a transaction that adds one holds the order.
 
     :raises UserNotFound: if there is no such person
     :raises StaffNotErasable: if it is a member of staff, whose decisions must stay attributable
