@@ -88,16 +88,16 @@ class PackForm(ObjectForm):
 
 def _units_field(line: Any, facts: Any) -> forms.IntegerField:
     left, refunded = to_units(facts.left), to_units(max(0, facts.refunded_unsent))
-    told = f"{left} of {line.quantity} {'is' if left == 1 else 'are'} in no parcel yet."
+    note = f"{left} of {line.quantity} {'is' if left == 1 else 'are'} in no parcel yet."
     if refunded:
-        told += f" {units_text(refunded)} of these {'was' if refunded == 1 else 'were'} refunded."
+        note += f" {units_text(refunded)} of these {'was' if refunded == 1 else 'were'} refunded."
     return WholeNumberField(
         required=False,
         min_value=0,
         max_value=left,
         initial=max(0, left - refunded),
         label=f"Units of {line.name}",
-        help_text=f"{line.sku}. {told}",
+        help_text=f"{line.sku}. {note}",
         widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 0, "max": left, "inputmode": "numeric"}),
     )
 

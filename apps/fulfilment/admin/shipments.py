@@ -127,7 +127,7 @@ class ShipmentAdmin(KeySearch, ReadOnlyAdmin):
             "sections": [
                 _section(
                     "To pack",
-                    ("Order", "To pack", "Send to", "Paid", "Mind"),
+                    ("Order", "To pack", "Send to", "Paid", "Attention"),
                     _orders_to_pack(now, may_pack=may_pack),
                     empty="Every paid order is packed.",
                 ),
@@ -160,7 +160,7 @@ def _orders_to_pack(now: datetime, *, may_pack: bool) -> list[tuple[Any, ...]]:
             in_lines(left_text(left[order.pk])),
             f"{order.shipping_address.city} {order.shipping_address.pin}",
             ago(order.confirmed_at, now),
-            _mind(order),
+            _packing_obstacle(order),
         )
         for order in waiting
     ]
@@ -181,7 +181,7 @@ def _order_page(order_id: UUID) -> str:
     return reverse("admin:orders_order_change", args=[order_id])
 
 
-def _mind(order: Any) -> str:
+def _packing_obstacle(order: Any) -> str:
     """Return why an order cannot be packed as it is, by the copies that it keeps of its money, or nothing."""
     if order.status == OrderStatus.ON_HOLD:
         return "On hold: release it first."

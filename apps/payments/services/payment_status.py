@@ -62,8 +62,8 @@ def _move(payment: Payment, to: PaymentStatus, *, now: datetime) -> None:
     payment.status = states.transition(payment.status, to=to)
     payment.checks = 0
     if payment.is_claimed(now=now):
-        # A poll is under way, whose answer may hold more captures than the one that moves the payment. If its process
-        # dies before it has applied them all, the next poll finds them once the claim is over.
+        # The poll that is running may have received more captures than the one that moves the payment. If its process
+        # crashes before it has applied them all, the next poll finds them once the claim is over.
         payment.next_check_at = payment.claimed_until
     else:
         payment.next_check_at = schedule_payment_check(payment, is_known_to_gateway=may_be_at_gateway(payment), now=now)

@@ -24,8 +24,8 @@ def open_overdue_transfer_exceptions(*, now: datetime) -> int:
     """
     Open an exception for each settlement in transit that a bank's statement should show; return how many.
 
-    It should if statements of one account go from its day to three days later. Only accounts count to which a settlement has
-    come, if there is one. The exception closes by itself when the line comes or the transfer fails.
+    It should if the statements of one account cover its day and the three days after it. Once an account has received a
+    settlement, only such accounts count. The exception closes by itself when the line is imported or the transfer fails.
     """
     opened = 0
     for first, last in selectors.list_statement_periods():
