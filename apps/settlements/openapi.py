@@ -68,6 +68,45 @@ LINE_EXAMPLE: dict[str, Any] = {
     "created_at": "2026-11-24T05:31:00.000Z",
 }
 
+BANK_STATEMENT_EXAMPLE: dict[str, Any] = {
+    "id": "bsi_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "bank_statement",
+    "account": "50100012345678",
+    "layout": "HDFC CSV",
+    "file_name": "november.csv",
+    "status": "completed",
+    "first_on": "2026-11-01",
+    "last_on": "2026-11-24",
+    "closing_balance": 1115118,
+    "rows_read": 1,
+    "lines_added": 1,
+    "exceptions_opened": 0,
+    "error": "",
+    "completed_at": "2026-11-25T04:00:00.000Z",
+    **_TIMES,
+    "version": 2,
+    "metadata": {},
+}
+BANK_LINE_EXAMPLE: dict[str, Any] = {
+    "id": "bln_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "object": "bank_line",
+    "account": "50100012345678",
+    "booked_on": "2026-11-24",
+    "amount": 115118,
+    "currency": "INR",
+    "reference": "1795411800vxp0rj",
+    "description": "NEFT CR-RAZORPAY SOFTWARE PVT LTD-1795411800vxp0rj",
+    "balance": 1115118,
+    "kind": "settlement",
+    "tax_amount": 0,
+    "settlement_id": "stl_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "refund_id": None,
+    "exception_id": None,
+    **_TIMES,
+    "version": 1,
+    "metadata": {},
+}
+
 describe_settlements = extend_schema_view(
     list=operation(
         "list_settlements",
@@ -99,5 +138,26 @@ describe_settlement_imports = extend_schema_view(
             OpenApiExample("A day", request_only=True, value={"day": "2026-04-30"}),
             OpenApiExample("Waiting", response_only=True, status_codes=["202"], value=IMPORT_EXAMPLE),
         ],
+    ),
+)
+
+describe_bank_statements = extend_schema_view(
+    list=operation(
+        "list_bank_statements",
+        "List imports of bank statements",
+        description="Newest first. Files are imported with `manage.py import_bank_statement`. For finance.",
+        examples=[page_example(BANK_STATEMENT_EXAMPLE)],
+    ),
+    retrieve=operation(
+        "get_bank_statement",
+        "Read an import of a bank statement",
+        description="With its account, days and closing balance, and what came of it. For finance.",
+        examples=[OpenApiExample("A bank statement", response_only=True, value=BANK_STATEMENT_EXAMPLE)],
+    ),
+    lines=operation(
+        "list_bank_lines",
+        "List the lines that an import added",
+        description="In the order of the file, each with how it is booked; lines of an earlier file are in that. For finance.",
+        examples=[page_example(BANK_LINE_EXAMPLE)],
     ),
 )

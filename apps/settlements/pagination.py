@@ -15,3 +15,10 @@ class SettlementLinePagination(KeysetPagination):
 
     sorts = {"id": "id"}
     default = "id"
+
+
+class BankStatementPagination(KeysetPagination):
+    """Pages of imports of bank statements, the newest first."""
+
+    sorts = {"created_at": "created_at"}
+    default = "-created_at"

@@ -18,6 +18,7 @@ from apps.settlements.models import (
     BankLine,
     BankLineNotFound,
     BankStatementImport,
+    BankStatementNotFound,
     FeeRate,
     FeeRateNotFound,
     Settlement,
@@ -210,6 +211,23 @@ def list_unexplained_credits(*, limit: int) -> list[BankLine]:
         exception__resolved_at__isnull=True,
     )
     return list(rows.order_by("pk")[:limit])
+
+
+def get_bank_statement(statement_id: UUID) -> BankStatementImport:
+    """
+    Return an import of a bank's statement.
+
+    :raises BankStatementNotFound: if there is none
+    """
+    found = BankStatementImport.objects.filter(pk=statement_id).first()
+    if found is None:
+        raise BankStatementNotFound
+    return found
+
+
+def list_bank_lines(statement_id: UUID) -> QuerySet[BankLine]:
+    """Return the lines that an import of a bank's statement added, in the order of the file."""
+    return BankLine.objects.filter(report_id=statement_id).order_by("pk")
 
 
 def list_statement_periods() -> list[tuple[date, date]]:

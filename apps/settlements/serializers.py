@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer
-from apps.settlements.states import ImportStatus, LineKind, ReportSource, TransferStatus
+from apps.settlements.states import BankLineKind, ImportStatus, LineKind, ReportSource, TransferStatus
 
 
 class ImportSettlementsRequest(RequestSerializer):
@@ -88,3 +88,49 @@ class SettlementLineResponse(ResponseSerializer):
     problem = serializers.CharField(help_text="The reason of its exception; empty if there is none.")
     held_amount = serializers.IntegerField(help_text="In suspense; debit positive.")
     created_at = serializers.DateTimeField()
+
+
+class BankStatementResponse(ResponseSerializer):
+    """An import of a file with statements of one bank account. Amounts in paise."""
+
+    id = IdField("bsi")
+    object = serializers.CharField(default="bank_statement")
+    account = serializers.CharField(help_text="The number of the account, as far as it is known.")
+    layout = serializers.CharField(help_text="What the file was recognised as; empty until it is imported.")
+    file_name = serializers.CharField()
+    status = serializers.ChoiceField(choices=ImportStatus.choices)
+    first_on = serializers.DateField(allow_null=True, help_text="The day of its first line.")
+    last_on = serializers.DateField(allow_null=True, help_text="The day of its last line.")
+    closing_balance = serializers.IntegerField(allow_null=True)
+    rows_read = serializers.IntegerField()
+    lines_added = serializers.IntegerField(help_text="Lines that no earlier file had.")
+    exceptions_opened = serializers.IntegerField()
+    error = serializers.CharField()
+    completed_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()
+
+
+class BankLineResponse(ResponseSerializer):
+    """One line of a bank's statement as the bank wrote it, and how it is booked. Amounts in paise, credits positive."""
+
+    id = IdField("bln")
+    object = serializers.CharField(default="bank_line")
+    account = serializers.CharField()
+    booked_on = serializers.DateField()
+    amount = serializers.IntegerField()
+    currency = serializers.CharField()
+    reference = serializers.CharField()
+    description = serializers.CharField()
+    balance = serializers.IntegerField(allow_null=True, help_text="After the line, as the bank wrote it.")
+    kind = serializers.ChoiceField(choices=BankLineKind.choices)
+    tax_amount = serializers.IntegerField(help_text="The GST in a charge.")
+    settlement_id = IdField("stl", allow_null=True, help_text="The settlement that it brought.")
+    refund_id = IdField("rfnd", allow_null=True, help_text="The refund by bank transfer that it shows.")
+    exception_id = IdField("rex", allow_null=True, help_text="The exception that holds or held it in suspense.")
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    metadata = serializers.DictField()

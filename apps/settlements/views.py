@@ -10,10 +10,12 @@ from apps.core.api import ApiViewSet, accepted, get_actor, get_etag, idempotent
 from apps.core.api.permissions import requires
 from apps.core.models import public_pk
 from apps.settlements import selectors
-from apps.settlements.models import Settlement
-from apps.settlements.openapi import describe_settlement_imports, describe_settlements
-from apps.settlements.pagination import SettlementLinePagination, SettlementPagination
+from apps.settlements.models import BankStatementImport, Settlement
+from apps.settlements.openapi import describe_bank_statements, describe_settlement_imports, describe_settlements
+from apps.settlements.pagination import BankStatementPagination, SettlementLinePagination, SettlementPagination
 from apps.settlements.serializers import (
+    BankLineResponse,
+    BankStatementResponse,
     ImportSettlementsRequest,
     SettlementImportResponse,
     SettlementLineResponse,
@@ -60,3 +62,28 @@ class SettlementImportViewSet(ApiViewSet):
         day = self.read_body()["day"]
         report = report_imports.request_settlement_import(day=day, actor=get_actor(request), now=clock.now())
         return accepted(self.get_serializer(report).data, location="/api/v1/settlements")
+
+
+@describe_bank_statements
+class BankStatementViewSet(ListModelMixin, ApiViewSet):
+    """Imports of bank statements, and the lines that each added."""
+
+    permission_classes = [requires("settlements.view_bankstatementimport")]
+    queryset = BankStatementImport.objects.all()
+    serializer_class = BankStatementResponse
+    serializer_classes = {"lines": BankLineResponse}
+    list_actions = ("list", "lines")
+    pagination_class = BankStatementPagination
+    lookup_url_kwarg = "bank_statement_import_id"
+
+    def get_object(self) -> BankStatementImport:
+        return selectors.get_bank_statement(public_pk(BankStatementImport, self.kwargs["bank_statement_import_id"]))
+
+    def retrieve(self, request: Request, bank_statement_import_id: str) -> Response:
+        statement = self.get_object()
+        return self.answer(self.get_serializer(statement).data, etag=get_etag(statement))
+
+    @action(detail=True, methods=["get"], pagination_class=SettlementLinePagination)
+    def lines(self, request: Request, bank_statement_import_id: str) -> Response:
+        rows = self.paginate_queryset(selectors.list_bank_lines(self.get_object().pk))
+        return self.get_paginated_response(self.get_serializer(rows, many=True).data)

@@ -53,6 +53,8 @@ SPECTACULAR_SETTINGS = {
         "RefundSpeedEnum": "apps.payments.states.RefundSpeed",
         "DifferenceReasonEnum": "apps.payments.states.DifferenceReason",
         "SendStatusEnum": "apps.accounts.states.SendStatus",
+        "ImportStatusEnum": "apps.settlements.states.ImportStatus",
+        "DocumentStatusEnum": ("pending", "ready"),
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

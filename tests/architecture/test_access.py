@@ -26,7 +26,7 @@ from tests.support.stored_rows import nothing_changes
 PREFIX = {
     "order_id": "ord", "payment_id": "pay", "refund_id": "rfnd", "invoice_id": "inv", "credit_note_id": "inv",
     "notification_id": "ntf", "address_id": "addr", "session_id": "sess", "challenge_id": "chal",
-    "dispute_id": "disp", "shipment_id": "shp", "settlement_id": "stl",
+    "dispute_id": "disp", "shipment_id": "shp", "settlement_id": "stl", "bank_statement_import_id": "bsi",
     "exception_id": "rex", "attempt_id": "att", "customer_id": "cus", "product_id": "prod", "variant_id": "var",
 }  # fmt: skip
 
@@ -81,6 +81,7 @@ def make_things(owner: Any) -> dict[str, str]:
         "challenge_id": make_challenge(owner.phone).public_id,
         "gstin": "27AAPFU0939F1ZV",
         "settlement_id": ids.encode("stl", ids.new()),
+        "bank_statement_import_id": ids.encode("bsi", ids.new()),
         "exception_id": ids.encode("rex", ids.new()),
         "attempt_id": ids.encode("att", ids.new()),
     }

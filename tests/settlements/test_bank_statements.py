@@ -441,3 +441,26 @@ class TestAtOnce:
             ["BankStatementImport", "BankStatementImport"] if is_locked else ["SubjectNotLocked", "BankStatementImport"]
         )
         assert Event.objects.filter(type="settlements.bank_statement_import.completed").count() == 1
+
+
+@pytest.mark.django_db
+def test_finance_reads_statements_over_http(settlement: Settlement, finance: Any, support: Any, client_of: Any) -> None:
+    done = import_statement(statement((settlement.lines_amount, f"NEFT/{UTR}/RAZORPAY"), (-5_000_00, "RENT")))
+    client, url = client_of(finance), f"/api/v1/bank-statements/{done.public_id}"
+
+    (listed,) = client.get("/api/v1/bank-statements").json()["data"]
+    lines = client.get(f"{url}/lines").json()["data"]
+
+    assert client.get(url).json() == listed
+    today = clock.ist_date(clock.now()).isoformat()
+    assert (listed["layout"], listed["first_on"], listed["lines_added"]) == ("Axis CSV", today, 2)
+    exception = ReconciliationException.objects.get()
+    assert [(one["kind"], one["amount"], one["description"]) for one in lines] == [
+        ("settlement", settlement.lines_amount, f"NEFT/{UTR}/RAZORPAY"), ("suspense", -5_000_00, "RENT"),
+    ]  # fmt: skip
+    assert [one["settlement_id"] for one in lines] == [settlement.public_id, None]
+    assert [one["exception_id"] for one in lines] == [None, exception.public_id]
+    assert client.get("/api/v1/bank-statements/bsi_01jf3z8k4qe7tv2w9x0y1z2a3b/lines").json()["error"]["code"] == (
+        "bank_statement_not_found"
+    )
+    assert client_of(support).get(url).status_code == 403

@@ -1,6 +1,11 @@
 """Models of settlements, bank statements and the fee audit."""
 
-from apps.settlements.models.bank_statements import BankLine, BankLineNotFound, BankStatementImport
+from apps.settlements.models.bank_statements import (
+    BankLine,
+    BankLineNotFound,
+    BankStatementImport,
+    BankStatementNotFound,
+)
 from apps.settlements.models.settlements import (
     FeeCheck,
     FeeRate,
@@ -16,6 +21,7 @@ __all__ = [
     "BankLine",
     "BankLineNotFound",
     "BankStatementImport",
+    "BankStatementNotFound",
     "FeeCheck",
     "FeeRate",
     "FeeRateNotFound",

@@ -17,6 +17,12 @@ class BankLineNotFound(NotFound):
     message = "There is no such line of a bank's statement."
 
 
+class BankStatementNotFound(NotFound):
+    """There is no such import of a bank's statement. List the imports."""
+
+    message = "There is no such import of a bank's statement."
+
+
 class BankStatementImport(ClaimedModel, Subject):
     """
     An import of a file with statements of one bank account. A file is identified by its hash and imported once.
