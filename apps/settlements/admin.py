@@ -138,6 +138,20 @@ class FeeRateAdmin(ServiceAdmin):
             return forms.ChoiceField(choices=choices, required=False, widget=UnfoldAdminSelectWidget())
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the fields; a row that is there shows its parts in percent, as they are entered."""
+        shown = {"rate_basis_points": "fee_percent", "gst_basis_points": "gst_percent"}
+        fields = super().get_fields(request, obj)
+        return fields if obj is None else tuple(shown.get(str(name), name) for name in fields)
+
+    @admin.display(description="Fee")
+    def fee_percent(self, rate: FeeRate) -> str:
+        return f"{rate.rate_basis_points / 100:g} %"
+
+    @admin.display(description="GST")
+    def gst_percent(self, rate: FeeRate) -> str:
+        return f"{rate.gst_basis_points / 100:g} %"
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
