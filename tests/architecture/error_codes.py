@@ -37,7 +37,7 @@ PUBLISHED = {
     "empty_posting": "EmptyPosting",
     "empty_shipment": "EmptyShipment",
     "evidence_limit_exceeded": "EvidenceLimitExceeded",
-    "evidence_not_stored": "EvidenceNotStored",
+    "evidence_not_stored": "CopyNotStored",
     "exception_already_resolved": "ExceptionAlreadyResolved",
     "exception_has_suspense_balance": "ExceptionHasSuspenseBalance",
     "fee_claim_holds_no_money": "FeeClaimHoldsNoMoney",

@@ -22,6 +22,8 @@ class CopyNotStored(Unavailable):
     """A rendered document could not be written to its directory. The operator checks `DOCUMENTS_DIR`; it is rendered again on request."""
 
     message = "The document of {0} could not be stored: {1}."
+    #: Published when evidence was the only document that is kept as a copy.
+    code = "evidence_not_stored"
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:
