@@ -60,10 +60,10 @@ soak: setup-dev ## The same with 100,000 operations, which takes hours
 	@$(DEVTOOLS) history --operations 100000 --report docs/reports/history-soak.md
 
 model: setup-dev ## Hold the product against the independent model; SEED=17 replays a failure (SHRINK=1 looks for the shortest history)
-	@$(if $(SEED),MODEL_SEED=$(SEED) MODEL_SEEDS=1 )$(if $(SHRINK),MODEL_SHRINK=1 )$(BIN)/python -m pytest -q -n0 tests/model/check_machine.py
+	@MODEL_SEED=$(or $(SEED),1) MODEL_SEEDS=$(if $(SEED),1,12) $(if $(SHRINK),MODEL_SHRINK=1 )$(BIN)/python -m pytest -q -n0 tests/model/test_machine.py
 
-soak-model: setup-dev ## The same with 2,000 examples, which takes half an hour or more (SEEDS=200)
-	@MODEL_SEED=1000 MODEL_SEEDS=$(or $(SEEDS),200) $(BIN)/python -m pytest -q $(PARALLEL) tests/model/check_machine.py
+soak-model: setup-dev ## The same with 2,000 examples, which takes an hour or more (SEEDS=400)
+	@MODEL_SEED=1000 MODEL_SEEDS=$(or $(SEEDS),400) $(BIN)/python -m pytest -q $(PARALLEL) tests/model/test_machine.py
 
 nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, a TypeScript sale (needs Node.js and npm), 5 minutes of history
 	@$(DEVTOOLS) lint-workflows

@@ -1,7 +1,7 @@
 """
 A gateway in memory: what is true there, how it answers, and a log of what it answered.
 
-It stands for the world outside, so it judges too: it fails the test if it is asked to refund more than it captured, or
+It stands for the world outside, so it judges too: the test fails if it is asked to refund more than it captured, or
 the same refund twice.
 """
 
@@ -38,6 +38,13 @@ class Truth:
     log: list[GatewayPayment | tuple[str, str]] = field(default_factory=list)
     answer: str = "pending"
     numbers: int = 0
+    fouls: list[str] = field(default_factory=list)
+
+    def judge(self, *, is_right: bool, foul: str) -> None:
+        """Note what the gateway may not be asked for: pollers catch errors, so that raising alone would say nothing."""
+        if not is_right:
+            self.fouls.append(foul)
+            raise AssertionError(foul)
 
     def new_id(self, prefix: str) -> str:
         self.numbers += 1
@@ -97,8 +104,9 @@ class ModelGateway(Razorpay):
 
     def capture(self, *, gateway_payment_id: str, amount: int, currency: str) -> GatewayPayment:
         found = self.truth.payments[gateway_payment_id]
-        assert found.status in {"authorized", "captured"}, "asked to capture what is not authorised"
-        assert found.amount == amount, "asked to capture another amount"
+        is_open = found.status in {"authorized", "captured"}
+        self.truth.judge(is_right=is_open, foul="asked to capture what is not authorised")
+        self.truth.judge(is_right=found.amount == amount, foul="asked to capture another amount")
         self.truth.payments[gateway_payment_id] = captured(found)
         return self.get_payment(gateway_payment_id=gateway_payment_id)
 
@@ -136,10 +144,12 @@ class ModelGateway(Razorpay):
     def _make_refund(self, gateway_payment_id: str, amount: int, *, receipt: str, ours: str) -> GatewayRefund:
         truth, payment = self.truth, self.truth.payments[gateway_payment_id]
         made = truth.of_payment(gateway_payment_id)
-        assert payment.status == "captured", "asked to refund what is not captured"
-        assert not any(one.our_refund == ours for one in made), f"asked twice to make the refund {ours}"
+        is_again = any(one.our_refund == ours for one in made)
         refunded = sum(one.amount for one in made if one.status != "failed")
-        assert refunded + amount <= payment.amount, f"asked to refund more than was captured of {gateway_payment_id}"
+        is_too_much = refunded + amount > payment.amount
+        truth.judge(is_right=payment.status == "captured", foul="asked to refund what is not captured")
+        truth.judge(is_right=not is_again, foul="asked twice to make one refund")
+        truth.judge(is_right=not is_too_much, foul="asked to refund more than was captured")
         facts = GatewayRefund(
             gateway=self.name,
             id=truth.new_id("rfnd"),

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.model.books import Role
-from tests.model.shop import Article, Order, Refused, Shop
+from tests.model.order import Article, Order, Refused
+from tests.model.shop import Shop
 from tests.model.tax import Amounts
 
 TOTAL = 117900

@@ -81,6 +81,8 @@ SLOW = frozenset(
         "tests/journeys/test_instants.py",
         "tests/journeys/test_order_to_cash.py",
         "tests/journeys/test_refusals.py",
+        "tests/model/test_machine.py",
+        "tests/model/test_planted_faults.py",
         "tests/notifications/test_erasure.py",
         "tests/orders/test_admin.py::test_list_query_count_is_constant",
         "tests/orders/test_invariants.py",

@@ -1,0 +1,183 @@
+"""
+Faults of the product that the machine must notice, each by the comparison that is meant for it.
+
+Each is planted from outside. A short history of the machine's own rules leads to it, and passes without the fault: so
+it is the fault that the comparison notices. Whether made-up histories get there is not tested here.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from apps.catalog import services as catalog
+from apps.core.external_calls import GatewayCall
+from apps.payments import states
+from apps.payments.selectors import refunds as refund_selectors
+from apps.payments.services import attempts, late_payments
+from apps.payments.services.disputes import gateway_updates as disputes
+from apps.payments.services.refunds import requests, submission
+from tests.model import driver
+from tests.model.machine import ShopMachine
+from tests.model.stage import CALM
+
+patched = mock.patch.object
+
+
+def wrong_account() -> AbstractContextManager[Any]:
+    """A capture is booked as the payer's fee."""
+    return patched(attempts, "CUSTOMER_ADVANCES", "payer_fees")
+
+
+@contextmanager
+def doubled_posting() -> Iterator[None]:
+    """A refund that falls due is posted twice."""
+    post = requests.post_refund_due
+
+    def twice(order: Any, refund: Any, *, kind: str, now: Any) -> None:
+        post(order, refund, kind=kind, now=now)
+        post(order, refund, kind=f"{kind}_again", now=now)
+
+    with patched(requests, "post_refund_due", twice):
+        yield
+
+
+def forgotten_release() -> AbstractContextManager[Any]:
+    """A cancelled or expired order keeps its stock."""
+    return patched(catalog, "release_reservations", return_value=[])
+
+
+@contextmanager
+def lost_event() -> Iterator[None]:
+    """Nobody hears that a refund was processed, so that no credit note is issued."""
+    chosen = driver.subscriptions
+
+    def without() -> dict[str, Any]:
+        return {name: () if name == "payments.refund.processed" else group for name, group in chosen().items()}
+
+    with patched(driver, "subscriptions", without):
+        yield
+
+
+def late_money_kept() -> AbstractContextManager[Any]:
+    """Money that nothing was sold for is kept."""
+    return patched(late_payments, "refund_attempt", return_value=None)
+
+
+def never_revived() -> AbstractContextManager[Any]:
+    """An order that was paid late is refunded although its goods are there."""
+    return patched(late_payments, "revive_expired_order", return_value=False)
+
+
+def split_limit() -> AbstractContextManager[Any]:
+    """What one person decided before does not count against the limit."""
+    return patched(refund_selectors, "sum_decided_alone", return_value=0)
+
+
+def unknown_money_free() -> AbstractContextManager[Any]:
+    """A refund without an answer leaves its money to be refunded again."""
+    statuses = tuple(one for one in states.RESERVING_REFUNDS if one != states.RefundStatus.UNKNOWN)
+    reserved = refund_selectors.reserved_amount
+    return patched(
+        refund_selectors, "reserved_amount", lambda attempt_id, *, only=statuses: reserved(attempt_id, only=only)
+    )
+
+
+@contextmanager
+def new_key_each_time() -> Iterator[None]:
+    """A refund whose answer was lost is sent again under another key, without looking it up."""
+    create = submission._create
+
+    def blindly(gateway: Any, refund: Any) -> Any:
+        if refund.gateway_call == GatewayCall.UNKNOWN:
+            refund.idempotency_key = f"{refund.idempotency_key}-again"
+        with patched(submission, "find_gateway_refund", return_value=None):
+            return create(gateway, refund)
+
+    with patched(submission, "_create", blindly):
+        yield
+
+
+def won_dispute_not_returned() -> AbstractContextManager[Any]:
+    """What a bank gives back after a won dispute is not booked."""
+    return patched(disputes, "_RETURNED", ())
+
+
+History = list[tuple[str, dict[str, Any]]]
+
+
+def shop(*first: int, is_paid: bool = True, is_at_home: bool = True) -> tuple[str, dict[str, Any]]:
+    """Begin with an order of so many kurtas, scarves and lamps."""
+    return "open_shop", {"first": list(first), "is_at_home": is_at_home, "is_paid": is_paid}
+
+
+def refund(how: str, answer: str = "pending") -> tuple[str, dict[str, Any]]:
+    """Let finance refund a part of the first order; the gateway answers so."""
+    return "request_refund", {"index": 0, "how": how, "who": "finance", "trouble": replace(CALM, answer=answer)}
+
+
+def paid(status: str) -> tuple[str, dict[str, Any]]:
+    return "pay", {"index": 0, "status": status}
+
+
+def reported(back: int = 0) -> tuple[str, dict[str, Any]]:
+    """Let what the gateway said last arrive, or what it said so many times before."""
+    return "gateway_reports", {"index": back, "by_webhook": True}
+
+
+#: The fault, a history that leads to it, and how the machine says so.
+FAULTS: list[tuple[Callable[[], AbstractContextManager[Any]], History, str]] = [
+    (wrong_account, [shop(1, 0, 0)], "the product uses the account payer_fees"),
+    (doubled_posting, [shop(1, 0, 0), refund("all")], "refunds payable"),
+    (forgotten_release, [shop(1, 0, 0, is_paid=False), ("cancel", {"index": 0, "by_buyer": True})], "stock"),
+    (lost_event, [shop(1, 0, 0), refund("all", "processed")], "0 credit notes of a refund, due: True"),
+    (
+        late_money_kept,
+        [shop(1, 0, 0, is_paid=False), paid("captured"), paid("captured"), reported(), reported(1)],
+        "refunds of order 1",
+    ),
+    (
+        never_revived,
+        [shop(1, 0, 0, is_paid=False), ("a_day_passes", {}), paid("captured"), reported()],
+        "the gateway was asked for the refund",
+    ),
+    (split_limit, [shop(0, 0, 2), refund("half"), refund("all")], "refunds of order 1"),
+    (unknown_money_free, [shop(1, 0, 0), refund("half", "call_lost")], "refundable of order 1"),
+    (new_key_each_time, [shop(1, 0, 0), refund("half", "answer_lost"), ("refunds_are_polled", {})], "asked twice"),
+    (
+        won_dispute_not_returned,
+        [
+            shop(1, 0, 0),
+            ("bank_disputes", {"index": 0, "is_half": False, "takes_now": True}),
+            ("bank_decides", {"index": 0, "status": "won"}),
+        ],
+        "balance of GATEWAY",
+    ),
+]
+
+
+def play(history: History) -> None:
+    """Do the steps of a history, comparing after each, and end as every example of the machine does."""
+    machine = ShopMachine()
+    try:
+        for name, drawn in history:
+            getattr(machine, name)(**(drawn if name == "open_shop" else {"trouble": CALM, **drawn}))
+            machine.compare()
+    except BaseException:
+        machine.stack.close()
+        raise
+    machine.teardown()
+
+
+@pytest.mark.parametrize(("plant", "history", "says"), FAULTS, ids=[fault[0].__name__ for fault in FAULTS])
+def test_a_planted_fault_is_noticed(
+    plant: Callable[[], AbstractContextManager[Any]], history: History, says: str, db: None
+) -> None:
+    play(history)
+
+    with plant(), pytest.raises(AssertionError, match=re.escape(says)):
+        play(history)
