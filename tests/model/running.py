@@ -4,6 +4,7 @@ import os
 from unittest import mock
 
 import hypothesis
+from django.test import override_settings
 from hypothesis import HealthCheck, Phase
 from hypothesis.internal.conjecture.providers import HypothesisProvider
 from hypothesis.stateful import run_state_machine_as_test
@@ -12,6 +13,8 @@ from tests.model.machine import ShopMachine
 
 EXAMPLES_A_SEED = 5
 STEPS = 30
+#: Which implementation of the hot path runs: SQL for even seeds, the ORM for odd ones.
+HOT_PATHS = ("sql", "orm")
 #: `make soak-model` sets how many seeds there are; `make model SEED=17` the first, of one.
 SEEDS = int(os.environ.get("MODEL_SEEDS", "6"))
 FIRST_SEED = int(os.environ.get("MODEL_SEED", "1"))
@@ -34,7 +37,10 @@ def run(seed: int, *, examples: int = EXAMPLES_A_SEED) -> None:
     )
     try:
         # Hypothesis mixes in constants of whichever modules are imported: with them a seed would depend on other tests.
-        with mock.patch.object(HypothesisProvider, "_maybe_draw_constant", return_value=None):
+        with (
+            mock.patch.object(HypothesisProvider, "_maybe_draw_constant", return_value=None),
+            override_settings(HOT_PATH=HOT_PATHS[seed % 2]),
+        ):
             run_state_machine_as_test(hypothesis.seed(seed)(machine), settings=settings)
     except BaseException as failure:
         failure.add_note(
