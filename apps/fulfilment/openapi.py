@@ -7,8 +7,8 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_view
 from apps.core.api.pdf import PDF_RESPONSES
 from apps.core.api.schema import IF_MATCH, operation, page_example
 from apps.core.states import InvalidTransition
-from apps.fulfilment import services
 from apps.fulfilment.serializers import PackingSlipResponse, ShipmentResponse
+from apps.fulfilment.services import checks, dispatch, shipments
 from apps.invoicing.selectors import DocumentNotReady
 
 _LINE_ID = "line_01jf3z8k4qe7tv2w9x0y1z2a3b"
@@ -66,12 +66,12 @@ def _ended(status: str) -> dict[str, Any]:
 
 DELIVERED_EXAMPLE = _ended("delivered")
 _NOT_SHIPPABLE = (
-    services.OrderNotShippable(_NUMBER, "on hold"),
-    services.OrderDisputed(_NUMBER),
-    services.OrderRefunded(_NUMBER),
-    services.OrderMoneyLost(_NUMBER, "₹499.00"),
+    checks.OrderNotShippable(_NUMBER, "on hold"),
+    checks.OrderDisputed(_NUMBER),
+    checks.OrderRefunded(_NUMBER),
+    checks.OrderMoneyLost(_NUMBER, "₹499.00"),
 )
-_UNITS_REFUNDED = services.UnitsRefunded(1, "Cotton kurta, indigo, M", param="lines[0].quantity")
+_UNITS_REFUNDED = checks.UnitsRefunded(1, "Cotton kurta, indigo, M", param="lines[0].quantity")
 _WRONG_STATE = InvalidTransition("delivered", "packed")
 _NOTHING = OpenApiExample("Empty body", request_only=True, value={})
 
@@ -108,9 +108,9 @@ describe_shipments = extend_schema_view(
         ],
         raises=[
             *_NOT_SHIPPABLE,
-            services.EmptyShipment(_NUMBER, param="lines"),
-            services.UnknownOrderLine(_NUMBER, param="lines[0].order_line_id"),
-            services.UnitsNotAvailable(2, "Cotton kurta, indigo, M", 1, param="lines[0].quantity"),
+            shipments.EmptyShipment(_NUMBER, param="lines"),
+            shipments.UnknownOrderLine(_NUMBER, param="lines[0].order_line_id"),
+            shipments.UnitsNotAvailable(2, "Cotton kurta, indigo, M", 1, param="lines[0].quantity"),
             _UNITS_REFUNDED,
         ],
     ),
@@ -145,7 +145,7 @@ describe_shipments = extend_schema_view(
         raises=[
             *_NOT_SHIPPABLE,
             _UNITS_REFUNDED,
-            services.ShipmentNotInvoiced(_NUMBER, retry_after=2),
+            dispatch.ShipmentNotInvoiced(_NUMBER, retry_after=2),
             InvalidTransition("pending", "dispatched"),
         ],
     ),

@@ -20,7 +20,7 @@ from apps.core.api.contacts import sees_contacts_masked
 from apps.core.api.pdf import PdfMixin
 from apps.core.api.permissions import requires
 from apps.core.models import public_pk
-from apps.fulfilment import locks, openapi, selectors, services
+from apps.fulfilment import locks, openapi, selectors
 from apps.fulfilment.filters import ShipmentFilterSet
 from apps.fulfilment.models import Shipment
 from apps.fulfilment.serializers import (
@@ -32,7 +32,7 @@ from apps.fulfilment.serializers import (
     ShipmentStepRequest,
     UpdateShipmentRequest,
 )
-from apps.fulfilment.services import packing_slips
+from apps.fulfilment.services import cancellation, delivery, dispatch, packing, packing_slips, shipments
 from apps.orders.locks import lock_order
 
 _CHANGE = "fulfilment.change_shipment"
@@ -83,8 +83,8 @@ class ShipmentViewSet(ListModelMixin, ApiViewSet):
     def create(self, request: Request) -> Response:
         body = self.read_body()
         lines = body.pop("lines", None)
-        inputs = None if lines is None else [services.ShipmentLineInput(**line) for line in lines]
-        shipment = services.create_shipment(**body, lines=inputs, actor=get_actor(request), now=clock.now())
+        inputs = None if lines is None else [shipments.ShipmentLineInput(**line) for line in lines]
+        shipment = shipments.create_shipment(**body, lines=inputs, actor=get_actor(request), now=clock.now())
         return self._shown(shipment, status=201, headers={"Location": f"/api/v1/shipments/{shipment.public_id}"})
 
     @idempotent(required=False)
@@ -96,7 +96,7 @@ class ShipmentViewSet(ListModelMixin, ApiViewSet):
             shipment = locks.lock_shipment(shipment_pk)
             check_if_match(request, shipment)
             seen = {"carrier_name": shipment.carrier_name, "tracking_number": shipment.tracking_number}
-            shipment = services.update_tracking(
+            shipment = shipments.update_tracking(
                 shipment_id=shipment_pk, **{**seen, **changes}, actor=get_actor(request), now=clock.now()
             )
         return self._shown(shipment)
@@ -104,33 +104,33 @@ class ShipmentViewSet(ListModelMixin, ApiViewSet):
     @action(detail=True, methods=["post"])
     @idempotent(required=False)
     def pack(self, request: Request, shipment_id: str) -> Response:
-        return self._take_step(services.pack_shipment, shipment_id)
+        return self._take_step(packing.pack_shipment, shipment_id)
 
     # DRF has a `dispatch` of its own.
     @action(detail=True, methods=["post"], url_path="dispatch")
     @idempotent(required=True)
     def send(self, request: Request, shipment_id: str) -> Response:
-        return self._take_step(services.dispatch_shipment, shipment_id)
+        return self._take_step(dispatch.dispatch_shipment, shipment_id)
 
     @action(detail=True, methods=["post"])
     @idempotent(required=False)
     def deliver(self, request: Request, shipment_id: str) -> Response:
-        return self._take_step(services.deliver_shipment, shipment_id)
+        return self._take_step(delivery.deliver_shipment, shipment_id)
 
     @action(detail=True, methods=["post"], url_path="mark-lost")
     @idempotent(required=False)
     def mark_lost(self, request: Request, shipment_id: str) -> Response:
-        return self._take_step(services.mark_shipment_lost, shipment_id)
+        return self._take_step(delivery.mark_shipment_lost, shipment_id)
 
     @action(detail=True, methods=["post"], url_path="mark-damaged")
     @idempotent(required=False)
     def mark_damaged(self, request: Request, shipment_id: str) -> Response:
-        return self._take_step(services.mark_shipment_damaged, shipment_id)
+        return self._take_step(delivery.mark_shipment_damaged, shipment_id)
 
     @action(detail=True, methods=["post"])
     @idempotent(required=False)
     def cancel(self, request: Request, shipment_id: str) -> Response:
-        return self._take_step(services.cancel_shipment, shipment_id)
+        return self._take_step(cancellation.cancel_shipment, shipment_id)
 
     def _take_step(self, service: Callable[..., Shipment], shipment_id: str) -> Response:
         """Run the service of a step with the fields of the body."""

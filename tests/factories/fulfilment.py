@@ -7,8 +7,9 @@ from apps.core.events import SYSTEM
 from apps.fulfilment import services
 from apps.fulfilment.models import Shipment
 from apps.invoicing.services import issue_invoices
+from apps.payments.services.refunds.amounts import RefundLineInput
 from tests.factories.orders import make_order
-from tests.factories.payments import pay
+from tests.factories.payments import apply_refund, make_refund, pay
 
 
 def make_invoiced_order(customer: Any, variants: Any = None, **fields: Any) -> Any:
@@ -44,3 +45,10 @@ def make_dispatched_shipment(order: Any, units: dict[int, int] | None = None, **
 def deliver(shipment: Shipment) -> Shipment:
     """Deliver a shipment that has left."""
     return services.deliver_shipment(shipment_id=shipment.pk, actor=SYSTEM, now=clock.now())
+
+
+def refund_units(order: Any, position: int, units: int, *, is_processed: bool = False, **fields: Any) -> Any:
+    """Return a refund of units of the line at a position: requested, or processed by the gateway."""
+    line = order.lines.get(position=position)
+    refund = make_refund(order, lines=[RefundLineInput(line.pk, units)], is_approved=is_processed, **fields)
+    return apply_refund(refund) if is_processed else refund

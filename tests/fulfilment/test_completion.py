@@ -13,9 +13,8 @@ from apps.fulfilment import services
 from apps.orders import services as orders
 from apps.orders.models import Order
 from apps.payments.models import PaymentAttempt
-from tests.factories.fulfilment import deliver, make_dispatched_shipment
+from tests.factories.fulfilment import deliver, make_dispatched_shipment, refund_units
 from tests.factories.payments import make_dispute
-from tests.fulfilment.test_refusals import refund_units
 from tests.support.stock import stock_of
 
 pytestmark = pytest.mark.django_db

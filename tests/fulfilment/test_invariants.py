@@ -13,8 +13,13 @@ from apps.core.models import Event
 from apps.fulfilment.models import Shipment, ShipmentLine
 from apps.invoicing.models import Invoice
 from apps.orders.models import Order, OrderLine
-from tests.factories.fulfilment import deliver, make_dispatched_shipment, make_packed_shipment, make_shipment
-from tests.fulfilment.test_refusals import refund_units
+from tests.factories.fulfilment import (
+    deliver,
+    make_dispatched_shipment,
+    make_packed_shipment,
+    make_shipment,
+    refund_units,
+)
 
 pytestmark = pytest.mark.django_db
 

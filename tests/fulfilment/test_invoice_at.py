@@ -12,10 +12,9 @@ from apps.fulfilment import services
 from apps.invoicing.models import Invoice
 from apps.invoicing.services import issue_pending_credit_notes
 from apps.invoicing.services.invoices import invoice_confirmed_order
-from tests.factories.fulfilment import make_dispatched_shipment, make_packed_shipment
+from tests.factories.fulfilment import make_dispatched_shipment, make_packed_shipment, refund_units
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
-from tests.fulfilment.test_refusals import refund_units
 
 pytestmark = pytest.mark.django_db
 

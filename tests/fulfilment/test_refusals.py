@@ -13,9 +13,14 @@ from apps.fulfilment.models import Shipment
 from apps.orders import services as orders
 from apps.orders.models import Order
 from apps.payments.models import PaymentAttempt
-from apps.payments.services.refunds.amounts import RefundLineInput
-from tests.factories.fulfilment import deliver, make_dispatched_shipment, make_packed_shipment, make_shipment
-from tests.factories.payments import apply_refund, make_dispute, make_refund
+from tests.factories.fulfilment import (
+    deliver,
+    make_dispatched_shipment,
+    make_packed_shipment,
+    make_shipment,
+    refund_units,
+)
+from tests.factories.payments import make_dispute, make_refund
 
 pytestmark = pytest.mark.django_db
 
@@ -26,12 +31,6 @@ def pack(shipment: Shipment, **fields: Any) -> Shipment:
 
 def dispatch(shipment: Shipment, **fields: Any) -> Shipment:
     return services.dispatch_shipment(shipment_id=shipment.pk, actor=SYSTEM, now=clock.now(), **fields)
-
-
-def refund_units(order: Any, position: int, units: int, *, is_processed: bool = False, **fields: Any) -> Any:
-    line = order.lines.get(position=position)
-    refund = make_refund(order, lines=[RefundLineInput(line.pk, units)], is_approved=is_processed, **fields)
-    return apply_refund(refund) if is_processed else refund
 
 
 def refused(step: Callable[[], Any], error: type[Exception]) -> None:

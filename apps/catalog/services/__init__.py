@@ -20,7 +20,6 @@ from apps.catalog.services.products import (
     update_variant,
 )
 from apps.catalog.services.reservations import (
-    ConsumptionExceedsReservation,
     ConsumptionInput,
     InsufficientStock,
     ReservationInput,
@@ -38,7 +37,6 @@ from apps.catalog.services.stock_adjustments import (
 )
 
 __all__ = [
-    "ConsumptionExceedsReservation",
     "ConsumptionInput",
     "InsufficientStock",
     "InvalidDescription",

@@ -11,9 +11,10 @@ from apps.core.admin_actions import ObjectAction, ObjectForm, add_object_action
 from apps.core.admin_fields import WholeNumberField
 from apps.core.events import Actor
 from apps.core.quantities import to_units
-from apps.fulfilment import selectors, services
+from apps.fulfilment import selectors
 from apps.fulfilment.admin.texts import needs_override, units_text, why_not_sent
 from apps.fulfilment.models import CARRIER_NAME_LENGTH, REASON_LENGTH, TRACKING_NUMBER_LENGTH
+from apps.fulfilment.services import packing, shipments
 from apps.orders import selectors as orders
 from apps.orders.states import SHIPPABLE
 
@@ -76,7 +77,7 @@ class PackForm(ObjectForm):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         lines = [
-            services.ShipmentLineInput(line_id, data[name])
+            shipments.ShipmentLineInput(line_id, data[name])
             for name, line_id in self._line_ids.items()
             if data.get(name)
         ]
@@ -133,15 +134,15 @@ def _pack(
     user: Any,
     actor: Actor,
     now: datetime,
-    lines: list[services.ShipmentLineInput],
+    lines: list[shipments.ShipmentLineInput],
     carrier_name: str,
     tracking_number: str,
     refund_override_reason: str,
 ) -> str:
-    shipment = services.create_shipment(
+    shipment = shipments.create_shipment(
         order_id=order.pk, lines=lines, refund_override_reason=refund_override_reason, actor=actor, now=now
     )
-    services.pack_shipment(
+    packing.pack_shipment(
         shipment_id=shipment.pk, carrier_name=carrier_name, tracking_number=tracking_number, actor=actor, now=now
     )
     packed = (

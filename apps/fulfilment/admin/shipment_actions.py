@@ -9,10 +9,11 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.core.admin_actions import ObjectAction, ObjectForm, add_object_action
 from apps.core.events import Actor
-from apps.fulfilment import selectors, services
+from apps.fulfilment import selectors
 from apps.fulfilment.admin.packing import carrier_fields, override_field
 from apps.fulfilment.admin.texts import carrier_text, contents_text, needs_override, units_text, why_not_sent
 from apps.fulfilment.models import REASON_LENGTH, Shipment
+from apps.fulfilment.services import cancellation, delivery, dispatch, packing, shipments
 from apps.fulfilment.states import NOT_DISPATCHED, OPEN, ShipmentStatus
 from apps.invoicing import selectors as invoicing
 from apps.orders import selectors as orders
@@ -144,34 +145,34 @@ _WAITING, _PACKED, _SENT = (
 for _action in (
     ObjectAction(
         name="pack", title="Pack", permission=_CHANGE, icon="package_2", form=StepForm, forecast=_of_packing,
-        perform=_step(services.pack_shipment, "is packed and waits to be dispatched."),
+        perform=_step(packing.pack_shipment, "is packed and waits to be dispatched."),
         blocked_reason=_why_not, is_available=_WAITING,
     ),
     ObjectAction(
         name="dispatch", title="Dispatch", permission=_CHANGE, icon="local_shipping", form=StepForm, forecast=_of_dispatch,
-        perform=_step(services.dispatch_shipment, "is dispatched; its units have left the stock."),
+        perform=_step(dispatch.dispatch_shipment, "is dispatched; its units have left the stock."),
         blocked_reason=_why_not, is_available=_PACKED,
     ),
     ObjectAction(
         name="deliver", title="Delivered", permission=_CHANGE, icon="task_alt", forecast=_of_delivery,
-        perform=_step(services.deliver_shipment, "is delivered."), is_available=_SENT,
+        perform=_step(delivery.deliver_shipment, "is delivered."), is_available=_SENT,
     ),
     ObjectAction(
         name="carrier", title="Change the carrier", permission=_CHANGE, icon="edit", form=CarrierForm, forecast=_of_carrier,
-        perform=_step(services.update_tracking, "has the carrier and tracking number that you entered."), is_available=_in(*OPEN),
+        perform=_step(shipments.update_tracking, "has the carrier and tracking number that you entered."), is_available=_in(*OPEN),
     ),
     ObjectAction(
         name="lost", title="Lost", permission=_CHANGE, icon="help", form=ReasonForm, forecast=_of_loss, is_destructive=True,
-        perform=_step(services.mark_shipment_lost, "is lost. Decide on the order's page what to refund."), is_available=_SENT,
+        perform=_step(delivery.mark_shipment_lost, "is lost. Decide on the order's page what to refund."), is_available=_SENT,
     ),
     ObjectAction(
         name="damaged", title="Damaged", permission=_CHANGE, icon="broken_image", form=ReasonForm, forecast=_of_loss,
-        perform=_step(services.mark_shipment_damaged, "is damaged. Decide on the order's page what to refund."),
+        perform=_step(delivery.mark_shipment_damaged, "is damaged. Decide on the order's page what to refund."),
         is_available=_SENT, is_destructive=True,
     ),
     ObjectAction(
         name="cancel", title="Cancel the parcel", permission=_CHANGE, icon="cancel", form=ReasonForm, forecast=_of_cancellation,
-        perform=_step(services.cancel_shipment, "is cancelled; its units can be packed again."),
+        perform=_step(cancellation.cancel_shipment, "is cancelled; its units can be packed again."),
         is_available=_in(*NOT_DISPATCHED), is_destructive=True,
     ),
 ):  # fmt: skip

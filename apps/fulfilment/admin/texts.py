@@ -9,8 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from apps.core.errors import Conflict
 from apps.core.quantities import to_units
 from apps.fulfilment import selectors
-from apps.fulfilment.services import OrderMoneyLost
-from apps.fulfilment.services.checks import check_order_shippable
+from apps.fulfilment.services.checks import OrderMoneyLost, check_order_shippable
 
 _ANY_REASON = "any"
 

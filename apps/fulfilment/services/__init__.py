@@ -1,6 +1,6 @@
 """Writes of shipments: creation, packing, dispatch, delivery, cancellation, and the completion of their order."""
 
-from apps.fulfilment.services.cancellation import cancel_shipment, cancel_shipments_of_order
+from apps.fulfilment.services.cancellation import cancel_shipment
 from apps.fulfilment.services.checks import (
     OrderDisputed,
     OrderMoneyLost,
@@ -33,7 +33,6 @@ __all__ = [
     "UnitsRefunded",
     "UnknownOrderLine",
     "cancel_shipment",
-    "cancel_shipments_of_order",
     "complete_order_if_done",
     "create_shipment",
     "deliver_shipment",
