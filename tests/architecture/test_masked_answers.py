@@ -15,6 +15,7 @@ from apps.orders.states import OrderStatus
 from apps.payments.models import DisputeEvidence, Refund
 from tests.architecture.access import ACCESS, SIGNATURE
 from tests.factories.accounts import make_address, make_staff, make_user
+from tests.factories.fulfilment import make_invoiced_order, make_shipment
 from tests.factories.invoicing import make_rendered_invoice
 from tests.factories.notifications import (
     make_attempt_of,
@@ -24,6 +25,7 @@ from tests.factories.notifications import (
 )
 from tests.factories.orders import make_order, make_order_address
 from tests.factories.payments import make_dispute, make_exception, make_refund, make_settlement, pay
+from tests.support.bank_statements import import_statement, statement
 
 pytestmark = pytest.mark.django_db
 PHONE, EMAIL = "+919876512345", "asha.rao@buyers.example"
@@ -32,7 +34,7 @@ PARTS = ("98765", "12345", "asha.rao")
 TYPED, MASKED = f"Ring 09876512345 or write to {EMAIL}", f"Ring {MASKED_PHONE} or write to {MASKED_EMAIL}"
 #: What staff read: everything but what needs no permission, and the PDFs, of which each download is recorded.
 READ = [route for route, access in ACCESS.items() if route.startswith("GET ") and access.permission]
-PDFS = [route for route in READ if route.endswith("/pdf")]
+PDFS = [route for route in READ if route.endswith(("/pdf", "/packing-slip"))]
 #: Where contacts are shown, by the way to them: masked exactly so.
 SHOWN: dict[str, dict[str, str]] = {
     "GET customers": {"data.0.phone": MASKED_PHONE, "data.0.email": MASKED_EMAIL},
@@ -84,6 +86,10 @@ def things(buyer: User) -> dict[str, str]:
         "credit_note_id": note.public_id,
         "settlement_id": make_settlement().public_id,
         "exception_id": make_exception(entity_id=EMAIL).public_id,
+        "shipment_id": make_shipment(make_invoiced_order(buyer, address=home)).public_id,
+        "bank_statement_import_id": import_statement(
+            statement((500, f"UPI/{EMAIL}/{PHONE}")), account="917020099887766"
+        ).public_id,
         "variant_id": variant.public_id,
         "product_id": variant.product.public_id,
     }

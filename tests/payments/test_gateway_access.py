@@ -99,6 +99,8 @@ _CALLS: dict[str, Callable[[Any], Any]] = {
         summary="x",
         evidence_files=[EvidenceFile(kind="billing", name="x.pdf", content=b"x")],
     ),
+    "list_downtimes": lambda g: g.list_downtimes(),
+    "get_downtime": lambda g: g.get_downtime(gateway_downtime_id="down_x"),
     "get_settlement": lambda g: g.get_settlement(gateway_settlement_id="setl_x"),
     "list_settlement_rows": lambda g: g.list_settlement_rows(day=clock.ist_date(clock.now()), skip=0),
     "get_link": lambda g: g.get_link(channel=PaymentChannel.PAYMENT_LINK, gateway_link_id="plink_1"),
