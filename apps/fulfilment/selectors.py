@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Least
 
-from apps.core.models import is_staff_with
+from apps.core.models import Subject, is_staff_with
 from apps.core.search import SearchTerm, any_of
 from apps.fulfilment import rules
 from apps.fulfilment.models import Shipment, ShipmentLine, ShipmentNotFound
@@ -71,6 +71,11 @@ def get_shipment_with_lines(shipment_id: UUID) -> Shipment:
 def list_shipments_of_order(order_id: UUID) -> "QuerySet[Shipment]":
     """Return the shipments of an order, oldest first, with their lines."""
     return Shipment.objects.filter(order_id=order_id).order_by("pk").prefetch_related("lines__order_line")
+
+
+def list_rows_of_orders(order_ids: Collection[UUID]) -> "dict[str, list[tuple[UUID | None, Subject]]]":
+    """Return the shipments of some orders, each with its order's id."""
+    return {"shipments": [(one.order_id, one) for one in Shipment.objects.filter(order_id__in=order_ids)]}
 
 
 def list_shipments_of_customer(customer_id: UUID) -> "QuerySet[Shipment]":

@@ -9,9 +9,11 @@ from django.core.management import CommandError, call_command
 
 from apps.backoffice.services import event_replay
 from apps.core.event_replay import fold, list_events_of_subjects
+from apps.fulfilment.models import Shipment
 from apps.orders.models import Order
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.states import AttemptStatus
+from tests.factories.fulfilment import make_dispatched_shipment, make_invoiced_order
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, make_refund, pay
 
@@ -52,6 +54,20 @@ def test_a_refund_is_what_its_events_say(order: Any) -> None:
     assert [one for one in replay.differences if one.subject == "payments.refund"] == []
 
 
+def test_a_parcel_that_was_changed_without_an_event_is_found(owner: Any) -> None:
+    sent = make_invoiced_order(owner)
+    shipment = make_dispatched_shipment(sent)
+    assert event_replay.replay_order(order_id=sent.pk).rows["shipments"] == 1
+    clean = event_replay.replay_order(order_id=sent.pk).differences
+
+    Shipment.objects.filter(pk=shipment.pk).update(carrier_name="Nobody")
+
+    found = [one for one in event_replay.replay_order(order_id=sent.pk).differences if one not in clean]
+    assert [(one.subject, one.field, one.stored) for one in found] == [
+        ("fulfilment.shipment", "carrier_name", "Nobody")
+    ]
+
+
 @pytest.mark.parametrize(
     ("model", "field", "value", "subject"),
     [
@@ -81,7 +97,9 @@ def test_the_command_replays_one_or_all_and_fails_where_they_differ(owner: Any, 
     assert text.startswith(
         "2 events give exactly what is stored: 2 orders, 0 payments, 0 attempts, 0 refunds, 0 disputes,"
     )
-    assert text.endswith(" 0 documents, 0 settlements, 0 imports, 0 exceptions.\n")
+    assert text.endswith(
+        " 0 documents, 0 shipments, 0 settlements, 0 imports, 0 fee rates, 0 bank statements, 0 bank lines, 0 exceptions.\n"
+    )
 
     Order.objects.filter(pk=order.pk).update(place_of_supply_reason="changed")
     code, text = run("replay", "--all")

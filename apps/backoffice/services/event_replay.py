@@ -9,6 +9,7 @@ from uuid import UUID
 
 from apps.core.event_replay import find_drift, list_events_of_subjects
 from apps.core.models import Event, Subject, subject_type_of
+from apps.fulfilment import selectors as fulfilment
 from apps.invoicing import selectors as invoicing
 from apps.ledger import selectors as ledger
 from apps.orders import selectors as orders
@@ -60,7 +61,7 @@ OnProgress = Callable[[Replay], None]
 
 def replay_order(*, order_id: UUID) -> Replay:
     """
-    Replay the events of an order, its payments, attempts, refunds, disputes and documents, and compare them with the rows.
+    Replay the events of an order, its payments, attempts, refunds, disputes, documents and shipments, and compare them with the rows.
 
     :raises OrderNotFound: if there is none
     """
@@ -113,6 +114,7 @@ def _replay_orders(total: Replay, batch: Sequence[Any]) -> None:
         "orders": [(order.pk, order) for order in batch],
         **payments.list_rows_of_orders(order_ids),
         **invoicing.list_rows_of_orders(order_ids),
+        **fulfilment.list_rows_of_orders(order_ids),
     }
     _replay(total, rows, numbers)
 
