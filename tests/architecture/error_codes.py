@@ -152,6 +152,7 @@ PUBLISHED = {
     "refund_not_permitted": "RefundNotPermitted",
     "refund_not_processed": "RefundNotProcessed",
     "refund_not_transferable": "RefundNotTransferable",
+    "refund_of_closed_order": "RefundOfClosedOrder",
     "refund_preview_outdated": "RefundPreviewOutdated",
     "refund_quantity_exceeds_line": "RefundQuantityExceedsLine",
     "refund_too_small": "RefundTooSmall",

@@ -151,6 +151,25 @@ def test_rejected_or_cancelled_refund_releases_its_amount(order: Any) -> None:
     assert (balance("refunds_payable"), balance("customer_advances")) == (0, -order.total_amount)
 
 
+def test_refund_of_a_cancelled_order_is_not_given_up(order: Any) -> None:
+    pay(order)
+    order_cancellation.cancel_order(order_id=order.pk, actor=DEEPA, reason="out of stock", now=clock.now())
+    refund = Refund.objects.get()
+    assert refund.status == "requires_approval"
+    before = Event.objects.count()
+
+    with pytest.raises(
+        approvals.RefundOfClosedOrder, match=f"Order {order.number} is cancelled, so its money must be refunded"
+    ):
+        approvals.reject_refund(refund_id=refund.pk, actor=BALA, reason="no", now=clock.now())
+    with pytest.raises(approvals.RefundOfClosedOrder):
+        approvals.cancel_refund(refund_id=refund.pk, actor=DEEPA, now=clock.now())
+
+    refund.refresh_from_db()
+    assert (refund.status, Event.objects.count()) == ("requires_approval", before)
+    assert approvals.approve_refund(refund_id=refund.pk, actor=BALA, now=clock.now()).status == "pending"
+
+
 def test_submitted_refund_cannot_be_cancelled(order: Any) -> None:
     pay(order)
     refund = request_refund(order)

@@ -162,7 +162,11 @@ describe_refunds = extend_schema_view(
             OpenApiExample("A reason", request_only=True, value={"reason": "The goods were not returned"}),
             OpenApiExample("Rejected", response_only=True, value=CANCELLED_REFUND_EXAMPLE),
         ],
-        raises=[RefundNotPermitted(), approvals.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed")],
+        raises=[
+            RefundNotPermitted(),
+            approvals.RefundNotAwaitingApproval("ORD-2627-000123-R1", "processed"),
+            approvals.RefundOfClosedOrder("ORD-2627-000123", "cancelled", "ORD-2627-000123-R1"),
+        ],
     ),
     retry=operation(
         "retry_refund",
@@ -183,7 +187,11 @@ describe_refunds = extend_schema_view(
             OpenApiExample("A reason", request_only=True, value={"reason": "I keep it after all"}),
             OpenApiExample("Cancelled", response_only=True, value=CANCELLED_REFUND_EXAMPLE),
         ],
-        raises=[RefundNotPermitted(), approvals.RefundNotCancellable("ORD-2627-000123-R1", "processed")],
+        raises=[
+            RefundNotPermitted(),
+            approvals.RefundNotCancellable("ORD-2627-000123-R1", "processed"),
+            approvals.RefundOfClosedOrder("ORD-2627-000123", "cancelled", "ORD-2627-000123-R1"),
+        ],
     ),
     hold_for_transfer=operation(
         "hold_refund_for_transfer",

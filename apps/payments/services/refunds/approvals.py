@@ -11,6 +11,7 @@ from apps.core.events import Actor, change
 from apps.core.external_calls import GatewayCall
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
+from apps.orders.states import CANCELLED_OR_EXPIRED
 from apps.payments import events, locks, rules, states
 from apps.payments.models import Refund
 from apps.payments.selectors import refunds as selectors
@@ -41,6 +42,12 @@ class RefundNotCancellable(Conflict):
     """The refund was submitted or has ended, and cannot be cancelled. Read the refund."""
 
     message = "Refund {0} is {1} and can no longer be cancelled."
+
+
+class RefundOfClosedOrder(Conflict):
+    """The order is cancelled or expired, so nothing else returns this money. Approve the refund, or transfer it by bank."""
+
+    message = "Order {0} is {1}, so its money must be refunded: refund {2} cannot be given up. Approve it, or transfer it by bank."
 
 
 @transaction.atomic
@@ -91,11 +98,13 @@ def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) 
 
     :raises RefundNotFound: if there is none
     :raises RefundNotAwaitingApproval: if it awaits neither approval nor a transfer
+    :raises RefundOfClosedOrder: if nothing else would return the money
     """
     order, refund = _lock(refund_id)
 
     if refund.status not in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER):
         raise RefundNotAwaitingApproval(refund.number, _words(refund))
+    _check_money_stays_due(order, refund)
 
     return cancel_locked_refund(order, refund, actor=actor, reason=reason, now=now)
 
@@ -107,12 +116,14 @@ def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datet
 
     :raises RefundNotFound: if there is none
     :raises RefundNotCancellable: if it may have been submitted, or is final
+    :raises RefundOfClosedOrder: if nothing else would return the money
     """
     order, refund = _lock(refund_id)
 
     is_unsent = refund.status == RefundStatus.PENDING and refund.gateway_call == GatewayCall.PENDING
     if refund.status != RefundStatus.REQUIRES_APPROVAL and not is_unsent:
         raise RefundNotCancellable(refund.number, _words(refund))
+    _check_money_stays_due(order, refund)
 
     return cancel_locked_refund(order, refund, actor=actor, reason=reason, now=now)
 
@@ -164,6 +175,17 @@ def cancel_locked_refund(
 def _lock(refund_id: UUID) -> "tuple[Order, Refund]":
     order = lock_order(selectors.get_refund(refund_id).order_id)
     return order, locks.lock_refund(refund_id)
+
+
+def _check_money_stays_due(order: "Order", refund: Refund) -> None:
+    """
+    Refuse to give up a refund of a closed order whose money no review shows to staff: nobody would decide about it again.
+
+    A retry may end: the failed refund that it repeats remains.
+    """
+    is_retry = refund.retry_of_id is not None
+    if order.status in CANCELLED_OR_EXPIRED and not refund.attempt.review_reason and not is_retry:
+        raise RefundOfClosedOrder(order.number, order.get_status_display().lower(), refund.number)
 
 
 def _words(refund: Refund) -> str:
