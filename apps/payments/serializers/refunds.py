@@ -15,7 +15,6 @@ from apps.core.api import (
 from apps.orders import selectors as orders
 from apps.orders.states import OrderPaymentStatus, OrderStatus
 from apps.payments.models import Refund
-from apps.payments.serializers.payments import PaymentErrorResponse
 from apps.payments.states import USER_REFUND_REASONS, RefundReason, RefundSpeed, RefundStatus
 
 _USER_REASONS = [(reason.value, reason.label) for reason in USER_REFUND_REASONS]
@@ -84,6 +83,16 @@ class RefundLineResponse(ResponseSerializer):
     )
 
 
+class RefundErrorResponse(ResponseSerializer):
+    """Why a refund failed: a message for the buyer, and the gateway's codes for programs."""
+
+    message = serializers.CharField(help_text="May be shown to the buyer.")
+    code = serializers.CharField()
+    reason = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    step = serializers.CharField()
+
+
 class RefundResponse(ResponseSerializer):
     """A refund of one payment to its payer."""
 
@@ -116,7 +125,7 @@ class RefundResponse(ResponseSerializer):
     def get_retry_of(self, refund: Refund) -> Any:
         return IdField("rfnd").to_representation(refund.retry_of_id) if refund.retry_of_id else None
 
-    @extend_schema_field(PaymentErrorResponse(allow_null=True))
+    @extend_schema_field(RefundErrorResponse(allow_null=True))
     def get_error(self, refund: Refund) -> Any:
         if not refund.error:
             return None
