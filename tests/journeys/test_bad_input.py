@@ -38,6 +38,7 @@ from tests.factories.payments import (
 )
 from tests.journeys.attacker import Attacker, refused
 from tests.journeys.endpoints import WEBHOOK, Field, Operation, as_json, changed, filled, operations, with_ids
+from tests.support.bank_statements import import_statement, statement
 from tests.support.storage import documents_in
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +106,7 @@ def make_things(owner: User) -> dict[str, str]:
         ),
         "dispute_id": dispute,
         "settlement_id": make_settlement(),
+        "bank_statement_import_id": import_statement(statement((500, "NEFT/FROM NOBODY"))),
         "exception_id": make_exception(),
         "shipment_id": make_shipment(make_invoiced_order(make_user())),
         "notification_id": make_notification(owner),
