@@ -177,9 +177,7 @@ def test_settlement_is_reported_in_rupees(after: RefundScenario, capsys: pytest.
     after._read_settlement()
 
     told = " ".join(capsys.readouterr().out.split())
-    assert (
-        "payments ₹1,952.00 refunds -₹238.00 fee -₹39.04 GST on the fee -₹7.03 to the bank ₹1,667.93 UTR UTR1" in told
-    )
+    assert "payments ₹1,952.00 refunds -₹238.00 fee -₹39.04 GST on the fee -₹7.03 in transit ₹1,667.93 UTR UTR1" in told
     assert after.utr == "UTR1"
 
 
