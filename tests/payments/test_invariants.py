@@ -374,8 +374,8 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     "INV-19": (lambda world: _update(Order, {"pk": world.paid.pk}, status="expired")(world), {"INV-19"}),
     "INV-20": (_paid_for_more_than_the_total, {"INV-17", "INV-20", "INV-20b", "INV-25", "INV-26", "INV-26c", "INV-26p", "INV-42"}),
     "INV-20b": (lambda world: _update(Order, {"pk": world.paid.pk}, paid_amount=1)(world), {"INV-20b"}),
-    "INV-22": (_post_directly(("bank", 5), ("round_off", -4)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
-    "INV-23": (_post_directly(("bank", 5)), {"INV-22", "INV-23", "INV-25e", "INV-26"}),
+    "INV-22": (_post_directly(("bank", 5), ("round_off", -4)), {"INV-22", "INV-23", "INV-25e", "INV-26", "INV-26h"}),
+    "INV-23": (_post_directly(("bank", 5)), {"INV-22", "INV-23", "INV-25e", "INV-26", "INV-26h"}),
     "INV-24": (
         lambda world: [pgtrigger.ignore()(run_sql)("UPDATE ledger_balancecheckpoint SET balance = 7 WHERE id ="
                                                    " (SELECT min(id) FROM ledger_balancecheckpoint)")][0], {"INV-24"},
@@ -384,13 +384,13 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         _post_directly(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"),
         {"INV-25", "INV-25e", "INV-26c", "INV-26q"},
     ),
-    "INV-25b": (_posted_twice, {"INV-25b", "INV-25e", "INV-26"}),
+    "INV-25b": (_posted_twice, {"INV-25b", "INV-25e", "INV-26", "INV-26h"}),
     "INV-25e": (_post_directly(("round_off", 5), ("input_gst", -5), source_type="payments.dispute"), {"INV-25e"}),
     "INV-28": (
         _post_directly(("refunds_payable", 10**9), ("round_off", -(10**9)), source_type="invoicing.invoice", kind="invoice"),
         {"INV-28"},
     ),
-    "INV-28b": (_old_money_in_suspense, {"INV-25e", "INV-28b"}),
+    "INV-28b": (_old_money_in_suspense, {"INV-25e", "INV-26h", "INV-28b"}),
     "INV-41": (
         lambda world: _webhook(processed_at=None, outcome="", received_at=clock.now() - timedelta(minutes=3))(world),
         {"INV-41", "INV-42"},
@@ -468,7 +468,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         {"INV-21c"},
     ),
     "INV-26": (
-        _post_directly(("bank", 5), ("customer_advances", -5), source_type="invoicing.invoice", kind="invoice"), {"INV-26"},
+        _post_directly(("bank", 5), ("customer_advances", -5), source_type="invoicing.invoice", kind="invoice"), {"INV-26", "INV-26h"},
     ),
     "INV-26b": (
         lambda world: _line(world, "bank_amount = bank_amount - 1, fee_amount = fee_amount + 1"),
