@@ -28,7 +28,7 @@ from devtools.processes import Stack
 _CONFIG = Path(__file__).with_name("schemathesis.toml")
 SEED = "20261128"
 _EXAMPLES = "3"
-_SECONDS = 240.0
+_SECONDS = 900.0
 _ID = re.compile(r"^([a-z]+)_[0-9a-z]{26}$")
 #: They end the session that the requests are made with.
 _EXCLUDED = ("log_out_everywhere", "end_my_session", "set_password")
