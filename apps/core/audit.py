@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 from apps.core.errors import Conflict, NotFound
+from apps.core.long_queries import allow_long_queries
 from apps.core.models import AuditRun
 
 log = structlog.get_logger(__name__)
@@ -143,8 +144,7 @@ def _take_snapshot(cursor: Any) -> None:
     # Inside a test's transaction queries have run already, and Postgres no longer lets the level be set.
     if len(connection.atomic_blocks) == 1:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    # What a request may take is too little for a check that reads all books.
-    cursor.execute("SET LOCAL statement_timeout = '5min'")
+    allow_long_queries(cursor)
 
 
 def _require_tables(cursor: Any) -> None:

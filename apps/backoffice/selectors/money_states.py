@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
+from django.core.cache import cache
+
 from apps.backoffice import messages
 from apps.backoffice.sql import money_states as sql
 from apps.backoffice.sql.money_states import MoneyLine
@@ -30,6 +32,8 @@ GOAL_PER_MILLION = 999_900
 #: Buckets of age in working days since the capture: the most that belongs to each, and its name.
 _BUCKETS = ((1, "0-1"), (2, "2"), (4, "3-4"), (10, "5-10"), (None, "over 10"))
 BUCKETS = tuple(name for _, name in _BUCKETS)
+#: Where the last measurement is kept for the dashboard.
+EXPLAINED_CACHE_KEY = "back-office:explained"
 
 
 @dataclass
@@ -97,6 +101,12 @@ class MoneyStates:
     def is_goal_met(self) -> bool:
         """Test if the share that is explained reaches `GOAL_PER_MILLION`."""
         return self.explained_per_million >= GOAL_PER_MILLION
+
+
+def find_measured_figure() -> tuple[str, str, str] | None:
+    """Return figure, note and tone of what was measured last, or None if nothing was in the last two hours."""
+    found = cache.get(EXPLAINED_CACHE_KEY)
+    return None if found is None else (found["figure"], found["note"], found["tone"])
 
 
 def get_money_states(*, at: datetime, since: datetime | None = None) -> MoneyStates:

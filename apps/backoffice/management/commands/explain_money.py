@@ -72,14 +72,17 @@ class Command(OperatorCommand):
         **options: Any,
     ) -> None:
         from apps.backoffice.selectors import money_states as selectors
+        from apps.core.long_queries import long_queries
 
         at = as_of or clock.now()
         if since is not None and since > at:
             raise self.fail("--since is after --as-of.")
         if lines is not None:
-            self._list(selectors.iterate_money_lines(state=lines, at=at, since=since), as_json=as_json)
+            with long_queries():
+                self._list(selectors.iterate_money_lines(state=lines, at=at, since=since), as_json=as_json)
             return
-        found = selectors.get_money_states(at=at, since=since)
+        with long_queries():
+            found = selectors.get_money_states(at=at, since=since)
         if as_json:
             self.stdout.write(json.dumps(as_object(found), indent=2))
         else:
