@@ -18,7 +18,7 @@ from apps.ledger import selectors as ledger
 from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.payments.models import PaymentAttempt, Refund
-from apps.settlements import locks
+from apps.settlements import locks, selectors
 from apps.settlements.models import BankLine, BankStatementImport, Settlement
 from apps.settlements.services import bank_lines, bank_statements, transfers
 from apps.settlements.services.import_claims import ImportInProgress
@@ -128,6 +128,23 @@ class TestOtherLines:
         assert (ledger.balance_of("bank_charges"), ledger.balance_of("input_gst")) == (2_00, 72)
         assert ledger.balance_of("bank") == -2_72
         assert (found(), violated(*INVARIANTS)) == ([], [])
+
+    def test_refund_that_another_import_has_just_booked_is_repeated(
+        self, colleagues: None, paid: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refund = transferred_refund(paid)
+        import_statement(statement((-refund.amount, "NEFT DR N326261234567 ASHA")))
+        is_booked = selectors.is_refund_on_statement
+        # The first look is one of before the other import committed.
+        looks = iter([lambda _: False])
+        monkeypatch.setattr(selectors, "is_refund_on_statement", lambda pk: next(looks, is_booked)(pk))
+
+        done = import_statement(statement((-refund.amount, "NEFT DR N326261234567 RAO"), first=2_000_000))
+
+        line = BankLine.objects.exclude(refund_id=refund.pk).get()
+        assert (done.status, done.lines_added, done.exceptions_opened) == ("completed", 1, 1)
+        assert found() == [("bank_line_repeated", line.public_id, refund.amount)]
+        assert violated(*INVARIANTS) == []
 
     def test_refund_by_bank_transfer_posts_nothing_more(self, colleagues: None, paid: PaymentAttempt) -> None:
         refund = transferred_refund(paid)

@@ -68,19 +68,12 @@ class _Match:
 
 @transaction.atomic
 def book_bank_line(line: BankLine, *, now: datetime) -> BankLine | None:
-    """
-    Match, store and book a line that is not stored yet, in one posting; return None if it was imported before.
-
-    :raises BankLineNotAssignable: if another line was booked for the same settlement or refund meanwhile
-    """
-    match = _find_match(line)
-    line.kind, line.tax_amount, line.refund_id = match.kind, match.tax_amount, match.refund_id
-    line.settlement = match.settlement if match.kind == BankLineKind.SETTLEMENT else None
-    line.exception_id = ids.new() if match.reason else None
-
-    if create_if_absent(line, events.BANK_LINE_IMPORTED, actor=SYSTEM, now=now) is None:
-        if not selectors.has_bank_line(line.fingerprint):
-            raise BankLineNotAssignable(line.reference)
+    """Match, store and book a line that is not stored yet, in one posting; return None if it was imported before."""
+    match = _store_matched(line, now=now)
+    if match is None and not selectors.has_bank_line(line.fingerprint):
+        # Another import has booked a line of the same refund since it was looked for: this one repeats it.
+        match = _store_matched(line, now=now)
+    if match is None:
         return None
 
     if line.settlement is not None:
@@ -90,6 +83,17 @@ def book_bank_line(line: BankLine, *, now: datetime) -> BankLine | None:
         _open_exception(line, match, now=now)
 
     return line
+
+
+def _store_matched(line: BankLine, *, now: datetime) -> _Match | None:
+    """Match a line and store it; return None if a line like it is stored, or another one of the same refund."""
+    match = _find_match(line)
+    line.kind, line.tax_amount, line.refund_id = match.kind, match.tax_amount, match.refund_id
+    line.settlement = match.settlement if match.kind == BankLineKind.SETTLEMENT else None
+    line.exception_id = ids.new() if match.reason else None
+
+    stored = create_if_absent(line, events.BANK_LINE_IMPORTED, actor=SYSTEM, now=now)
+    return None if stored is None else match
 
 
 def _find_match(line: BankLine) -> _Match:
