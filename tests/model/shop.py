@@ -141,7 +141,14 @@ class Shop:
         refund.decided_alone = False
 
     def drop(self, order: Order, refund: Refund, sources: set[str]) -> None:
-        """Reject or cancel: the amount and the units can be refunded otherwise."""
+        """
+        Reject or cancel: the amount and the units can be refunded otherwise.
+
+        What paid a cancelled order never vanishes, so the refund that returns it stays; a retry may go, as it repeats one.
+        """
+        is_retry = any(one is refund for other in order.refunds for one in other.retries)
+        if refund.status in sources and order.status == "cancelled" and refund.attempt.applied and not is_retry:
+            raise Refused
         self._move(refund, sources, "cancelled")
         self._return_units(order, refund)
 
