@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.core import clock
-from apps.orders.services import closing, expiry
+from apps.orders.services import closure, expiry
 
 
 @shared_task(name="orders.expire_orders")
@@ -15,4 +15,4 @@ def expire_orders(**_: object) -> None:
 @shared_task(name="orders.close_orders")
 def close_orders(**_: object) -> None:
     """Close the completed orders whose return window is over."""
-    closing.close_orders(now=clock.now())
+    closure.close_orders(now=clock.now())

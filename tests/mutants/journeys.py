@@ -17,7 +17,7 @@ from apps.core.events import SYSTEM
 from apps.fulfilment import services as fulfilment
 from apps.ledger.models import ReconciliationException
 from apps.ledger.services import checkpoints, exceptions
-from apps.orders.services import cancellation, closing, erasure, expiry, holds
+from apps.orders.services import cancellation, closure, erasure, expiry, holds
 from apps.payments.facts import GatewaySettlement
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services import (
@@ -408,7 +408,7 @@ def refunds_what_was_sent(shop: Shop) -> None:
     _process(shop, request_refund(order, lines=one, actor=actor_for(shop.finance)))
     deliver_shipment(make_dispatched_shipment(order))
     _process(shop, request_refund(order, lines=one, reason="goods_returned", actor=actor_for(shop.finance)))
-    closing.close_orders(now=clock.now() + timedelta(days=200))
+    closure.close_orders(now=clock.now() + timedelta(days=200))
 
 
 def sends_before_the_invoice(shop: Shop) -> None:

@@ -54,7 +54,7 @@ def _contents(shipment: Shipment) -> list[Any]:
     return selectors.list_lines(shipment.pk)
 
 
-def _of_packing(shipment: Shipment) -> list[tuple[str, Any]]:
+def _forecast_packing(shipment: Shipment) -> list[tuple[str, Any]]:
     return [
         ("In the parcel", contents_text(_contents(shipment))),
         ("Stock", "The units stay reserved until the parcel is dispatched."),
@@ -62,7 +62,7 @@ def _of_packing(shipment: Shipment) -> list[tuple[str, Any]]:
     ]
 
 
-def _of_dispatch(shipment: Shipment) -> list[tuple[str, Any]]:
+def _forecast_dispatch(shipment: Shipment) -> list[tuple[str, Any]]:
     lines, invoices = _contents(shipment), invoicing.list_invoices_of_order(shipment.order_id)
     numbers = " and ".join(invoice.number for invoice in invoices)
     return [
@@ -74,7 +74,7 @@ def _of_dispatch(shipment: Shipment) -> list[tuple[str, Any]]:
     ]
 
 
-def _of_delivery(shipment: Shipment) -> list[tuple[str, Any]]:
+def _forecast_delivery(shipment: Shipment) -> list[tuple[str, Any]]:
     others = [one for one in selectors.list_shipments_of_order(shipment.order_id) if one.pk != shipment.pk]
     is_last = all(one.status == ShipmentStatus.DELIVERED for one in others if one.is_live)
     is_all = is_last and not selectors.list_lines_to_pack().filter(order_id=shipment.order_id).exists()
@@ -88,7 +88,7 @@ def _of_delivery(shipment: Shipment) -> list[tuple[str, Any]]:
     ]
 
 
-def _of_loss(shipment: Shipment) -> list[tuple[str, Any]]:
+def _forecast_loss(shipment: Shipment) -> list[tuple[str, Any]]:
     return [
         ("In the parcel", contents_text(_contents(shipment))),
         *_carrier_row(shipment),
@@ -101,7 +101,7 @@ def _of_loss(shipment: Shipment) -> list[tuple[str, Any]]:
     ]
 
 
-def _of_cancellation(shipment: Shipment) -> list[tuple[str, Any]]:
+def _forecast_cancellation(shipment: Shipment) -> list[tuple[str, Any]]:
     return [
         ("Unpacked", contents_text(_contents(shipment))),
         ("Stock", "The units stay reserved for the order and can be packed again."),
@@ -109,7 +109,7 @@ def _of_cancellation(shipment: Shipment) -> list[tuple[str, Any]]:
     ]
 
 
-def _of_carrier(shipment: Shipment) -> list[tuple[str, Any]]:
+def _forecast_carrier(shipment: Shipment) -> list[tuple[str, Any]]:
     return [("So far", carrier_text(shipment) or "No carrier is known.")]
 
 
@@ -122,12 +122,12 @@ def _why_not(shipment: Shipment) -> str:
     return why_not_sent(orders.get_order(shipment.order_id))
 
 
-def _step(service: Callable[..., Shipment], said: str) -> Callable[..., str]:
-    """Return the function of an action that calls a service with what the form holds."""
+def _step(service: Callable[..., Shipment], sentence: str) -> Callable[..., str]:
+    """Return the function of an action that calls a service with what the form holds; the sentence names the parcel at `{}`."""
 
     def perform(shipment: Shipment, *, user: Any, actor: Actor, now: datetime, **values: Any) -> str:
         service(shipment_id=shipment.pk, actor=actor, now=now, **values)
-        return f"Parcel {shipment.number} {said}"
+        return sentence.format(shipment.number)
 
     return perform
 
@@ -144,35 +144,35 @@ _WAITING, _PACKED, _SENT = (
 
 for _action in (
     ObjectAction(
-        name="pack", title="Pack", permission=_CHANGE, icon="package_2", form=StepForm, forecast=_of_packing,
-        perform=_step(packing.pack_shipment, "is packed and waits to be dispatched."),
+        name="pack", title="Pack", permission=_CHANGE, icon="package_2", form=StepForm, forecast=_forecast_packing,
+        perform=_step(packing.pack_shipment, "Parcel {} is packed and waits to be dispatched."),
         blocked_reason=_why_not, is_available=_WAITING,
     ),
     ObjectAction(
-        name="dispatch", title="Dispatch", permission=_CHANGE, icon="local_shipping", form=StepForm, forecast=_of_dispatch,
-        perform=_step(dispatch.dispatch_shipment, "is dispatched; its units have left the stock."),
+        name="dispatch", title="Dispatch", permission=_CHANGE, icon="local_shipping", form=StepForm, forecast=_forecast_dispatch,
+        perform=_step(dispatch.dispatch_shipment, "Parcel {} is dispatched; its units have left the stock."),
         blocked_reason=_why_not, is_available=_PACKED,
     ),
     ObjectAction(
-        name="deliver", title="Delivered", permission=_CHANGE, icon="task_alt", forecast=_of_delivery,
-        perform=_step(delivery.deliver_shipment, "is delivered."), is_available=_SENT,
+        name="deliver", title="Delivered", permission=_CHANGE, icon="task_alt", forecast=_forecast_delivery,
+        perform=_step(delivery.deliver_shipment, "Parcel {} is delivered."), is_available=_SENT,
     ),
     ObjectAction(
-        name="carrier", title="Change the carrier", permission=_CHANGE, icon="edit", form=CarrierForm, forecast=_of_carrier,
-        perform=_step(shipments.update_tracking, "has the carrier and tracking number that you entered."), is_available=_in(*OPEN),
+        name="carrier", title="Change the carrier", permission=_CHANGE, icon="edit", form=CarrierForm, forecast=_forecast_carrier,
+        perform=_step(shipments.update_tracking, "The carrier of parcel {} is changed."), is_available=_in(*OPEN),
     ),
     ObjectAction(
-        name="lost", title="Lost", permission=_CHANGE, icon="help", form=ReasonForm, forecast=_of_loss, is_destructive=True,
-        perform=_step(delivery.mark_shipment_lost, "is lost. Decide on the order's page what to refund."), is_available=_SENT,
+        name="lost", title="Lost", permission=_CHANGE, icon="help", form=ReasonForm, forecast=_forecast_loss, is_destructive=True,
+        perform=_step(delivery.mark_shipment_lost, "Parcel {} is lost. Decide on the order's page what to refund."), is_available=_SENT,
     ),
     ObjectAction(
-        name="damaged", title="Damaged", permission=_CHANGE, icon="broken_image", form=ReasonForm, forecast=_of_loss,
-        perform=_step(delivery.mark_shipment_damaged, "is damaged. Decide on the order's page what to refund."),
+        name="damaged", title="Damaged", permission=_CHANGE, icon="broken_image", form=ReasonForm, forecast=_forecast_loss,
+        perform=_step(delivery.mark_shipment_damaged, "Parcel {} is damaged. Decide on the order's page what to refund."),
         is_available=_SENT, is_destructive=True,
     ),
     ObjectAction(
-        name="cancel", title="Cancel the parcel", permission=_CHANGE, icon="cancel", form=ReasonForm, forecast=_of_cancellation,
-        perform=_step(cancellation.cancel_shipment, "is cancelled; its units can be packed again."),
+        name="cancel", title="Cancel the parcel", permission=_CHANGE, icon="cancel", form=ReasonForm, forecast=_forecast_cancellation,
+        perform=_step(cancellation.cancel_shipment, "Parcel {} is cancelled; its units can be packed again."),
         is_available=_in(*NOT_DISPATCHED), is_destructive=True,
     ),
 ):  # fmt: skip

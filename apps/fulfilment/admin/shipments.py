@@ -112,7 +112,7 @@ class ShipmentAdmin(KeySearch, ReadOnlyAdmin):
             return "not ready"
         return link(reverse("admin:fulfilment_packing_slip", args=[shipment.pk]), "Download")
 
-    @admin.display(description="Sent all the same because")
+    @admin.display(description="Sent despite a refund because")
     def sent_because(self, shipment: Shipment) -> str:
         return shipment.refund_override_reason
 
@@ -233,7 +233,7 @@ def _rows_of_order(order: Any) -> list[tuple[Any, ...]]:
     ]
 
 
-def _of_order_cancellation(order: Any) -> list[tuple[str, Any]]:
+def _forecast_order_cancellation(order: Any) -> list[tuple[str, Any]]:
     """Return that cancelling an order takes its parcels from the list, if it has any."""
     waiting = [one for one in selectors.list_shipments_of_order(order.pk) if one.status in NOT_DISPATCHED]
     numbers = ", ".join(one.number for one in waiting)
@@ -262,14 +262,14 @@ def _headline_of_shipment(shipment: Shipment) -> Headline | None:
     }.get(ShipmentStatus(shipment.status))
 
 
-add_forecast("orders.order", "cancel", _of_order_cancellation)
+add_forecast("orders.order", "cancel", _forecast_order_cancellation)
 add_headline("orders.order", _headline_of_order)
 add_headline("fulfilment.shipment", _headline_of_shipment)
 add_panel(
     "orders.order",
     Panel(
         title="Parcels",
-        columns=("Parcel", "Status", "In it", "Carrier", "Dispatched", "Delivered", "Sent all the same because"),
+        columns=("Parcel", "Status", "In it", "Carrier", "Dispatched", "Delivered", "Sent despite a refund because"),
         rows=_rows_of_order,
         permission="fulfilment.view_shipment",
         position=16,

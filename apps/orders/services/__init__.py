@@ -9,7 +9,7 @@ from apps.orders.services.cancellation import (
     cancel_paid_order,
     cancel_unpaid_order,
 )
-from apps.orders.services.closing import close_orders
+from apps.orders.services.closure import close_orders
 from apps.orders.services.erasure import (
     CustomerNotErasable,
     add_erasure_blockers,

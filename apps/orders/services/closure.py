@@ -1,4 +1,4 @@
-"""Closing of completed orders after their return window."""
+"""The closure of completed orders after their return window."""
 
 from datetime import datetime
 from uuid import UUID
