@@ -61,7 +61,7 @@ class TestInvariants:
     def test_finds_dispatched_units_without_an_invoice(self, sent: Any) -> None:
         Invoice.objects.update(status="cancelled")
 
-        assert [(row["position"], row["dispatched"], row["invoiced"]) for row in rows("INV-61")] == [
+        assert sorted((row["position"], row["dispatched"], row["invoiced"]) for row in rows("INV-61")) == [
             (1, 3_000, 0),
             (2, 2_000, 0),
         ]

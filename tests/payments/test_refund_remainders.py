@@ -268,7 +268,9 @@ class TestCancelAfterLostDispute:
         lose(pay(order), 20_000)
         order_cancellation.cancel_order(order_id=order.pk, actor=BALA, reason="Sold out", now=clock.now())
 
-        approvals.cancel_refund(refund_id=Refund.objects.get().pk, actor=BALA, now=clock.now())
+        refund = Refund.objects.get()
+        order.refresh_from_db()
+        approvals.cancel_locked_refund(order, refund, actor=BALA, reason="Past the refusal", now=clock.now())
 
         assert [invariant for invariant, _, _ in violated()] == ["INV-19"]
 
