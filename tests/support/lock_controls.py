@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -273,7 +273,7 @@ def install() -> None:
     execute, enter = psycopg.Cursor.execute, Atomic.__enter__
 
     def execute_watched(self: Any, query: Any, params: Any = None, **options: Any) -> Any:
-        if not (isinstance(query, str) and _TAKES_LOCK.search(query)):
+        if not (isinstance(query, str) and _is_locking(query)):
             return execute(self, query, params, **options)
         names, caller = _names_of_lock(sys._getframe(1))
         _check_cover(names, caller)
@@ -294,6 +294,12 @@ def install() -> None:
 
     psycopg.Cursor.execute = execute_watched  # type: ignore[method-assign]
     Atomic.__enter__ = enter_watched  # type: ignore[method-assign]
+
+
+@lru_cache(maxsize=8_192)
+def _is_locking(query: str) -> bool:
+    """Return whether a statement locks. Most are run many times, and the search takes longer than some of them."""
+    return bool(_TAKES_LOCK.search(query))
 
 
 def _names_of_lock(frame: FrameType | None) -> tuple[list[str], str]:
