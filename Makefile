@@ -65,14 +65,14 @@ model: setup-dev ## Hold the product against the independent model; SEED=17 repl
 soak-model: setup-dev ## The same with 2,000 examples, which takes an hour or more (SEEDS=400)
 	@MODEL_SEED=1000 MODEL_SEEDS=$(or $(SEEDS),400) $(BIN)/python -m pytest -q $(PARALLEL) tests/model/test_machine.py
 
-nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, a TypeScript sale (needs Node.js and npm), 5 minutes of history
+nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, a TypeScript sale (needs Node.js and npm), 5 minutes of history, a tenth of the mutants
 	@$(DEVTOOLS) lint-workflows
 	@$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile explore
 	@$(DEVTOOLS) contract typescript
 	@$(DEVTOOLS) history --report docs/reports/history.md
+	@$(BIN)/python -m tests.mutants run --tonight
 
 mutants: setup-dev ## Plant 300 faults of a fixed seed and see whether the tests and the audit notice (hours; goes on where it was stopped)
-	@test -e .bahi/mutants/tests.gw0.json || $(BIN)/python -m tests.mutants record
 	@exec $(BIN)/python -m tests.mutants run
 
 check: setup-dev check-code ## Format, lint, types, layers, migrations, repository files, licences, API description

@@ -2,7 +2,7 @@
 `python -m tests.mutants`: plant faults in the product and see who notices.
 
 record: run all tests once and keep which of them runs which line (about twice as long as `make test`)
-run:    plant the faults of a seed that have no result yet, and keep each result at once
+run:    plant the faults of a seed that have no result yet, and keep each result at once; records first if that was not done
 report: write docs/reports/mutants.md from the results
 """
 
@@ -10,6 +10,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 from tests.mutants import places, report, runner
 from tests.mutants.recording import DATA, Recording
@@ -23,27 +24,28 @@ def main() -> int:
     parser.add_argument("what", choices=["record", "run", "report", "list"])
     parser.add_argument("--seed", type=int, default=1, help="which faults (default 1)")
     parser.add_argument("--count", type=int, default=300, help="how many of them (default 300)")
+    parser.add_argument("--tenth", type=int, choices=range(10), help="only this tenth of them (0 to 9)")
     parser.add_argument(
-        "--tenth", type=int, choices=range(10), help="only this tenth of them (0 to 9): what one night takes"
+        "--tonight", action="store_true", help="the tenth that is due on this day of the year, planted anew"
     )
     parser.add_argument("--most", type=int, default=0, help="plant at most that many now; the next run goes on")
     parser.add_argument(
         "--workers", type=int, default=2, help="how many at once, each with servers of its own (default 2)"
     )
     parser.add_argument("tests", nargs="*", help="for `record`: which tests to run (default: all)")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if options.what == "record":
         return _record(options.workers, options.tests)
-    chosen = places.sample(places.list_places(), seed=options.seed, count=options.count)
-    if options.tenth is not None:
-        chosen = chosen[options.tenth :: 10]
+    everything = places.sample(places.list_places(), seed=options.seed, count=options.count)
+    tenth = datetime.now(UTC).timetuple().tm_yday % 10 if options.tonight else options.tenth
+    chosen = everything if tenth is None else everything[tenth::10]
     if options.what == "list":
         for place in chosen:
             print(f"{place.id}  {' '.join(place.words.split())[:120]}")
         return 0
-    if options.what == "run" and (status := _run(chosen, options.seed, options.workers, options.most)):
+    if options.what == "run" and (status := _run(chosen, options)):
         return status
-    return _report(chosen, options.seed)
+    return _report(everything, options.seed, is_part=tenth is not None)
 
 
 def _record(workers: int, tests: list[str]) -> int:
@@ -64,15 +66,14 @@ def _record(workers: int, tests: list[str]) -> int:
     return 0 if done.returncode in (0, 1) else done.returncode
 
 
-def _run(chosen: list[places.Place], seed: int, workers: int, most: int) -> int:
-    if Recording().is_empty:
-        print("Nothing is recorded yet. Run `python -m tests.mutants record` first.", file=sys.stderr)
-        return 2
-    done = runner.read_results(seed, chosen)
+def _run(chosen: list[places.Place], options: argparse.Namespace) -> int:
+    done = {} if options.tonight else runner.read_results(options.seed, chosen)
     waiting = [place for place in chosen if place.id not in done]
-    planted = waiting[:most] if most else waiting
+    planted = waiting[: options.most] if options.most else waiting
+    if planted and Recording().is_empty and (status := _record(options.workers, [])):
+        return status
     print(f"{len(done)} of {len(chosen)} have a result; planting {len(planted)}.")
-    for number, result in enumerate(runner.run([*planted], seed=seed, workers=workers), 1):
+    for number, result in enumerate(runner.run(planted, seed=options.seed, workers=options.workers), 1):
         shown = report.as_line(result)
         print(
             f"{number:4}/{len(planted)} {shown['outcome']:12} {shown['id']}  {shown['by']}  ({shown['audit']})",
@@ -81,7 +82,7 @@ def _run(chosen: list[places.Place], seed: int, workers: int, most: int) -> int:
     return 0
 
 
-def _report(chosen: list[places.Place], seed: int) -> int:
+def _report(chosen: list[places.Place], seed: int, *, is_part: bool) -> int:
     results = runner.read_results(seed, chosen)
     print(report.write_report(chosen, results, seed=seed))
     counted = report.count(results.values())
@@ -89,7 +90,7 @@ def _report(chosen: list[places.Place], seed: int) -> int:
         counted["killed"] * 100 >= report.KILLED_GOAL * counted["judged"]
         and counted["found"] * 100 >= report.FOUND_GOAL * counted["reached"]
     )
-    return 0 if is_met and len(results) == len(chosen) else 1
+    return 0 if is_met and (is_part or len(results) == len(chosen)) else 1
 
 
 if __name__ == "__main__":

@@ -79,16 +79,14 @@ def read_results(seed: int, places: Sequence[Place]) -> dict[str, Result]:
 
 
 def run(places: Sequence[Place], *, seed: int, workers: int) -> Iterator[Result]:
-    """Plant the faults that have no result yet, and yield each result after it is kept."""
-    done = read_results(seed, places)
-    waiting = [place for place in places if place.id not in done]
-    if not waiting:
+    """Plant faults, and yield each result after it is kept; the last one of a fault counts."""
+    if not places:
         return
     recording = Recording()
     context = multiprocessing.get_context("fork")
     tasks: Any = context.Queue()
     answers: Any = context.Queue()
-    for place in waiting:
+    for place in places:
         tasks.put((place, _choose_tests(recording.tests_of(place), place)))
     for _ in range(workers):
         tasks.put(None)
@@ -100,7 +98,7 @@ def run(places: Sequence[Place], *, seed: int, workers: int) -> Iterator[Result]
     results_path(seed).parent.mkdir(parents=True, exist_ok=True)
     try:
         with results_path(seed).open("a", encoding="utf-8") as file:
-            for _ in waiting:
+            for _ in places:
                 result = answers.get()
                 file.write(children.as_json(asdict(result)) + "\n")
                 file.flush()
