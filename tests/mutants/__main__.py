@@ -28,6 +28,12 @@ def main() -> int:
     parser.add_argument(
         "--tonight", action="store_true", help="the tenth that is due on this day of the year, planted anew"
     )
+    parser.add_argument(
+        "--only", choices=sorted(runner.BOTH_HALVES), help="ask only the tests, or only the audit (default: both)"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="plant again what survived the tests or was missed by the audit"
+    )
     parser.add_argument("--most", type=int, default=0, help="plant at most that many now; the next run goes on")
     parser.add_argument(
         "--workers", type=int, default=2, help="how many at once, each with servers of its own (default 2)"
@@ -67,19 +73,29 @@ def _record(workers: int, tests: list[str]) -> int:
 
 
 def _run(chosen: list[places.Place], options: argparse.Namespace) -> int:
-    done = {} if options.tonight else runner.read_results(options.seed, chosen)
+    halves = frozenset({options.only}) if options.only else runner.BOTH_HALVES
+    results = {} if options.tonight else runner.read_results(options.seed, chosen)
+    done = {name for name, result in results.items() if _is_answered(result, halves, again=options.again)}
     waiting = [place for place in chosen if place.id not in done]
     planted = waiting[: options.most] if options.most else waiting
-    if planted and Recording().is_empty and (status := _record(options.workers, [])):
+    if planted and runner.TESTS in halves and Recording().is_empty and (status := _record(options.workers, [])):
         return status
     print(f"{len(done)} of {len(chosen)} have a result; planting {len(planted)}.")
-    for number, result in enumerate(runner.run(planted, seed=options.seed, workers=options.workers), 1):
+    for number, result in enumerate(runner.run(planted, seed=options.seed, workers=options.workers, halves=halves), 1):
         shown = report.as_line(result)
         print(
             f"{number:4}/{len(planted)} {shown['outcome']:12} {shown['id']}  {shown['by']}  ({shown['audit']})",
             flush=True,
         )
     return 0
+
+
+def _is_answered(result: runner.Result, halves: frozenset[str], *, again: bool) -> bool:
+    is_asked = {
+        runner.TESTS: result.outcome == "not run" or (again and report.is_survivor(result)),
+        runner.AUDIT: not result.is_played or (again and report.is_missed(result)),
+    }
+    return result.id in report.read_equivalents() or not any(is_asked[half] for half in halves)
 
 
 def _report(chosen: list[places.Place], seed: int, *, is_part: bool) -> int:

@@ -21,6 +21,16 @@ def read_equivalents() -> dict[str, str]:
     return {str(key): str(reason) for key, reason in (yaml.safe_load(_EQUIVALENT.read_text("utf-8")) or {}).items()}
 
 
+def is_survivor(result: Result) -> bool:
+    """Return whether the tests were run and did not kill it."""
+    return result.outcome not in ("killed", "not run")
+
+
+def is_missed(result: Result) -> bool:
+    """Return whether it left other rows, and the audit found nothing."""
+    return bool(result.reached) and not result.violated
+
+
 def write_report(places: Sequence[Place], results: Mapping[str, Result], *, seed: int) -> str:
     """Write the page about the results of a seed and return it."""
     text = "\n".join(_lines(places, results, seed))
@@ -41,8 +51,9 @@ def count(results: Iterable[Result]) -> Counter[str]:
         if result.id in equivalents:
             counted["equivalent"] += 1
             continue
-        counted["judged"] += 1
-        counted[result.outcome] += 1
+        if result.outcome != "not run":
+            counted["judged"] += 1
+            counted[result.outcome] += 1
         if result.reached:
             counted["reached"] += 1
             counted["found"] += bool(result.violated)
@@ -73,10 +84,10 @@ def _lines(places: Sequence[Place], results: Mapping[str, Result], seed: int) ->
     for app, of_app in sorted(apps.items()):
         one = count(of_app)
         lines.append(f"| {app} | {one['judged']} | {one['killed']} | {one['reached']} | {one['found']} |")
-    survivors = [one for one in results.values() if one.outcome != "killed" and one.id not in equivalents]
+    survivors = [one for one in results.values() if is_survivor(one) and one.id not in equivalents]
     lines += ["", "## Not killed", ""]
     lines += [f"- `{one.id}` ({one.outcome}): {_code(one.words)}" for one in survivors] or ["None."]
-    missed = [one for one in results.values() if one.reached and not one.violated and one.id not in equivalents]
+    missed = [one for one in results.values() if is_missed(one) and one.id not in equivalents]
     lines += ["", "## Rows that the audit did not find", ""]
     lines += [f"- `{one.id}`: {_code(one.words)}; rows of {', '.join(one.reached)}" for one in missed] or ["None."]
     lines += ["", "## Equivalent", ""]

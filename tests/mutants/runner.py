@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,10 @@ from tests.mutants.places import ROOT, Place
 from tests.mutants.recording import DATA, Recording
 
 RESULTS: Final = ROOT / "docs" / "reports" / "mutants"
+#: The two questions about a fault.
+TESTS: Final = "tests"
+AUDIT: Final = "audit"
+BOTH_HALVES: Final = frozenset({TESTS, AUDIT})
 TEST_SECONDS: Final = 90.0
 _JOURNEY_SECONDS: Final = 180.0
 #: How many tests of one file are run before those of the next one.
@@ -41,8 +45,9 @@ class Result:
     """
     What became of one fault.
 
-    :param outcome: `killed`, `survived`, `out of time` (its tests passed for 90 s, and more were left), `no test`, or
-        `not judged` (the tests could not be run: `error` says why)
+    :param outcome: `killed`, `survived`, `out of time` (its tests passed for 90 s, and more were left), `no test`,
+        `not judged` (the tests could not be run: `error` says why), or `not run`
+    :param is_played: whether the journeys were played with it
     :param reached: the tables whose rows the journeys left otherwise
     :param violated: the invariants that the audit found violated by them
     """
@@ -58,6 +63,17 @@ class Result:
     reached: list[str]
     violated: list[str]
     error: str = ""
+    is_played: bool = True
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker is asked about one fault."""
+
+    place: Place
+    tests: list[str]
+    halves: frozenset[str]
+    earlier: Result | None
 
 
 def results_path(seed: int) -> Path:
@@ -78,16 +94,20 @@ def read_results(seed: int, places: Sequence[Place]) -> dict[str, Result]:
     return found
 
 
-def run(places: Sequence[Place], *, seed: int, workers: int) -> Iterator[Result]:
-    """Plant faults, and yield each result after it is kept; the last one of a fault counts."""
+def run(places: Sequence[Place], *, seed: int, workers: int, halves: frozenset[str] = BOTH_HALVES) -> Iterator[Result]:
+    """
+    Plant faults, and yield each result after it is kept; the last one of a fault counts.
+
+    :param halves: which of the two questions is asked; the answer to the other one is taken over from an earlier result
+    """
     if not places:
         return
-    recording = Recording()
+    recording, earlier = Recording(), read_results(seed, places)
     context = multiprocessing.get_context("fork")
     tasks: Any = context.Queue()
     answers: Any = context.Queue()
     for place in places:
-        tasks.put((place, _choose_tests(recording.tests_of(place), place)))
+        tasks.put(_Task(place, _choose_tests(recording.tests_of(place), place), halves, earlier.get(place.id)))
     for _ in range(workers):
         tasks.put(None)
     processes = [
@@ -141,30 +161,43 @@ def _work(number: int, tasks: Any, answers: Any) -> None:
             lambda: children.play(None, template, "journeys", with_lines=True), seconds=_JOURNEY_SECONDS * 2, log=log
         )
         while (task := tasks.get()) is not None:
-            answers.put(_judge(*task, template=template, baseline=baseline, log=log))
+            answers.put(_judge(task, template=template, baseline=baseline, log=log))
 
 
-def _judge(place: Place, tests: list[str], *, template: str, baseline: dict[str, Any], log: Path) -> Result:
+def _judge(task: _Task, *, template: str, baseline: dict[str, Any], log: Path) -> Result:
+    place = task.place
+    result = task.earlier or Result(
+        id=place.id, digest=place.digest, operator=place.operator, words=place.words, outcome="not run", killed_by="",
+        tests=0, seconds=0.0, reached=[], violated=[], is_played=False,
+    )  # fmt: skip
+    if TESTS in task.halves:
+        result = _ask_tests(result, place, task.tests, log)
+    if AUDIT in task.halves:
+        result = _ask_audit(result, place, template, baseline, log.with_suffix(".journeys"))
+    return result
+
+
+def _ask_tests(result: Result, place: Place, tests: list[str], log: Path) -> Result:
     start = time.monotonic()
     answer: Any = {"code": 0, "failed": "", "passed": 0}
     if tests:
         answer = children.in_child(lambda: children.run_tests(place, tests), seconds=TEST_SECONDS, log=log)
-    seconds = time.monotonic() - start
-    played: Any = None
+    outcome, killed_by, error = _outcome(answer, tests)
+    seconds = round(time.monotonic() - start, 1)
+    return replace(result, outcome=outcome, killed_by=killed_by, tests=len(tests), seconds=seconds, error=error)
+
+
+def _ask_audit(result: Result, place: Place, template: str, baseline: dict[str, Any], log: Path) -> Result:
+    reached: list[str] = []
+    violated: list[str] = []
     if _is_played(place, baseline):
         played = children.in_child(
-            lambda: children.play(place, template, "journeys"),
-            seconds=_JOURNEY_SECONDS,
-            log=log.with_suffix(".journeys"),
+            lambda: children.play(place, template, "journeys"), seconds=_JOURNEY_SECONDS, log=log
         )
-    outcome, killed_by, error = _outcome(answer, tests)
-    is_complete = isinstance(played, dict) and "books" in played
-    return Result(
-        id=place.id, digest=place.digest, operator=place.operator, words=place.words, outcome=outcome, killed_by=killed_by,
-        tests=len(tests), seconds=round(seconds, 1), error=error,
-        reached=differing_tables(baseline["books"], played["books"]) if is_complete else [],
-        violated=sorted(set(played["violated"]) - set(baseline["violated"])) if is_complete else [],
-    )  # fmt: skip
+        if isinstance(played, dict) and "books" in played:
+            reached = differing_tables(baseline["books"], played["books"])
+            violated = sorted(set(played["violated"]) - set(baseline["violated"]))
+    return replace(result, reached=reached, violated=violated, is_played=True)
 
 
 def _is_played(place: Place, baseline: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutants import children, places, report, runner
+from tests.mutants import __main__, children, places, report, runner
 
 PLACE = places.Place(
     id="apps/orders/rules.py:f:sign:1", path="apps/orders/rules.py", function="f", operator="sign", words="a + b -> a - b",
@@ -77,3 +77,28 @@ def test_a_child_that_takes_too_long_is_ended_and_an_error_is_its_answer(tmp_pat
     assert children.in_child(lambda: 1 // 0, seconds=30, log=tmp_path / "log") == {
         "error": "ZeroDivisionError: integer division or modulo by zero"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "half", "again", "expected"),
+    [
+        ({}, "tests", False, True),
+        ({}, "audit", False, True),
+        ({"outcome": "not run"}, "tests", False, False),
+        ({"outcome": "not run"}, "audit", False, True),
+        ({"is_played": False}, "audit", False, False),
+        ({"outcome": "survived"}, "tests", False, True),
+        ({"outcome": "survived"}, "tests", True, False),
+        ({"violated": []}, "audit", False, True),
+        ({"violated": []}, "audit", True, False),
+        ({"violated": [], "reached": []}, "audit", True, True),
+    ],
+)
+def test_a_question_is_asked_until_it_is_answered_and_again_where_it_was_missed(
+    changes: dict[str, Any], half: str, again: bool, expected: bool
+) -> None:
+    assert __main__._is_answered(replace(KILLED, **changes), frozenset({half}), again=again) is expected
+
+
+def test_what_was_not_run_is_not_judged() -> None:
+    assert report.count([replace(KILLED, outcome="not run")]) == {"reached": 1, "found": 1}
