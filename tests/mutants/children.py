@@ -133,10 +133,16 @@ def play(place: Place | None, template: str, database: str, *, with_lines: bool 
     report = audit.run(now=clock.now())
     return {
         "books": books.read_books(),
-        "errors": played.errors,
+        "errors": played.errors | _failed_handlers(),
         "violated": [result.invariant.id for result in report.failing],
         "lines": _lines(coverage),
     }
+
+
+def _failed_handlers() -> dict[str, str]:
+    from apps.core.models import HandlerRun
+
+    return dict(HandlerRun.objects.exclude(last_error="").values_list("handler", "last_error"))
 
 
 def _lines(coverage: Any) -> dict[str, set[int]]:

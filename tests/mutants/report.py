@@ -27,8 +27,8 @@ def is_survivor(result: Result) -> bool:
 
 
 def is_missed(result: Result) -> bool:
-    """Return whether it left other rows, and the audit found nothing."""
-    return bool(result.reached) and not result.violated
+    """Return whether it left other rows without an error, and the audit found nothing."""
+    return bool(result.reached) and not result.loud and not result.violated
 
 
 def write_report(places: Sequence[Place], results: Mapping[str, Result], *, seed: int) -> str:
@@ -54,7 +54,9 @@ def count(results: Iterable[Result]) -> Counter[str]:
         if result.outcome != "not run":
             counted["judged"] += 1
             counted[result.outcome] += 1
-        if result.reached:
+        if result.loud:
+            counted["loud"] += 1
+        elif result.reached:
             counted["reached"] += 1
             counted["found"] += bool(result.violated)
     return counted
@@ -71,6 +73,7 @@ def _lines(places: Sequence[Place], results: Mapping[str, Result], seed: int) ->
         f"Faults of seed {seed}: {len(places)}; judged: {len(results)}. How it is done: [docs/mutants.md](../mutants.md).",
         "",
         f"- Killed by tests: {counted['killed']} of {counted['judged']}, {killed} (goal: {KILLED_GOAL} %).",
+        f"- Ended a request or a handler with an error: {counted['loud']}; not counted in the next line.",
         f"- Left other rows: {counted['reached']}; found by the audit: {counted['found']}, {found} (goal: {FOUND_GOAL} %).",
         f"- Equivalent, and left out above: {counted['equivalent']}.",
         "",
@@ -101,5 +104,13 @@ def _code(words: str) -> str:
 
 def as_line(result: Result) -> dict[str, Any]:
     """Return what the terminal shows of a result."""
-    audit = "the audit found it" if result.violated else "not seen by the audit" if result.reached else "no other rows"
+    audit = (
+        "failed with an error"
+        if result.loud
+        else "the audit found it"
+        if result.violated
+        else "not seen by the audit"
+        if result.reached
+        else "no other rows"
+    )
     return {"outcome": result.outcome, "id": result.id, "by": result.killed_by, "audit": audit}

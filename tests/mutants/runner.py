@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +48,7 @@ class Result:
     :param outcome: `killed`, `survived`, `out of time` (its tests passed for 90 s, and more were left), `no test`,
         `not judged` (the tests could not be run: `error` says why), or `not run`
     :param is_played: whether the journeys were played with it
+    :param loud: the journeys and handlers that ended with an error because of it
     :param reached: the tables whose rows the journeys left otherwise
     :param violated: the invariants that the audit found violated by them
     """
@@ -64,6 +65,7 @@ class Result:
     violated: list[str]
     error: str = ""
     is_played: bool = True
+    loud: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,7 @@ def _ask_tests(result: Result, place: Place, tests: list[str], log: Path) -> Res
 def _ask_audit(result: Result, place: Place, template: str, baseline: dict[str, Any], log: Path) -> Result:
     reached: list[str] = []
     violated: list[str] = []
+    loud: list[str] = []
     if _is_played(place, baseline):
         played = children.in_child(
             lambda: children.play(place, template, "journeys"), seconds=_JOURNEY_SECONDS, log=log
@@ -197,7 +200,10 @@ def _ask_audit(result: Result, place: Place, template: str, baseline: dict[str, 
         if isinstance(played, dict) and "books" in played:
             reached = differing_tables(baseline["books"], played["books"])
             violated = sorted(set(played["violated"]) - set(baseline["violated"]))
-    return replace(result, reached=reached, violated=violated, is_played=True)
+            loud = sorted(played["errors"].keys() - baseline["errors"].keys())
+        else:
+            loud = ["all journeys"]
+    return replace(result, reached=reached, violated=violated, loud=loud, is_played=True)
 
 
 def _is_played(place: Place, baseline: dict[str, Any]) -> bool:

@@ -102,3 +102,9 @@ def test_a_question_is_asked_until_it_is_answered_and_again_where_it_was_missed(
 
 def test_what_was_not_run_is_not_judged() -> None:
     assert report.count([replace(KILLED, outcome="not run")]) == {"reached": 1, "found": 1}
+
+
+def test_what_failed_with_an_error_is_not_asked_of_the_audit() -> None:
+    failed = replace(KILLED, violated=[], loud=["pays_late"])
+    assert report.count([failed]) == {"judged": 1, "killed": 1, "loud": 1}
+    assert not report.is_missed(failed)
