@@ -67,14 +67,14 @@ _SHIPPED_AND_REFUNDED = f"""
         JOIN core_event event ON event.subject_type = 'fulfilment.shipment' AND event.subject_id = shipment.id
             AND event.type = 'fulfilment.shipment.dispatched'
     ), refunded AS (
-        SELECT refund.id, line.order_line_id, line.quantity_milli, refund.reason IN ('goods_returned', 'goods_missing') AS is_of_sent
+        SELECT refund.id, line.order_line_id, line.quantity_milli - line.sent_milli AS unsent
         FROM payments_refundline line JOIN payments_refund refund ON refund.id = line.refund_id
         WHERE refund.status IN {_RESERVING}
           AND line.order_line_id IN (SELECT order_line_id FROM sent)
           AND NOT EXISTS (SELECT FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
                           AND type IN ('payments.refund.failed', 'payments.refund.cancelled'))
     )
-    SELECT sent.number, ordered.position, ordered.quantity_milli, earlier.sent, sent.quantity_milli AS sent_now, before.refunded
+    SELECT sent.number, ordered.position, ordered.quantity_milli, earlier.sent, sent.quantity_milli AS sent_now, before.unsent AS refunded
     FROM sent
     JOIN orders_orderline ordered ON ordered.id = sent.order_line_id
     CROSS JOIN LATERAL (
@@ -82,12 +82,11 @@ _SHIPPED_AND_REFUNDED = f"""
         WHERE other.order_line_id = sent.order_line_id AND other.event_id < sent.event_id
     ) earlier
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(one.quantity_milli), 0) AS refunded,
-               coalesce(sum(one.quantity_milli) FILTER (WHERE one.is_of_sent), 0) AS of_sent
+        SELECT coalesce(sum(one.unsent), 0) AS unsent
         FROM refunded one WHERE one.order_line_id = sent.order_line_id AND one.id < sent.event_id
     ) before
     WHERE sent.refund_override_reason = ''
-      AND earlier.sent + sent.quantity_milli + before.refunded - least(before.of_sent, earlier.sent) > ordered.quantity_milli
+      AND earlier.sent + sent.quantity_milli + before.unsent > ordered.quantity_milli
 """  # noqa: S608 - our own names
 
 _COUNTERS = f"""
@@ -113,20 +112,39 @@ _WRONG_ORDERS = """
        OR (shipment.status IN ('pending', 'packed', 'dispatched') AND orders.status IN ('completed', 'closed'))
 """
 
-# What a dispute has lost counts as refunded. Less than ₹1.00, or what was waived, is never refunded.
+# What a dispute has lost counts as refunded. Less than ₹1.00, or what was waived, is never refunded. A unit that was refunded before
+# it was sent or arrived counts as one of those that were not sent, or did not arrive: the same unit never counts twice.
 _NOT_DONE = """
-    SELECT orders.number, ordered.position, ordered.quantity_milli, ordered.delivered_milli, refunded.units AS refunded
+    SELECT orders.number, ordered.position, ordered.quantity_milli, ordered.delivered_milli, units.unsent + units.gone AS refunded
     FROM orders_order orders
     JOIN orders_orderline ordered ON ordered.order_id = orders.id
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(line.quantity_milli), 0) AS units
+        SELECT coalesce(sum(line.quantity_milli - line.sent_milli), 0) AS unsent,
+               coalesce(sum(line.sent_milli - line.delivered_milli), 0) AS undelivered
         FROM payments_refundline line JOIN payments_refund refund ON refund.id = line.refund_id
         WHERE line.order_line_id = ordered.id AND refund.status = 'processed'
     ) refunded
+    CROSS JOIN LATERAL (
+        SELECT least(refunded.unsent, ordered.quantity_milli - ordered.dispatched_milli) AS unsent,
+               least(refunded.undelivered + greatest(0, refunded.unsent - (ordered.quantity_milli - ordered.dispatched_milli)),
+                     ordered.dispatched_milli - ordered.delivered_milli) AS gone
+    ) units
     WHERE orders.status IN ('completed', 'closed')
-      AND ordered.delivered_milli + refunded.units < ordered.quantity_milli
+      AND ordered.delivered_milli + units.unsent + units.gone < ordered.quantity_milli
       AND orders.refunded_amount + orders.lost_amount <= orders.paid_amount - 100
 """
+
+_REFUNDED_UNITS = f"""
+    SELECT orders.number, ordered.position, ordered.dispatched_milli, ordered.delivered_milli, refunded.sent, refunded.delivered
+    FROM (
+        SELECT line.order_line_id, sum(line.sent_milli) AS sent, sum(line.delivered_milli) AS delivered
+        FROM payments_refundline line JOIN payments_refund refund ON refund.id = line.refund_id
+        WHERE refund.status IN {_RESERVING} GROUP BY 1
+    ) refunded
+    JOIN orders_orderline ordered ON ordered.id = refunded.order_line_id
+    JOIN orders_order orders ON orders.id = ordered.order_id
+    WHERE refunded.sent > ordered.dispatched_milli OR refunded.delivered > ordered.delivered_milli
+"""  # noqa: S608 - our own names
 
 _SHIPMENT_EVENTS = """
     SELECT shipment.number, shipment.version, recorded.latest, shipment.status, recorded.status AS event_status
@@ -190,5 +208,11 @@ INVARIANTS: tuple[Invariant, ...] = (
         "shipments_match_their_events",
         "The version and status of a shipment are those of its latest events, and each of its events belongs to an order.",
         _SHIPMENT_EVENTS,
+    ),
+    Invariant(
+        "INV-68",
+        "refunded_units_fit_shipments",
+        "Refunds took no more sent units of an order line than were dispatched, and no more delivered ones than were delivered.",
+        _REFUNDED_UNITS,
     ),
 )

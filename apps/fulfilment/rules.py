@@ -38,23 +38,12 @@ class OrderFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineFacts:
-    """
-    The units of an order line, in thousandths: `shipped` ones are in live shipments, and `dispatched` ones are those of them that left.
-
-    `returned` units are those of `refunded` whose refund says that they had been sent: they were returned, missing or damaged.
-    """
+    """The units of an order line in thousandths: `shipped` ones are in live shipments, `refunded_unsent` ones are not to be sent."""
 
     ordered: int
     cancelled: int = 0
     shipped: int = 0
-    dispatched: int = 0
-    refunded: int = 0
-    returned: int = 0
-
-    @property
-    def refunded_unsent(self) -> int:
-        """The refunded units that are not to be sent: all but those that had left before."""
-        return self.refunded - min(self.returned, self.dispatched)
+    refunded_unsent: int = 0
 
     @property
     def left(self) -> int:
@@ -89,17 +78,29 @@ def shipment_refusal(order: OrderFacts, *, has_override: bool) -> ShipmentRefusa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineProgress:
-    """The units of an order line in thousandths: ordered, and of these cancelled, delivered, and refunded by processed refunds."""
+    """
+    The units of an order line in thousandths: ordered, and of these cancelled, dispatched, and delivered.
+
+    Processed refunds took `refunded_unsent` units before they were sent and `refunded_undelivered` ones before they arrived.
+    """
 
     ordered: int
     cancelled: int
+    dispatched: int
     delivered: int
-    refunded: int
+    refunded_unsent: int
+    refunded_undelivered: int
 
 
 def is_line_done(line: LineProgress) -> bool:
-    """Test if each unit of a line is delivered, cancelled or refunded."""
-    return line.delivered + line.cancelled + line.refunded >= line.ordered
+    """
+    Test if each unit of a line is delivered, cancelled, or refunded without having been delivered.
+
+    A refunded unit may be sent all the same, and one that was refunded on its way may arrive: each counts once.
+    """
+    unsent = min(line.refunded_unsent, line.ordered - line.cancelled - line.dispatched)
+    gone = min(line.refunded_undelivered + line.refunded_unsent - unsent, line.dispatched - line.delivered)
+    return line.delivered + line.cancelled + unsent + gone >= line.ordered
 
 
 def shipment_number(sequence: int, day: date) -> str:

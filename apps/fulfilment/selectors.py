@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce, Least
+from django.db.models.functions import Coalesce
 
 from apps.core.models import Subject, is_staff_with
 from apps.core.search import SearchTerm, any_of
@@ -96,10 +96,9 @@ def list_orders_to_pack() -> "QuerySet[Any]":
 def list_lines_to_pack() -> "QuerySet[Any]":
     """Return the order lines with units in no shipment and neither cancelled nor refunded: `left_milli`, in thousandths."""
     shipped = ShipmentLine.objects.filter(shipment__status__in=LIVE)
-    refunded, returned = payments.list_refunded_lines(), payments.list_refunded_lines(of_sent=True)
-    unsent = _units_of_line(refunded) - Least(_units_of_line(returned), F("dispatched_milli"))
+    unsent = _units_of_line(payments.list_refunded_lines(), F("quantity_milli") - F("sent_milli"))
     lines = orders.list_lines_of_all_orders()
-    left = F("quantity_milli") - F("cancelled_milli") - _units_of_line(shipped) - unsent
+    left = F("quantity_milli") - F("cancelled_milli") - _units_of_line(shipped, F("quantity_milli")) - unsent
     return lines.annotate(left_milli=left).filter(left_milli__gt=0)
 
 
@@ -140,17 +139,13 @@ def get_order_facts(order: Any) -> rules.OrderFacts:
 
 def get_line_facts(order_id: UUID) -> dict[UUID, rules.LineFacts]:
     """Return the units of each line of an order, as ordered, sent and refunded, by the line's id."""
-    refunded = payments.sum_refunded_units(order_id)
-    returned = payments.sum_refunded_units(order_id, of_sent=True)
-    shipped, dispatched = _sum_units(order_id, LIVE), _sum_units(order_id, LEFT_STOCK)
+    refunded, shipped = payments.sum_refunded_units(order_id), _sum_units(order_id, LIVE)
     return {
         line.pk: rules.LineFacts(
             ordered=line.quantity_milli,
             cancelled=line.cancelled_milli,
             shipped=shipped.get(line.pk, 0),
-            dispatched=dispatched.get(line.pk, 0),
-            refunded=refunded.get(line.pk, 0),
-            returned=returned.get(line.pk, 0),
+            refunded_unsent=refunded[line.pk].unsent if line.pk in refunded else 0,
         )
         for line in orders.list_lines(order_id)
     }
@@ -173,8 +168,10 @@ def is_order_done(order: Any) -> bool:
         rules.LineProgress(
             ordered=line.quantity_milli,
             cancelled=line.cancelled_milli,
+            dispatched=line.dispatched_milli,
             delivered=line.delivered_milli,
-            refunded=refunded.get(line.pk, 0),
+            refunded_unsent=refunded[line.pk].unsent if line.pk in refunded else 0,
+            refunded_undelivered=refunded[line.pk].undelivered if line.pk in refunded else 0,
         )
         for line in orders.list_lines(order.pk)
     ]
@@ -197,7 +194,7 @@ def _with_lines(shipments: "QuerySet[Shipment]") -> "QuerySet[Shipment]":
     return shipments.select_related("order").prefetch_related(Prefetch("lines", queryset=lines))
 
 
-def _units_of_line(lines: "QuerySet[Any]") -> Coalesce:
-    """Return the units that rows have of the order line of the outer query, in thousandths."""
+def _units_of_line(lines: "QuerySet[Any]", units: Any) -> Coalesce:
+    """Return the sum of the units that rows have of the order line of the outer query, in thousandths."""
     of_line = lines.filter(order_line_id=OuterRef("pk")).order_by().values("order_line_id")
-    return Coalesce(Subquery(of_line.annotate(total=Sum("quantity_milli")).values("total")), 0)
+    return Coalesce(Subquery(of_line.annotate(total=Sum(units)).values("total")), 0)

@@ -142,9 +142,6 @@ class RefundReason(models.TextChoices):
     OTHER = "other", "Other"
 
 
-#: Reasons of refunds for goods that had been sent.
-OF_SENT_GOODS = (RefundReason.GOODS_RETURNED, RefundReason.GOODS_MISSING)
-
 #: Reasons a user may choose; the rest are set by the system.
 USER_REFUND_REASONS = tuple(
     reason

@@ -28,7 +28,15 @@ from apps.payments.services.refunds import (
 )
 from tests.factories.catalog import make_variant
 from tests.factories.orders import actor_for, make_order
-from tests.factories.payments import apply_payment, make_gateway_payment, make_payment, new_gateway_id, pay
+from tests.factories.payments import (
+    apply_payment,
+    apply_refund,
+    make_gateway_payment,
+    make_payment,
+    make_refund,
+    new_gateway_id,
+    pay,
+)
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
 from tests.support.money_invariants import INVARIANTS
 from tests.support.refunds import apply_refund_update, request_refund, sync_refund
@@ -618,3 +626,20 @@ def test_refund_records_its_events(order: Any) -> None:
     told = Event.objects.filter(subject_id=refund.pk).order_by("version")
     assert [event.type.split(".")[-1] for event in told] == ["requested", "approved", "submitted", "processed"]
     assert {event.root_id for event in told} == {order.pk}
+
+
+@pytest.mark.parametrize("said", ["pending", "failed"])
+@pytest.mark.parametrize("status", ["requires_approval", "cancelled"])
+def test_what_the_gateway_says_of_a_refund_that_nobody_sent_is_noted_and_moves_nothing(
+    order: Any, said: str, status: str
+) -> None:
+    refund = make_refund(order, amount=10_000)
+    if status == "cancelled":
+        approvals.cancel_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
+
+    apply_refund(refund, status=said)
+
+    refund.refresh_from_db()
+    assert refund.status == status
+    assert refund.gateway_refund_id
+    assert Event.objects.filter(subject_id=refund.pk).latest("version").type == "payments.refund.updated"

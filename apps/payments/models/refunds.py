@@ -5,7 +5,7 @@ from django.db import models
 
 from apps.core.errors import NotFound
 from apps.core.external_calls import PolledModel, PolledQuerySet
-from apps.core.models import FROZEN, NOT_DELETED, Record, Subject, whole_units
+from apps.core.models import NOT_DELETED, Record, Subject, whole_units
 from apps.core.money import rupees
 from apps.core.quantities import to_units
 from apps.payments.models.payments import Payment, PaymentAttempt
@@ -144,22 +144,47 @@ class Refund(PolledModel, Subject):
 
 
 class RefundLine(Record):
-    """The units of an order line that a refund is for, with their value at that time (paise, with tax)."""
+    """
+    The units of an order line that a refund is for, with their value at that time (paise, with tax).
+
+    `sent_milli` of them had left the stock when the refund was requested, or was made after it had failed, and `delivered_milli` of
+    these had arrived: the others are not to be sent any more.
+    """
 
     PREFIX = "rfl"
 
     refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="lines")
     order_line = models.ForeignKey("orders.OrderLine", on_delete=models.PROTECT, related_name="+")
     quantity_milli = models.BigIntegerField()
+    sent_milli = models.BigIntegerField(default=0, db_default=0)
+    delivered_milli = models.BigIntegerField(default=0, db_default=0)
     amount = models.BigIntegerField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["refund", "order_line"], name="one_refund_line_per_order_line"),
             models.CheckConstraint(condition=models.Q(quantity_milli__gt=0), name="refund_line_has_a_quantity"),
-            models.CheckConstraint(condition=whole_units("quantity_milli"), name="refund_line_is_whole_units"),
+            models.CheckConstraint(
+                condition=whole_units("quantity_milli", "sent_milli", "delivered_milli"),
+                name="refund_line_is_whole_units",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    delivered_milli__gte=0,
+                    sent_milli__gte=models.F("delivered_milli"),
+                    quantity_milli__gte=models.F("sent_milli"),
+                ),
+                name="refund_line_units_fit",
+            ),
         ]
-        triggers = [FROZEN]
+        triggers = [
+            NOT_DELETED,
+            pgtrigger.Protect(
+                name="frozen",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange(exclude=["sent_milli", "delivered_milli"]),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.quantity} units, {rupees(self.amount)}"

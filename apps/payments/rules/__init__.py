@@ -36,6 +36,9 @@ from apps.payments.rules.refund_amounts import line_amounts as line_amounts
 from apps.payments.rules.refund_amounts import possible_refunds as possible_refunds
 from apps.payments.rules.refund_amounts import refund_parts as refund_parts
 from apps.payments.rules.refund_amounts import round_off_left as round_off_left
+from apps.payments.rules.refund_units import LineUnits as LineUnits
+from apps.payments.rules.refund_units import RefundedUnits as RefundedUnits
+from apps.payments.rules.refund_units import choose_refunded_units as choose_refunded_units
 from apps.payments.rules.statuses import advances as advances
 from apps.payments.rules.statuses import derive_payment_status as derive_payment_status
 from apps.payments.rules.statuses import derive_unpaid_end as derive_unpaid_end

@@ -8,7 +8,13 @@ from apps.payments.selectors.disputes import (
     list_evidence,
 )
 from apps.payments.selectors.downtimes import count_current_downtimes
-from apps.payments.selectors.order_money import is_balanced, is_fully_refunded, list_refunded_lines, sum_refunded_units
+from apps.payments.selectors.order_money import (
+    is_balanced,
+    is_fully_refunded,
+    list_line_units,
+    list_refunded_lines,
+    sum_refunded_units,
+)
 from apps.payments.selectors.order_rows import list_rows_of_orders
 from apps.payments.selectors.payments import (
     describe_failure,
@@ -74,6 +80,7 @@ __all__ = [
     "list_disputes_to_reconcile",
     "list_evidence",
     "list_known_amounts",
+    "list_line_units",
     "list_payments_of_order",
     "list_payments_to_reconcile",
     "list_refunded_lines",

@@ -1,15 +1,16 @@
 """Queries of how much of an order's money and units is refunded or undecided, for the apps that send its goods."""
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
+from apps.orders import selectors as orders
 from apps.payments.models import Refund, RefundLine
+from apps.payments.rules import LineUnits, RefundedUnits
 from apps.payments.selectors.erasure import find_erasure_blockers
 from apps.payments.selectors.refunds import order_refundable_amount
-from apps.payments.states import OF_SENT_GOODS, RESERVING_REFUNDS, RefundStatus, ReviewReason
+from apps.payments.states import RESERVING_REFUNDS, RefundStatus, ReviewReason
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,24 +29,45 @@ def is_fully_refunded(order: "Order") -> bool:
     return bool(returned) and order_refundable_amount(order.pk) < _NEGLIGIBLE
 
 
-def sum_refunded_units(order_id: UUID, *, of_sent: bool = False, is_processed: bool = False) -> dict[UUID, int]:
+def sum_refunded_units(
+    order_id: UUID, *, is_processed: bool = False, excluding: UUID | None = None
+) -> dict[UUID, RefundedUnits]:
     """
-    Return the refunded units of each line of an order, in thousandths, by the line's id.
+    Return which units of each line of an order are refunded, by the line's id.
 
-    :param of_sent: only of refunds whose reason says that the goods had been sent: returned, missing or damaged
-    :param is_processed: only of processed refunds; otherwise of all that reserve their amount, approved or not
+    :param is_processed: only by processed refunds; otherwise by all that reserve their amount, approved or not
+    :param excluding: a refund that does not count
     """
     statuses = (RefundStatus.PROCESSED,) if is_processed else RESERVING_REFUNDS
-    lines = list_refunded_lines(of_sent=of_sent, statuses=statuses).filter(refund__order_id=order_id)
-    return dict(lines.order_by().values_list("order_line_id").annotate(Sum("quantity_milli")))
+    lines = RefundLine.objects.filter(refund__order_id=order_id, refund__status__in=statuses)
+    if excluding is not None:
+        lines = lines.exclude(refund_id=excluding)
+    return {
+        line_id: RefundedUnits(unsent=units - sent, undelivered=sent - delivered, delivered=delivered)
+        for line_id, units, sent, delivered in lines.order_by()
+        .values_list("order_line_id")
+        .annotate(Sum("quantity_milli"), Sum("sent_milli"), Sum("delivered_milli"))
+    }
 
 
-def list_refunded_lines(
-    *, of_sent: bool = False, statuses: Collection[RefundStatus] = RESERVING_REFUNDS
-) -> "QuerySet[RefundLine]":
-    """Return the lines of refunds with these statuses, or only of those for sent goods, to be narrowed by the caller."""
-    lines = RefundLine.objects.filter(refund__status__in=statuses)
-    return lines.filter(refund__reason__in=OF_SENT_GOODS) if of_sent else lines
+def list_refunded_lines() -> "QuerySet[RefundLine]":
+    """Return the lines of the refunds that reserve their amount, approved or not, to be narrowed by the caller."""
+    return RefundLine.objects.filter(refund__status__in=RESERVING_REFUNDS)
+
+
+def list_line_units(order_id: UUID, *, excluding: UUID | None = None) -> dict[UUID, LineUnits]:
+    """Return the units of each line of an order, and which of them other refunds than the excluded one took, by the line's id."""
+    refunded = sum_refunded_units(order_id, excluding=excluding)
+    return {
+        line.pk: LineUnits(
+            ordered=line.quantity_milli,
+            cancelled=line.cancelled_milli,
+            dispatched=line.dispatched_milli,
+            delivered=line.delivered_milli,
+            refunded=refunded.get(line.pk, RefundedUnits()),
+        )
+        for line in orders.list_lines(order_id)
+    }
 
 
 def is_balanced(order: "Order", *, now: "datetime") -> bool:

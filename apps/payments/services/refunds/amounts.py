@@ -15,7 +15,7 @@ from apps.core.money import rupees
 from apps.core.quantities import to_milli
 from apps.payments import rules
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
-from apps.payments.selectors import disputes, refunds
+from apps.payments.selectors import disputes, order_money, refunds
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -295,9 +295,21 @@ def preview_line_amounts(
 
 
 def reallocate_lines(order: "Order", refund: Refund, *, now: datetime) -> None:
-    """Compute again the `line_amounts` of a refund that had released them, from what its order's lines have left. Saves nothing."""
+    """Compute again what a refund takes of its order's lines after it released them. Saves which units, and not `line_amounts`."""
     attempt, lines = refund.attempt, list(refund.lines.order_by("pk"))
     refund.line_amounts = allocate_to_lines(order, attempt, refund.amount, lines=lines, excluding=refund.pk, now=now)
+    choose_units(order, lines, reason=refund.reason, excluding=refund.pk)
+    RefundLine.objects.bulk_update(lines, ["sent_milli", "delivered_milli"])
+
+
+def choose_units(order: "Order", lines: Sequence[RefundLine], *, reason: str, excluding: UUID | None = None) -> None:
+    """Note on the lines of a refund of a locked order how many of their units had been sent, and had arrived. Saves nothing."""
+    if not lines:
+        return
+    units = order_money.list_line_units(order.pk, excluding=excluding)
+    for line in lines:
+        chosen = rules.choose_refunded_units(line.quantity_milli, reason=reason, line=units[line.order_line_id])
+        line.sent_milli, line.delivered_milli = chosen.sent, chosen.delivered
 
 
 def _round_off_left(order: "Order", *, excluding: UUID | None = None) -> int:

@@ -320,8 +320,10 @@ def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor
 
     changed = changes_since(refund, before)
     if event_payload(refund, changed):
-        has_new_status = has_moved or is_first_sight
-        event_type = _STATUS_EVENTS[RefundStatus(refund.status)] if has_new_status else events.REFUND_UPDATED
+        # A refund that we have not submitted keeps its status, whatever the gateway says of it before it is processed.
+        is_news = has_moved or is_first_sight
+        event_type = _STATUS_EVENTS.get(RefundStatus(refund.status)) if is_news else None
+        event_type = event_type or events.REFUND_UPDATED
         change(refund, event_type, changed, root=order.pk, actor=actor, now=now)
     elif changed:
         refund.save(update_fields=[*changed, "updated_at"])

@@ -31,6 +31,7 @@ from apps.payments.services.refunds.amounts import (
     RefundLineInput,
     allocate_to_lines,
     check_refundable,
+    choose_units,
     refund_line_inputs,
     value_lines,
 )
@@ -373,6 +374,7 @@ def _insert(
     )
     why = orders.text_to_record(order, note, actor=actor)
     create(refund, events.REFUND_REQUESTED, root=order.pk, actor=actor, event_reason=why, now=now)
+    choose_units(order, lines, reason=reason, excluding=refund.pk)
     for line in lines:
         line.refund, line.created_at = refund, now
         line.save(force_insert=True)
