@@ -137,7 +137,9 @@ describe_shipments = extend_schema_view(
     send=operation(
         "dispatch_shipment",
         "Dispatch a shipment",
-        description="For staff. The units leave the stock. 409 `shipment_not_invoiced` with Retry-After while no invoice covers them.",
+        description="For staff. The units leave the stock. Carrier and tracking number are optional, as for goods that the shop delivers"
+        " itself; they can be added until the parcel is delivered. 409 `shipment_not_invoiced` with Retry-After while no invoice"
+        " covers the units.",
         examples=[
             OpenApiExample("The carrier", request_only=True, value=_CARRIER),
             OpenApiExample("Dispatched", response_only=True, value=_DISPATCHED),
@@ -159,7 +161,7 @@ describe_shipments = extend_schema_view(
     mark_lost=operation(
         "mark_shipment_lost",
         "Record the loss of a shipment",
-        description="For staff. The units stay out of the stock; refund them, or send others as another order.",
+        description="For staff. The units stay out of the stock; refund them, or send others as another order. A reason is optional.",
         examples=[
             _reason("The carrier cannot find it"),
             OpenApiExample("Lost", response_only=True, value=_ended("lost")),
@@ -169,7 +171,7 @@ describe_shipments = extend_schema_view(
     mark_damaged=operation(
         "mark_shipment_damaged",
         "Record damage of a shipment",
-        description="For staff. The units stay out of the stock; refund them, or send others as another order.",
+        description="For staff. The units stay out of the stock; refund them, or send others as another order. A reason is optional.",
         examples=[
             _reason("It fell into water"),
             OpenApiExample("Damaged", response_only=True, value=_ended("damaged")),

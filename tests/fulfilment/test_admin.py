@@ -86,6 +86,7 @@ class TestToPack:
         assert action_of(order, "pack") in to_pack
         assert [packed.number in to_pack, unpaid.number in shown] == [False, False]
         assert action_of(parcel, "dispatch") in to_dispatch
+        assert (page_of(order) in to_pack, page_of(parcel) in to_dispatch) == (True, True)
 
     def test_names_what_is_left(self, order: Any, support: Any, desk: Any) -> None:
         make_packed_shipment(order, {1: 2})
@@ -104,6 +105,14 @@ class TestToPack:
 
         assert "On hold: release it first." in shown
         assert action_of(order, "pack") not in shown
+
+    def test_money_lost_in_a_dispute_is_decided_on_the_orders_page(self, order: Any, support: Any, desk: Any) -> None:
+        Order.objects.update(lost_amount=100)
+
+        shown = text_of(desk(support).get(TO_PACK))
+
+        assert "Money of it was lost in a dispute: open the order to decide." in shown
+        assert (page_of(order) in shown, action_of(order, "pack") in shown) == (True, False)
 
     def test_fits_a_phone(self, order: Any, support: Any, desk: Any) -> None:
         shown = text_of(desk(support).get(TO_PACK))

@@ -102,6 +102,11 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
 )
+#: Pages that stand before the list of a model, for who may look at it: their title, icon and URL name.
+_PAGES_OF_MODELS = {
+    "fulfilment.shipment": ("Parcels to send", "local_shipping", "fulfilment_to_pack"),
+    "settlements.feecheck": ("Fee audit", "query_stats", "fees_by_month"),
+}
 #: The numbers are read at most this often, however many look.
 _CACHE_SECONDS = 15
 _MAX_COUNTED = 1000
@@ -119,7 +124,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     shown = {model._meta.label_lower: model for model, page in admin.site._registry.items() if _can_view(page, request)}
     groups = [_home()]
     for title, entries in _MENU:
-        items = [_entry(shown.pop(label), icon) for label, icon in entries if label in shown]
+        items = [item for label, icon in entries if label in shown for item in _entries(shown.pop(label), icon)]
         if items:
             groups.append({"title": title, "separator": False, "items": items})
     if shown:
@@ -140,6 +145,17 @@ def _home() -> dict[str, Any]:
 
 def _can_view(page: Any, request: HttpRequest) -> bool:
     return bool(page.has_view_permission(request))
+
+
+def _entries(model: type[models.Model], icon: str) -> list[dict[str, Any]]:
+    """Return the entry of a model, after that of the page before its list if there is one."""
+    entry = _entry(model, icon)
+    if model._meta.label_lower not in _PAGES_OF_MODELS:
+        return [entry]
+    title, page_icon, name = _PAGES_OF_MODELS[model._meta.label_lower]
+    page, of_list = reverse(f"admin:{name}"), entry["link"]
+    entry["active"] = lambda request: request.path.startswith(of_list) and request.path != page
+    return [{"title": title, "icon": page_icon, "link": page, "active": lambda request: request.path == page}, entry]
 
 
 def _entry(model: type[models.Model], icon: str) -> dict[str, Any]:

@@ -127,14 +127,14 @@ class ShipmentAdmin(KeySearch, ReadOnlyAdmin):
             "sections": [
                 _section(
                     "To pack",
-                    ("Order", "To pack", "Send to", "Paid", "Attention"),
+                    ("Order", "To pack", "Send to", "Paid", "Next step"),
                     _orders_to_pack(now, may_pack=may_pack),
                     empty="Every paid order is packed.",
                 ),
                 _section(
                     "To dispatch",
-                    ("Parcel", "Order", "Status", "In it", "Carrier", "Packed"),
-                    _parcels_to_dispatch(now),
+                    ("Parcel", "Order", "Status", "In it", "Carrier", "Packed", "Next step"),
+                    _parcels_to_dispatch(now, may_send=request.user.has_perm("fulfilment.change_shipment")),
                     empty="No parcel waits for its carrier.",
                 ),
             ],
@@ -156,11 +156,11 @@ def _orders_to_pack(now: datetime, *, may_pack: bool) -> list[tuple[Any, ...]]:
         left[line.order_id].append(line)
     return [
         (
-            _number(_pack_page(order) if may_pack else _order_page(order.pk), order.number),
+            _number(_order_page(order.pk), order.number),
             in_lines(left_text(left[order.pk])),
             f"{order.shipping_address.city} {order.shipping_address.pin}",
             ago(order.confirmed_at, now),
-            _packing_obstacle(order),
+            _packing_obstacle(order) or (_step(order, "pack") if may_pack else ""),
         )
         for order in waiting
     ]
@@ -171,10 +171,10 @@ def _number(href: str, number: str) -> SafeString:
     return format_html('<span class="whitespace-nowrap">{}</span>', link(href, number))
 
 
-def _pack_page(order: Any) -> str:
-    if order.status == OrderStatus.ON_HOLD:
-        return _order_page(order.pk)
-    return reverse("admin:orders_order_action", args=[order.pk, "pack"])
+def _step(row: Any, name: str) -> SafeString:
+    """Return a link to the page of an action of an order or a parcel."""
+    action = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_action", args=[row.pk, name])
+    return link(action, name.capitalize())
 
 
 def _order_page(order_id: UUID) -> str:
@@ -190,28 +190,24 @@ def _packing_obstacle(order: Any) -> str:
     if order.refunded_amount + order.lost_amount >= order.paid_amount:
         return "All of its money is refunded: cancel the order."
     if order.lost_amount:
-        return "Money of it was lost in a dispute."
+        return "Money of it was lost in a dispute: open the order to decide."
     return ""
 
 
-def _parcels_to_dispatch(now: datetime) -> list[tuple[Any, ...]]:
+def _parcels_to_dispatch(now: datetime, *, may_send: bool) -> list[tuple[Any, ...]]:
     waiting = selectors.list_shipments_to_dispatch()[: _SHOWN + 1]
     return [
         (
-            _number(_next_step_page(shipment), shipment.number),
+            _number(_page(shipment), shipment.number),
             _number(_order_page(shipment.order_id), shipment.order.number),
             shipment.get_status_display(),
             in_lines(contents_text(shipment.lines.all())),
             carrier_text(shipment),
             ago(shipment.packed_at, now) if shipment.packed_at else "",
+            _step(shipment, "dispatch" if shipment.status == ShipmentStatus.PACKED else "pack") if may_send else "",
         )
         for shipment in waiting
     ]
-
-
-def _next_step_page(shipment: Shipment) -> str:
-    step = "dispatch" if shipment.status == ShipmentStatus.PACKED else "pack"
-    return reverse("admin:fulfilment_shipment_action", args=[shipment.pk, step])
 
 
 def _page(shipment: Shipment) -> str:
