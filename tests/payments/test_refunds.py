@@ -608,6 +608,43 @@ def test_duplicate_payment_is_refunded_once(order: Any) -> None:
     assert (order.status, order.paid_amount - order.refunded_amount) == ("confirmed", order.total_amount)
 
 
+@pytest.mark.parametrize("why", ["paid twice", "late"])
+def test_surplus_money_whose_refund_is_given_up_is_for_staff_to_decide_again(
+    order: Any, why: str, settings: Any
+) -> None:
+    settings.LATE_PAYMENT_POLICY = "refund"
+    payment, later = make_payment(order), order.expires_at + timedelta(hours=1)
+    if why == "late":
+        expire_orders(now=later)
+    else:
+        apply_payment(make_gateway_payment(payment))
+    attempt = apply_payment(make_gateway_payment(payment), now=later)
+    assert attempt.review_closed_at == later
+
+    approvals.cancel_refund(refund_id=Refund.objects.get().pk, actor=BALA, now=later)
+
+    attempt.refresh_from_db()
+    assert (attempt.review_opened_at, attempt.review_closed_at) == (later, None)
+    again = payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=ASHA, now=later)
+    assert again.amount == attempt.amount
+    apply_refund(again)
+    attempt.refresh_from_db()
+    assert attempt.review_closed_at is not None
+
+
+def test_a_retry_that_is_given_up_leaves_its_failed_refund_and_opens_no_review(order: Any) -> None:
+    payment = make_payment(order)
+    apply_payment(make_gateway_payment(payment))
+    attempt = apply_payment(make_gateway_payment(payment))
+    failed = apply_refund(Refund.objects.get(), status="failed")
+    retry = requests.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
+
+    approvals.cancel_refund(refund_id=retry.pk, actor=BALA, now=clock.now())
+
+    attempt.refresh_from_db()
+    assert attempt.review_closed_at is not None
+
+
 def test_payment_of_another_amount_is_reviewed(order: Any) -> None:
     payment = make_payment(order)
     attempt = apply_payment(make_gateway_payment(payment, amount=payment.amount + 1))

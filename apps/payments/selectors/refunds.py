@@ -137,6 +137,14 @@ def attempt_refunded_or_lost_amount(attempt_id: UUID) -> int:
     return attempt_refunded_amount(attempt_id) + sum_lost_of_attempt(attempt_id)
 
 
+def returned_amount(attempt_id: UUID) -> int:
+    """Return the amount (paise) of an attempt that was lost, or that a refund returns: one that is not cancelled, or was retried."""
+    rows = Refund.objects.filter(attempt_id=attempt_id).exclude(status=RefundStatus.CANCELLED)
+    retries = Refund.objects.filter(retry_of_id=OuterRef("pk")).exclude(status=RefundStatus.CANCELLED)
+    rows = rows.filter(~Exists(retries))
+    return (rows.aggregate(total=Sum("amount"))["total"] or 0) + sum_lost_of_attempt(attempt_id)
+
+
 def reserved_amount(attempt_id: UUID, *, only: Collection[str] = RESERVING_REFUNDS) -> int:
     """Return the amount (paise) of an attempt that refunds reserve, or those in `only` some statuses."""
     rows = Refund.objects.filter(attempt_id=attempt_id, status__in=only)

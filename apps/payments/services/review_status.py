@@ -45,6 +45,28 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
         close_locked_review(order=order, attempt=attempt, note="all of it is refunded or lost", actor=SYSTEM, now=now)
 
 
+def reopen_review(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
+    """
+    Open a closed review again if refunds and disputes do not return all of its money any more.
+
+    So staff decide about the money again, instead of nobody. The caller has locked the order.
+    """
+    if not attempt.review_reason or attempt.review_closed_at is None:
+        return
+    if attempt.amount - refunds.returned_amount(attempt.pk) < attempt.min_refund_amount:
+        return
+    opened = {"review_reason": attempt.review_reason, "review_opened_at": now, "review_closed_at": None}
+    change(
+        attempt,
+        events.ATTEMPT_REVIEW_OPENED,
+        opened,
+        root=order.pk,
+        actor=actor,
+        event_reason="the refund of its money was given up",
+        now=now,
+    )
+
+
 def close_payment_under_review(*, attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
     """
     Close the live payment of money that came in another amount and does not count for the order.

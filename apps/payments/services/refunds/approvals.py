@@ -25,7 +25,7 @@ from apps.payments.services.refunds.requests import (
     REFUND_REVERSAL,
     post_refund_due,
 )
-from apps.payments.services.review_status import sync_review_status
+from apps.payments.services.review_status import reopen_review, sync_review_status
 from apps.payments.states import MoneyOperation, RefundStatus
 
 if TYPE_CHECKING:
@@ -104,9 +104,8 @@ def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) 
 
     if refund.status not in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER):
         raise RefundNotAwaitingApproval(refund.number, _words(refund))
-    _check_money_stays_due(order, refund)
 
-    return cancel_locked_refund(order, refund, actor=actor, reason=reason, now=now)
+    return _give_up(order, refund, actor=actor, reason=reason, now=now)
 
 
 @transaction.atomic
@@ -123,9 +122,8 @@ def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datet
     is_unsent = refund.status == RefundStatus.PENDING and refund.gateway_call == GatewayCall.PENDING
     if refund.status != RefundStatus.REQUIRES_APPROVAL and not is_unsent:
         raise RefundNotCancellable(refund.number, _words(refund))
-    _check_money_stays_due(order, refund)
 
-    return cancel_locked_refund(order, refund, actor=actor, reason=reason, now=now)
+    return _give_up(order, refund, actor=actor, reason=reason, now=now)
 
 
 def supersede_refunds_awaiting_approval(*, order: "Order", actor: Actor, now: datetime) -> None:
@@ -175,6 +173,16 @@ def cancel_locked_refund(
 def _lock(refund_id: UUID) -> "tuple[Order, Refund]":
     order = lock_order(selectors.get_refund(refund_id).order_id)
     return order, locks.lock_refund(refund_id)
+
+
+def _give_up(order: "Order", refund: Refund, *, actor: Actor, reason: str, now: datetime) -> Refund:
+    """Cancel a locked refund that nothing replaces, so that its money stays with the order or is for staff to decide again."""
+    _check_money_stays_due(order, refund)
+
+    cancelled = cancel_locked_refund(order, refund, actor=actor, reason=reason, now=now)
+    reopen_review(order=order, attempt=cancelled.attempt, actor=actor, now=now)
+
+    return cancelled
 
 
 def _check_money_stays_due(order: "Order", refund: Refund) -> None:
