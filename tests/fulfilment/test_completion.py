@@ -51,6 +51,17 @@ class TestCompleteOrder:
 
         assert not complete(order)
 
+    @pytest.mark.parametrize("reason", ["goods_returned", "goods_missing"])
+    def test_returned_units_do_not_stand_for_those_still_to_be_sent(self, order: Any, shirt: Any, reason: str) -> None:
+        deliver(make_dispatched_shipment(order, {1: 2, 2: 2}))
+        refund_units(order, 1, 1, is_processed=True, reason=reason)
+
+        assert not complete(order)
+        assert (status_of(order), stock_of(shirt).reserved) == ("in_fulfilment", 1)
+
+        deliver(make_dispatched_shipment(order, {1: 1}))
+        assert status_of(order) == "completed"
+
     def test_dispute_keeps_it_open_until_it_is_decided(self, order: Any) -> None:
         shipment = make_dispatched_shipment(order)
         make_dispute(PaymentAttempt.objects.get(), id="disp_1")
