@@ -21,6 +21,7 @@ class Role(StrEnum):
     TRANSIT = "transferred by the gateway, not yet seen at the bank"
     BANK = "seen on a statement of the bank"
     DISPUTES = "deducted by the gateway for disputes"
+    BANK_CHARGES = "charges of the bank without tax"
     SUSPENSE = "not understood"
 
 
@@ -75,6 +76,17 @@ class Books:
 
     def bank(self, source: object, amount: int) -> None:
         self.post("bank", source, BANK=amount, TRANSIT=-amount)
+
+    def suspend(self, source: object, amount: int) -> None:
+        """The bank's statement has a line that nothing explains, a debit if it is negative."""
+        self.post("bank", source, BANK=amount, SUSPENSE=-amount)
+
+    def explain(self, source: object, amount: int) -> None:
+        """What was in suspense turned out to be a settlement."""
+        self.post("explained", source, SUSPENSE=amount, TRANSIT=-amount)
+
+    def charge(self, source: object, amount: int, tax: int) -> None:
+        self.post("bank", source, BANK=-amount, BANK_CHARGES=amount - tax, FEE_TAX=tax)
 
     def deduct_dispute(self, source: object, amount: int) -> None:
         self.post("dispute deducted", source, DISPUTES=amount, GATEWAY=-amount)

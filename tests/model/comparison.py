@@ -26,6 +26,7 @@ ROLES = {
     "input_gst": Role.FEE_TAX,
     "settlement_in_transit": Role.TRANSIT,
     "bank": Role.BANK,
+    "bank_charges": Role.BANK_CHARGES,
     "disputes": Role.DISPUTES,
     "dispute_losses": Role.DISPUTES,
     "suspense": Role.SUSPENSE,
@@ -59,6 +60,12 @@ class Comparison(Stage):
                 assert str(order_selectors.derive_order_payment_status(row)) == order.payment_status, name
         stock = {sku: (stock.on_hand, stock.reserved) for sku, stock in self.model.stock.items()}
         same(self.driver.stock(), stock, "stock")
+        if self.model.parcels:
+            parcels = {shipment_id: parcel.status for shipment_id, parcel in self.model.parcels.items()}
+            same(self.driver.parcels(), parcels, "parcels")
+        if self.model.transfers:
+            transfers = {utr: transfer.status for utr, transfer in self.model.transfers.items()}
+            same(self.driver.transfers(), transfers, "transfers")
         assert not self.truth.fouls, self.truth.fouls
         self._compare_books()
 

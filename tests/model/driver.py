@@ -20,10 +20,12 @@ from apps.catalog.models import StockLevel
 from apps.core import clock, relay
 from apps.core.idempotency import run_once
 from apps.core.models import HandlerRun, Outbox
+from apps.fulfilment.models import Shipment
 from apps.ledger.models import LedgerEntry
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.refunds import submission
+from apps.settlements.models import Settlement
 from tests.model.gateway import ModelGateway
 
 #: Handlers of other subjects (messages, PDF files, evidence) do nothing to money or stock, and take most of the time.
@@ -50,9 +52,10 @@ class Commits:
         self.base = 0
         self._kill: Kill | None = None
         self._count = 0
+        self._is_dead = False
 
     def arm(self, kill: Kill | None) -> None:
-        self.base, self._kill, self._count = len(connection.atomic_blocks), kill, 0
+        self.base, self._kill, self._count, self._is_dead = len(connection.atomic_blocks), kill, 0, False
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -64,12 +67,15 @@ class Commits:
             _check_deferred_constraints()
             self._count += 1
             is_now = self._kill is not None and self._kill.commit == self._count
-            if is_now and self._kill is not None and not self._kill.is_after:
+            if self._is_dead or (is_now and self._kill is not None and not self._kill.is_after):
+                # What catches everything and records it does not run in a process that ended: it commits no more.
+                self._is_dead = True
                 killed = Killed()
                 original(atomic, Killed, killed, None)
                 raise killed
             original(atomic, None, None, None)
             if is_now:
+                self._is_dead = True
                 raise Killed
             return None
 
@@ -123,13 +129,13 @@ class Driver:
     def wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def do(self, operation: Callable[[], Any], kill: Kill | None) -> Any:
-        """Do what may be repeated; if it is killed, do it again after a claim of the dead has run out."""
+    def do(self, operation: Callable[[], Any], kill: Kill | None, *, claim: int = 120) -> Any:
+        """Do what may be repeated; if it is killed, do it again after a claim of the dead (seconds) has run out."""
         self.commits.arm(kill)
         try:
             return operation()
         except Killed:
-            self.wait(120)
+            self.wait(claim)
             self.commits.arm(None)
             return operation()
 
@@ -198,6 +204,14 @@ class Driver:
     def stock() -> dict[str, tuple[int, int]]:
         rows = StockLevel.objects.values_list("variant__sku", "on_hand_milli", "reserved_milli")
         return {sku: (on_hand // 1000, reserved // 1000) for sku, on_hand, reserved in rows}
+
+    @staticmethod
+    def parcels() -> dict[str, str]:
+        return {str(pk): status for pk, status in Shipment.objects.values_list("pk", "status")}
+
+    @staticmethod
+    def transfers() -> dict[str, str]:
+        return dict(Settlement.objects.values_list("utr", "transfer_status"))
 
     @staticmethod
     def balances() -> dict[str, int]:

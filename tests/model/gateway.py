@@ -132,7 +132,7 @@ class ModelGateway(Razorpay):
         if answer == "call_lost":
             truth.log.append((ours, "unknown"))
             raise GatewayOutcomeUnknown(GatewayError(description="no answer"))
-        facts = self._make_refund(gateway_payment_id, amount, receipt=receipt, ours=ours)
+        facts = self.make_refund(gateway_payment_id, amount, receipt=receipt, ours=ours)
         truth.keys[idempotency_key] = facts.id
         if answer == "answer_lost":
             truth.log.append((ours, "unknown"))
@@ -141,10 +141,10 @@ class ModelGateway(Razorpay):
             truth.refunds[facts.id] = replace(facts, status="processed")
         return self._say(truth.refunds[facts.id])
 
-    def _make_refund(self, gateway_payment_id: str, amount: int, *, receipt: str, ours: str) -> GatewayRefund:
+    def make_refund(self, gateway_payment_id: str, amount: int, *, receipt: str, ours: str) -> GatewayRefund:
         truth, payment = self.truth, self.truth.payments[gateway_payment_id]
         made = truth.of_payment(gateway_payment_id)
-        is_again = any(one.our_refund == ours for one in made)
+        is_again = any(ours and one.our_refund == ours for one in made)
         refunded = sum(one.amount for one in made if one.status != "failed")
         is_too_much = refunded + amount > payment.amount
         truth.judge(is_right=payment.status == "captured", foul="asked to refund what is not captured")
@@ -164,7 +164,7 @@ class ModelGateway(Razorpay):
         return facts
 
     def _say(self, facts: GatewayRefund) -> GatewayRefund:
-        self.truth.log.append((facts.our_refund, facts.status))
+        self.truth.log.append((key_of(facts), facts.status))
         return facts
 
     def get_refund(self, *, gateway_refund_id: str) -> GatewayRefund:
@@ -178,6 +178,11 @@ class ModelGateway(Razorpay):
 
     def get_settlement(self, *, gateway_settlement_id: str) -> GatewaySettlement:
         return self.truth.settlements[gateway_settlement_id]
+
+
+def key_of(facts: GatewayRefund) -> str:
+    """Return our id of a refund, or the gateway's of one that was made on its dashboard."""
+    return facts.our_refund or facts.id
 
 
 def captured(facts: GatewayPayment) -> GatewayPayment:

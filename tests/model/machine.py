@@ -16,11 +16,13 @@ from apps.core import audit
 from apps.payments.services.disputes import polling as dispute_polling
 from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_registration, make_variant
-from tests.model.after_sale import AfterSale
+from tests.model.banking import Banking
 from tests.model.comparison import Comparison
+from tests.model.disputes import Disputing
 from tests.model.order import Article
 from tests.model.refunding import Refunding
 from tests.model.selling import Selling
+from tests.model.shipping import Shipping
 from tests.model.stage import CALM
 from tests.support.colleagues import make_colleagues
 
@@ -28,7 +30,7 @@ from tests.support.colleagues import make_colleagues
 GOODS = {"KURTA": (49_950, 1800, False, 6), "SCARF": (3_333, 500, True, 8), "LAMP": (99_900, 1800, True, 3)}
 
 
-class ShopMachine(Selling, Refunding, AfterSale, Comparison):
+class ShopMachine(Selling, Refunding, Shipping, Disputing, Banking, Comparison):
     """All rules. An example begins with one order, which may be paid."""
 
     @initialize(

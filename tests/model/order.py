@@ -42,11 +42,14 @@ class Line:
     ordered: int
     amounts: Amounts
     reserved: int = 0
-    given_back: int = 0  # units of which the money was refunded, or that were cancelled
     packed: int = 0
     dispatched: int = 0
     delivered: int = 0
-    gone: int = 0  # lost or damaged on the way
+
+    @property
+    def shipped(self) -> int:
+        """A unit is in one parcel at most, also if that was lost."""
+        return self.packed + self.dispatched
 
 
 @dataclass
@@ -88,10 +91,12 @@ class Refund:
     amount: int
     status: str
     id: str = ""
+    gateway_id: str = ""  # of one that was made on the gateway's dashboard, which names no refund of ours
     decided_alone: bool = False
     sent: bool = False
     retries: list["Refund"] = field(default_factory=list)
     units: dict[int, int] = field(default_factory=dict)
+    is_of_sent: bool = False  # the reason says that the goods had been sent
     credit: Amounts = field(default_factory=Amounts)
     credit_round_off: int = 0
 
@@ -133,30 +138,70 @@ class Order:
         return sum(refund.amount for refund in self.refunds if refund.status == "processed")
 
     def refundable(self, attempt: Attempt) -> int:
+        return max(0, self.unpromised(attempt))
+
+    def unpromised(self, attempt: Attempt) -> int:
+        """Less than nothing if the gateway has refunded what another refund still waits for."""
         if attempt.status != "captured":
             return 0
         refunds = (refund.amount for refund in self.refunds if refund.attempt is attempt and refund.counts)
         return attempt.amount - attempt.kept - sum(refunds)
+
+    def units_left(self, at: int) -> int:
+        """The units of a line of which no refund has the money."""
+        return self.lines[at].ordered - sum(one.units.get(at, 0) for one in self.refunds if one.counts)
+
+    def refunded_units(self, at: int, *, is_processed: bool = False) -> tuple[int, int]:
+        """
+        The refunded units of a line that had been sent, and those that had not.
+
+        A refund of returned, missing or damaged goods is about units that had been sent; any other first takes those
+        that had not.
+        """
+        counted = [one for one in self.refunds if (one.status == "processed" if is_processed else one.counts)]
+        said = sum(one.units.get(at, 0) for one in counted if one.is_of_sent)
+        sent = min(said, self.lines[at].dispatched)
+        return sent, sum(one.units.get(at, 0) for one in counted) - sent
 
     @property
     def all_refundable(self) -> int:
         return sum(self.refundable(attempt) for attempt in self.attempts.values())
 
     @property
+    def is_disputed(self) -> bool:
+        return any(attempt.is_disputed for attempt in self.attempts.values())
+
+    @property
+    def lost(self) -> int:
+        """What banks took back for good."""
+        disputes = (one for attempt in self.attempts.values() for one in attempt.disputes.values())
+        return sum(one.deducted for one in disputes if one.status == "lost")
+
+    @property
+    def is_given_back(self) -> bool:
+        """All of the money is refunded, on its way back or lost; less than a rupee is nothing."""
+        has_returned = self.lost > 0 or any(one.counts for one in self.refunds)
+        return has_returned and self.all_refundable < LEAST_REFUND
+
+    @property
+    def is_balanced(self) -> bool:
+        """Nothing is disputed, paid beyond the total or still to be refunded; what failed is still to be refunded."""
+        waits = any(one.status in one.OPEN or (one.status == "failed" and not one.is_retried) for one in self.refunds)
+        return not (self.is_disputed or waits or self.captured - self.refunded - self.lost > self.total)
+
+    @property
     def payment_status(self) -> str:
         """Derived, never stored: a dispute comes first, and money that a bank took back counts as refunded."""
-        attempts = self.attempts.values()
-        if any(attempt.is_disputed for attempt in attempts):
+        if self.is_disputed:
             return "disputed"
-        lost = sum(one.deducted for attempt in attempts for one in attempt.disputes.values() if one.status == "lost")
-        back, paid = self.refunded + lost, self.captured
+        back, paid = self.refunded + self.lost, self.captured
         if back and paid - back < self.total:
             return "refunded" if back >= paid else "partially_refunded"
         if paid - back > self.total:
             return "overpaid"
         if paid - back == self.total:
             return "paid"
-        return "processing" if any(attempt.status == "authorized" for attempt in attempts) else "unpaid"
+        return "processing" if any(attempt.status == "authorized" for attempt in self.attempts.values()) else "unpaid"
 
     @property
     def credited(self) -> Amounts:

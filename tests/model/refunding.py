@@ -1,5 +1,6 @@
 """Refunds: requested, decided, sent, reported, retried and paid by bank transfer."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -13,14 +14,20 @@ from apps.core.errors import BahiError
 from apps.core.events import SYSTEM, Actor
 from apps.orders import selectors as order_selectors
 from apps.payments.facts import GatewayRefund
+from apps.payments.services import webhooks
 from apps.payments.services.refunds import approvals, bank_transfers, gateway_updates, requests, submission
 from apps.payments.services.refunds.amounts import RefundLineInput
 from tests.factories.orders import actor_for
 from tests.model.arithmetic import rounded
 from tests.model.driver import APPROVAL_THRESHOLD
-from tests.model.order import Order, Refund, can_refund
+from tests.model.gateway import ModelGateway, key_of
+from tests.model.order import LEAST_REFUND, Order, Refund, can_refund
 from tests.model.stage import DAY, PICK, Skipped, Stage, Trouble, step
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
+from tests.support.webhooks import sign
+
+WITH_MONEY = ("confirmed", "on_hold", "in_fulfilment", "completed", "cancelled", "expired")
+SOLD = WITH_MONEY[:4]
 
 
 class Refunding(Stage):
@@ -33,7 +40,7 @@ class Refunding(Stage):
     )
     @precondition(lambda self: self.has_captured())
     def request_refund(self, trouble: Trouble, index: int, how: str, who: str) -> None:
-        name = self.pick_order(index, "confirmed", "cancelled", "expired")
+        name = self.pick_order(index, *WITH_MONEY)
         order = self.model.orders[name]
         left = order.all_refundable
         amount = {"half": left // 2, "all but little": left - 50, "all": left, "too much": left + 1}.get(how)
@@ -57,7 +64,7 @@ class Refunding(Stage):
     @step(index=PICK, who=st.sampled_from(["buyer", "finance"]))
     @precondition(lambda self: self.has_captured())
     def request_all(self, trouble: Trouble, index: int, who: str) -> None:
-        name = self.pick_order(index, "confirmed", "cancelled", "expired")
+        name = self.pick_order(index, *WITH_MONEY)
         left = self.model.orders[name].all_refundable
         self._request(
             name,
@@ -71,10 +78,13 @@ class Refunding(Stage):
         index=PICK,
         units=st.lists(st.integers(0, 2), min_size=3, max_size=3),
         who=st.sampled_from(["buyer", "finance"]),
+        reason=st.sampled_from(["goods_returned", "goods_missing", "customer_request"]),
     )
-    @precondition(lambda self: self.has_order("confirmed"))
-    def return_units(self, trouble: Trouble, index: int, units: list[int], who: str) -> None:
-        name = self.pick_order(index, "confirmed")
+    @precondition(lambda self: self.has_order(*SOLD))
+    def return_units(
+        self, trouble: Trouble, index: int, units: list[int], who: str, reason: str = "goods_returned"
+    ) -> None:
+        name = self.pick_order(index, *SOLD)
         order = self.model.orders[name]
         wanted = {at: count for at, count in zip(range(len(order.lines)), units, strict=False) if count}
         if not wanted:
@@ -83,16 +93,17 @@ class Refunding(Stage):
         skus = {row.pk: row.sku for row in order_selectors.list_lines(self.rows[name].pk)}
         by_sku = {skus[line_id]: line_id for line_id in line_ids}
         inputs = [RefundLineInput(by_sku[order.lines[at].article.sku], count) for at, count in wanted.items()]
-        has_units = all(order.lines[at].ordered - order.lines[at].given_back >= n for at, n in wanted.items())
+        has_units = all(order.units_left(at) >= n for at, n in wanted.items())
         is_first = not any(one.counts for one in order.refunds) and not any(one.kept for one in order.attempts.values())
         self._request(
             name,
             lambda: requests.request_refund_by_lines(
-                order_id=self.rows[name].pk, lines=inputs, reason="goods_returned", actor=self.actor(who),
+                order_id=self.rows[name].pk, lines=inputs, reason=reason, actor=self.actor(who),
                 now=self.driver.now,
             ),
             who=who, amount=None, is_refused=None if has_units else True, trouble=trouble,
             units=wanted, expected=self._worth(order, wanted) if is_first else None,
+            is_of_sent=reason.startswith("goods_"),
         )  # fmt: skip
 
     @staticmethod
@@ -117,6 +128,7 @@ class Refunding(Stage):
         trouble: Trouble,
         units: dict[int, int] | None = None,
         expected: int | None = None,
+        is_of_sent: bool = False,
     ) -> None:
         order = self.model.orders[name]
         known = {refund.id for refund in order.refunds}
@@ -137,8 +149,9 @@ class Refunding(Stage):
         alone = who == "finance" and self.model.decided_alone(order) + total <= APPROVAL_THRESHOLD
         for row in made:
             refund = self.model.request_refund(
-                name, row.gateway_payment_id, row.amount, is_approver=who == "finance", units=units
-            )
+                name, row.gateway_payment_id, row.amount, is_approver=who == "finance", units=units,
+                is_of_sent=is_of_sent,
+            )  # fmt: skip
             refund.id, refund.decided_alone = row.public_id, alone
             refund.status = "pending" if alone else "requires_approval"
         self.finish(trouble)
@@ -177,10 +190,70 @@ class Refunding(Stage):
         self.driver.do(
             lambda: gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=self.driver.now), trouble.kill
         )
-        order, refund = self.find_refund(facts.our_refund)
+        _, refund = self.find_refund(key_of(facts))
         refund.sent = True
-        self.apply_to_model(order, refund, facts.status)
+        self.apply_to_model(refund, facts.status)
         self.finish(trouble)
+
+    @step(
+        index=PICK,
+        how=st.sampled_from(["half", "all", "what others wait for"]),
+        status=st.sampled_from(["pending", "processed"]),
+        by_webhook=st.booleans(),
+    )
+    @precondition(lambda self: self.has_captured() and self.dashboard_refunds < 2)
+    def refund_is_made_on_the_dashboard(
+        self, trouble: Trouble, index: int, how: str, status: str, *, by_webhook: bool
+    ) -> None:
+        """
+        Somebody refunds on the gateway's dashboard, and the gateway reports it by webhook or to a poll.
+
+        What refunds of ours wait for is taken only where no dispute keeps a part, and before a worker sends them: later
+        the gateway refuses them.
+        """
+        taken_ones = how == "what others wait for"
+        if by_webhook:
+            self.finish()
+        name, gateway_id = self.pick(
+            [
+                (name, gateway_id)
+                for name, order in self.model.orders.items()
+                for gateway_id, attempt in order.attempts.items()
+                if attempt.status == "captured" and not (attempt.kept and taken_ones)
+            ],
+            index,
+        )
+        order = self.model.orders[name]
+        attempt = order.attempts[gateway_id]
+        amount = order.refundable(attempt)
+        if how == "half":
+            amount //= 2
+        if taken_ones and not by_webhook:
+            amount += sum(one.amount for one in order.refunds if one.attempt is attempt and self.is_unsent(one))
+        if amount < LEAST_REFUND:
+            raise Skipped
+        facts = ModelGateway().make_refund(gateway_id, amount, receipt="", ours="")
+        facts = self.truth.refunds[facts.id] = replace(facts, status=status)
+        self.dashboard_refunds += 1
+        self._report_refund(facts, trouble, by_webhook=by_webhook)
+        made = self.model.refund_at_gateway(name, gateway_id, amount, facts.id)
+        self.apply_to_model(made, status)
+        self.finish(replace(trouble, is_late=False))
+
+    @staticmethod
+    def is_unsent(refund: Refund) -> bool:
+        return refund.status == "requires_approval" or (refund.status == "pending" and not refund.sent)
+
+    def _report_refund(self, facts: GatewayRefund, trouble: Trouble, *, by_webhook: bool) -> None:
+        def report() -> None:
+            if by_webhook:
+                raw = refund_webhook_of(facts)
+                webhooks.receive_webhook(raw=raw, signature=sign(raw), event_id="", now=self.driver.now)
+            else:
+                gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=self.driver.now)
+
+        for _ in range(2 if trouble.is_repeated else 1):
+            self.driver.do(report, trouble.kill)
 
     @step()
     @precondition(lambda self: self.has_refund("pending", "unknown"))
@@ -232,7 +305,7 @@ class Refunding(Stage):
             lambda: self.driver.do_once(
                 lambda: (
                     bank_transfers.confirm_refund_transfer(
-                        refund_id=pk, reference=f"UTR {refund.id}", actor=CHITRA, now=self.driver.now
+                        refund_id=pk, reference=self.reference(refund), actor=CHITRA, now=self.driver.now
                     ).pk
                 ),
                 trouble.kill,
@@ -240,3 +313,19 @@ class Refunding(Stage):
             lambda: self.model.transfer_refund(refund),
         )
         self.finish(trouble)
+        if refund.status == "processed":
+            self.transferred.append(refund)
+
+    @staticmethod
+    def reference(refund: Refund) -> str:
+        return f"UTR {refund.id}"
+
+
+def refund_webhook_of(facts: GatewayRefund) -> bytes:
+    """Return the webhook of a refund as the gateway's account sends it."""
+    event = {"pending": "refund.created"}.get(facts.status, f"refund.{facts.status}")
+    entity = {
+        "id": facts.id, "entity": "refund", "payment_id": facts.gateway_payment_id, "amount": facts.amount,
+        "currency": facts.currency, "status": facts.status, "notes": [],
+    }  # fmt: skip
+    return json.dumps({"entity": "event", "event": event, "payload": {"refund": {"entity": entity}}}).encode()

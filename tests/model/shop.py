@@ -1,28 +1,44 @@
 """
-Orders, stock, payments, refunds, disputes and parcels by the model.
+Orders, stock, payments, refunds and disputes by the model; `parcels.py` and `bank.py` have the rest.
 
 Written from the pages that say what Bahi promises (states and the inbound payment rule of the API, the invariants, GST
 law), before its services were read. An operation that the pages forbid raises `Refused` and changes nothing.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
+from tests.model.bank import Bank
 from tests.model.books import Books
-from tests.model.order import Article, Attempt, Dispute, Line, Order, Refund, Refused, Stock, can_refund
+from tests.model.order import (
+    LEAST_REFUND,
+    Article,
+    Attempt,
+    Dispute,
+    Line,
+    Order,
+    Refund,
+    Refused,
+    Stock,
+    can_refund,
+)
+from tests.model.parcels import Parcels
 from tests.model.tax import Amounts, is_share_of, tax_line
 
 CENTS_OF_ROUNDING = 1  # what a share of an invoiced tax may differ from the rate on the returned value
 
 
-class Shop:
+class Shop(Parcels, Bank):
     """All that a shop owns and owes, by the pages."""
 
-    def __init__(self, *, approval_above: int) -> None:
+    def __init__(self, *, approval_above: int, invoices_at_dispatch: bool = False) -> None:
+        super().__init__()
         self.stock: dict[str, Stock] = {}
         self.articles: dict[str, Article] = {}
         self.orders: dict[str, Order] = {}
         self.books = Books()
         self.approval_above = approval_above
+        self.invoices_at_dispatch = invoices_at_dispatch
 
     def sell(self, article: Article, on_hand: int) -> None:
         self.articles[article.sku] = article
@@ -51,15 +67,13 @@ class Shop:
         if order.status not in {"pending_payment", "confirmed", "on_hold", "in_fulfilment"}:
             raise Refused
         attempts = order.attempts.values()
-        if any(line.dispatched for line in order.lines) or any(attempt.is_disputed for attempt in attempts):
+        if any(line.dispatched for line in order.lines) or order.is_disputed:
             raise Refused
         if order.status == "pending_payment" and any(attempt.status == "authorized" for attempt in attempts):
             raise Refused
         order.status = "cancelled"
-        for line in order.lines:
-            line.packed = 0
-            line.given_back = line.ordered
-        self._release(order)
+        self.cancel_parcels(name)
+        self.release_stock(order)
         for refund in order.refunds:
             if refund.status == "requires_approval":
                 refund.status = "cancelled"
@@ -79,7 +93,7 @@ class Shop:
         ):
             raise Refused
         order.status = "expired"
-        self._release(order)
+        self.release_stock(order)
 
     # -- payments --------------------------------------------------------------------------------------------------
 
@@ -102,9 +116,9 @@ class Shop:
 
     def issue_invoice(self, order: Order) -> None:
         """Goods that stand sold are invoiced, once; an order that was cancelled before needs no document."""
-        if not order.invoiced and order.status in {"confirmed", "on_hold", "in_fulfilment", "completed", "closed"}:
-            order.invoiced = True
-            self.books.invoice(id(order), order.document.sum, order.document.round_off)
+        is_sold = order.status in {"confirmed", "on_hold", "in_fulfilment", "completed", "closed"}
+        if is_sold and not self.invoices_at_dispatch:
+            self.post_invoice(order)
 
     # -- refunds ---------------------------------------------------------------------------------------------------
 
@@ -115,7 +129,14 @@ class Shop:
         return sum(one.amount for one in order.refunds if one.decided_alone and one.status in counted)
 
     def request_refund(
-        self, name: str, attempt_id: str, amount: int, *, is_approver: bool, units: dict[int, int] | None = None
+        self,
+        name: str,
+        attempt_id: str,
+        amount: int,
+        *,
+        is_approver: bool,
+        units: dict[int, int] | None = None,
+        is_of_sent: bool = False,
     ) -> Refund:
         """Request a refund of an amount of a captured attempt, or of units of lines for that amount."""
         order = self.orders[name]
@@ -124,9 +145,7 @@ class Shop:
             raise Refused
         alone = is_approver and self.decided_alone(order) + amount <= self.approval_above
         refund = Refund(attempt, amount, "pending" if alone else "requires_approval", units=units or {})
-        refund.decided_alone = alone
-        for at, count in refund.units.items():
-            order.lines[at].given_back += count
+        refund.decided_alone, refund.is_of_sent = alone, is_of_sent
         order.refunds.append(refund)
         return refund
 
@@ -137,6 +156,8 @@ class Shop:
         return refund
 
     def approve(self, order: Order, refund: Refund) -> None:
+        if order.unpromised(refund.attempt) < 0:
+            raise Refused
         self._move(refund, {"requires_approval"}, "pending")
         refund.decided_alone = False
 
@@ -150,23 +171,39 @@ class Shop:
         if refund.status in sources and order.status == "cancelled" and refund.attempt.applied and not is_retry:
             raise Refused
         self._move(refund, sources, "cancelled")
-        self._return_units(order, refund)
 
-    def fail_refund(self, order: Order, refund: Refund) -> None:
+    def fail_refund(self, refund: Refund) -> None:
         self._move(refund, {"pending", "unknown"}, "failed")
-        self._return_units(order, refund)
 
-    @staticmethod
-    def _return_units(order: Order, refund: Refund) -> None:
-        for at, count in refund.units.items():
-            order.lines[at].given_back -= count
+    def refund_at_gateway(self, name: str, attempt_id: str, amount: int, gateway_id: str) -> Refund:
+        """
+        Take over a refund that somebody made on the gateway's dashboard, where the money is gone whatever we had decided.
+
+        Refunds of ours that were decided and not sent, and whose money it used, are cancelled, the latest first; what
+        is left of the last one is requested again under the same decision. One that waits for approval is left to staff.
+        """
+        order = self.orders[name]
+        attempt = order.attempts[attempt_id]
+        made = Refund(attempt, amount, "pending", gateway_id=gateway_id, sent=True)
+        promised = [one for one in order.refunds if one.attempt is attempt and one.counts]
+        promised = [one for one in promised if one.status != "requires_approval"]
+        excess = sum(one.amount for one in promised) + amount - attempt.amount
+        order.refunds.append(made)
+        cancelled = None
+        for one in reversed(promised):
+            if excess > 0 and one.status == "pending" and not one.sent:
+                cancelled, one.status = one, "cancelled"
+                excess -= one.amount
+        if cancelled is not None and -excess >= LEAST_REFUND:
+            order.refunds.append(
+                replace(cancelled, amount=-excess, status="pending", id="", retries=[], units=dict(cancelled.units))
+            )
+        return made
 
     def hold_for_transfer(self, order: Order, refund: Refund) -> None:
         """A refund that the gateway failed to make is to be paid from our bank."""
         if refund.status != "awaiting_transfer":
             self._check_revivable(order, refund)
-            for at, count in refund.units.items():
-                order.lines[at].given_back += count
         refund.status, refund.decided_alone = "awaiting_transfer", False
 
     def retry(self, order: Order, refund: Refund) -> Refund:
@@ -174,17 +211,14 @@ class Shop:
         self._check_revivable(order, refund)
         alone = self.decided_alone(order) + refund.amount <= self.approval_above
         retry = Refund(refund.attempt, refund.amount, "pending" if alone else "requires_approval", units=refund.units)
-        retry.decided_alone = alone
-        for at, count in refund.units.items():
-            order.lines[at].given_back += count
+        retry.decided_alone, retry.is_of_sent = alone, refund.is_of_sent
         refund.retries.append(retry)
         order.refunds.append(retry)
         return retry
 
     @staticmethod
     def _check_revivable(order: Order, refund: Refund) -> None:
-        lines = order.lines
-        has_units = all(lines[at].ordered - lines[at].given_back >= count for at, count in refund.units.items())
+        has_units = all(order.units_left(at) >= count for at, count in refund.units.items())
         fits = can_refund(refund.amount, of=order.refundable(refund.attempt))
         if refund.status != "failed" or refund.is_retried or not has_units or not fits:
             raise Refused
@@ -231,7 +265,7 @@ class Shop:
             raise Refused
         refund.status = status
 
-    # -- disputes, settlements -------------------------------------------------------------------------------------
+    # -- disputes -------------------------------------------------------------------------------------------------
 
     def dispute(self, dispute_id: str, attempt: Attempt, amount: int, *, deducted: int) -> None:
         attempt.disputes[dispute_id] = Dispute(amount)
@@ -253,41 +287,6 @@ class Shop:
             self.books.deduct_dispute(source, deducted - dispute.deducted)
             dispute.deducted = deducted
 
-    # -- parcels ---------------------------------------------------------------------------------------------------
-
-    def pack(self, name: str, units: dict[int, int]) -> None:
-        order = self.orders[name]
-        if order.status not in {"confirmed", "in_fulfilment"} or order.refunded >= order.captured:
-            raise Refused
-        if any(count > order.lines[at].reserved - order.lines[at].packed for at, count in units.items()):
-            raise Refused
-        for at, count in units.items():
-            order.lines[at].packed += count
-
-    def dispatch(self, name: str, units: dict[int, int]) -> None:
-        """Goods leave: the reservation is consumed and the stock on hand falls, both by the same units."""
-        order = self.orders[name]
-        if any(attempt.is_disputed for attempt in order.attempts.values()):
-            raise Refused
-        for at, count in units.items():
-            line, stock = order.lines[at], self.stock[order.lines[at].article.sku]
-            line.packed -= count
-            line.reserved -= count
-            line.dispatched += count
-            stock.reserved -= count
-            stock.on_hand -= count
-        order.status = "in_fulfilment"
-
-    def arrive(self, name: str, units: dict[int, int], *, safely: bool) -> None:
-        order = self.orders[name]
-        for at, count in units.items():
-            if safely:
-                order.lines[at].delivered += count
-            else:
-                order.lines[at].gone += count
-        if all(line.delivered + line.given_back >= line.ordered for line in order.lines):
-            order.status = "completed"
-
     # -- stock -----------------------------------------------------------------------------------------------------
 
     def _can_reserve(self, order: Order) -> bool:
@@ -296,10 +295,4 @@ class Shop:
     def _reserve(self, order: Order) -> None:
         for line in order.lines:
             line.reserved = line.ordered
-            line.given_back = 0
             self.stock[line.article.sku].reserved += line.ordered
-
-    def _release(self, order: Order) -> None:
-        for line in order.lines:
-            self.stock[line.article.sku].reserved -= line.reserved
-            line.reserved = 0

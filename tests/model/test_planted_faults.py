@@ -5,7 +5,9 @@ Each is planted from outside. A short history of the machine's own rules leads t
 it is the fault that the comparison notices. Whether made-up histories get there is not tested here.
 """
 
+import random
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -16,11 +18,16 @@ import pytest
 
 from apps.catalog import services as catalog
 from apps.core.external_calls import GatewayCall
+from apps.fulfilment import rules as fulfilment_rules
+from apps.fulfilment.services import dispatch
+from apps.orders import states as order_states
+from apps.payments import selectors as payment_selectors
 from apps.payments import states
 from apps.payments.selectors import refunds as refund_selectors
 from apps.payments.services import attempts, late_payments
 from apps.payments.services.disputes import gateway_updates as disputes
-from apps.payments.services.refunds import requests, submission
+from apps.payments.services.refunds import gateway_updates, requests, submission
+from apps.settlements.services import bank_lines, bank_statements
 from tests.model import driver
 from tests.model.machine import ShopMachine
 from tests.model.stage import CALM
@@ -107,6 +114,52 @@ def won_dispute_not_returned() -> AbstractContextManager[Any]:
     return patched(disputes, "_RETURNED", ())
 
 
+def held_order_sent() -> AbstractContextManager[Any]:
+    """An order on hold is packed as any other."""
+    return patched(fulfilment_rules, "SHIPPABLE", (*order_states.SHIPPABLE, order_states.OrderStatus.ON_HOLD))
+
+
+def disputed_goods_sent() -> AbstractContextManager[Any]:
+    """A parcel leaves although a bank wants its money back."""
+    return patched(payment_selectors, "is_order_disputed", return_value=False)
+
+
+def refunded_units_sent() -> AbstractContextManager[Any]:
+    """Units are sent whose money was refunded."""
+    return patched(payment_selectors, "sum_refunded_units", return_value={})
+
+
+def lost_goods_count() -> AbstractContextManager[Any]:
+    """An order is completed although its parcel was lost and nothing was refunded."""
+    return patched(fulfilment_rules, "is_line_done", return_value=True)
+
+
+def sent_without_invoice() -> AbstractContextManager[Any]:
+    """Goods leave with INVOICE_AT=dispatch, and nothing is invoiced."""
+    return patched(dispatch, "issue_invoices", return_value=[])
+
+
+def any_amount_banked() -> AbstractContextManager[Any]:
+    """A line of the bank with a settlement's UTR banks it, whatever its amount."""
+    match = bank_lines._match_settlement
+
+    def blindly(line: Any, named: Any) -> Any:
+        with patched(bank_lines, "expected_amount", return_value=line.amount):
+            return match(line, named)
+
+    return patched(bank_lines, "_match_settlement", blindly)
+
+
+def line_booked_again() -> AbstractContextManager[Any]:
+    """A line that a second file repeats is booked a second time."""
+    return patched(bank_statements, "Counter", lambda: defaultdict(lambda: random.getrandbits(30)))
+
+
+def spent_money_promised() -> AbstractContextManager[Any]:
+    """A refund stays decided although somebody has refunded its money on the gateway's dashboard."""
+    return patched(gateway_updates, "_cancel_uncovered_refunds", return_value=None)
+
+
 History = list[tuple[str, dict[str, Any]]]
 
 
@@ -122,6 +175,20 @@ def refund(how: str, answer: str = "pending") -> tuple[str, dict[str, Any]]:
 
 def paid(status: str) -> tuple[str, dict[str, Any]]:
     return "pay", {"index": 0, "status": status}
+
+
+def sent(**drawn: bool) -> tuple[str, dict[str, Any]]:
+    """Let staff pack and send all of the first order."""
+    return "send", {"index": 0, "is_all": True, "has_reason": False, **drawn}
+
+
+def disputed() -> tuple[str, dict[str, Any]]:
+    return "bank_disputes", {"index": 0, "is_half": False, "takes_now": True}
+
+
+def banked(other: int = 0, **trouble: bool) -> tuple[str, dict[str, Any]]:
+    """Let the bank's statement show the settlement, or so many paise more."""
+    return "bank_shows_a_settlement", {"index": 0, "other": other, "trouble": replace(CALM, **trouble)}
 
 
 def reported(back: int = 0) -> tuple[str, dict[str, Any]]:
@@ -152,12 +219,49 @@ FAULTS: list[tuple[Callable[[], AbstractContextManager[Any]], History, str]] = [
         won_dispute_not_returned,
         [
             shop(1, 0, 0),
-            ("bank_disputes", {"index": 0, "is_half": False, "takes_now": True}),
+            disputed(),
             ("bank_decides", {"index": 0, "status": "won"}),
         ],
         "balance of GATEWAY",
     ),
+    (
+        held_order_sent,
+        [shop(1, 0, 0), ("hold_or_release", {"index": 0, "is_release": False, "reason": "Why"}), sent()],
+        "the product does what the pages refuse",
+    ),
+    (
+        disputed_goods_sent,
+        [shop(1, 0, 0), sent(leaves=False), disputed(), ("parcel_leaves", {"index": 0, "has_reason": False})],
+        "the product does what the pages refuse",
+    ),
+    (
+        refunded_units_sent,
+        [
+            shop(2, 0, 0),
+            ("return_units", {"index": 0, "units": [1, 0, 0], "who": "finance", "reason": "customer_request"}),
+            sent(),
+        ],
+        "the product does what the pages refuse",
+    ),
+    (lost_goods_count, [shop(1, 0, 0), sent(), ("parcel_arrives", {"index": 0, "how": "lost"})], "status of order 1"),
+    (sent_without_invoice, [shop(1, 0, 0), sent()], "balance of CUSTOMERS"),
+    (any_amount_banked, [shop(1, 0, 0), ("gateway_settles", {}), banked(other=1)], "transfers"),
+    (line_booked_again, [shop(1, 0, 0), ("gateway_settles", {}), banked(), banked(other=1, is_late=True)], "BANK"),
+    (
+        spent_money_promised,
+        [
+            shop(1, 0, 0),
+            ("request_all", {"index": 0, "who": "finance", "trouble": replace(CALM, is_late=True)}),
+            (
+                "refund_is_made_on_the_dashboard",
+                {"index": 0, "how": "what others wait for", "status": "processed", "by_webhook": False},
+            ),
+        ],
+        "asked to refund more than was captured",
+    ),
 ]
+#: What goes wrong only where an order is invoiced at its first dispatch.
+AT_DISPATCH = {sent_without_invoice}
 
 
 def play(history: History) -> None:
@@ -175,8 +279,10 @@ def play(history: History) -> None:
 
 @pytest.mark.parametrize(("plant", "history", "says"), FAULTS, ids=[fault[0].__name__ for fault in FAULTS])
 def test_a_planted_fault_is_noticed(
-    plant: Callable[[], AbstractContextManager[Any]], history: History, says: str, db: None
+    plant: Callable[[], AbstractContextManager[Any]], history: History, says: str, settings: Any, db: None
 ) -> None:
+    settings.INVOICE_AT = "dispatch" if plant in AT_DISPATCH else "payment"
+
     play(history)
 
     with plant(), pytest.raises(AssertionError, match=re.escape(says)):

@@ -42,9 +42,9 @@ class TestStock:
     def test_dispatch_consumes_the_reservation_and_the_stock(self, shop: Shop) -> None:
         order = paid(shop)
 
-        shop.pack("one", {0: 2})
-        shop.dispatch("one", {0: 2})
-        shop.arrive("one", {0: 2}, safely=True)
+        parcel = shop.parcels["parcel"] = shop.pack("one", {0: 2})
+        shop.dispatch(parcel)
+        shop.arrive(parcel, "delivered")
 
         assert (shop.stock["LAMP"].on_hand, shop.stock["LAMP"].reserved, order.status) == (1, 0, "completed")
 
@@ -98,7 +98,7 @@ class TestRefunds:
         order = paid(shop)
         refund = shop.request_refund("one", "pay_one", 100_000, is_approver=True)
 
-        shop.fail_refund(order, refund)
+        shop.fail_refund(refund)
 
         assert order.refundable(order.attempts["pay_one"]) == TOTAL
 
