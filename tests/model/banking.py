@@ -111,7 +111,7 @@ class Banking(Stage):
         self._receive(amount, f"NEFT {utr} RAZORPAY", trouble, lambda said: self.model.read_credit(said, amount, utr))
 
     @step(what=st.sampled_from(["unknown", "charge", "charge with GST"]))
-    @precondition(lambda self: self.has_captured() and len(self.statements) < 4)
+    @precondition(lambda self: self.has_captured() and len(self.statements) < 2)
     def bank_shows_something_else(self, trouble: Trouble, what: str) -> None:
         """Money that nothing explains, or what the bank takes for itself."""
         if what == "unknown":

@@ -18,9 +18,9 @@ from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_registration, make_variant
 from tests.model.banking import Banking
 from tests.model.comparison import Comparison
+from tests.model.dashboard import Dashboard
 from tests.model.disputes import Disputing
 from tests.model.order import Article
-from tests.model.refunding import Refunding
 from tests.model.selling import Selling
 from tests.model.shipping import Shipping
 from tests.model.stage import CALM
@@ -28,15 +28,20 @@ from tests.support.colleagues import make_colleagues
 
 #: sku: price in paise, rate in basis points, whether the price includes the tax, units on hand.
 GOODS = {"KURTA": (49_950, 1800, False, 6), "SCARF": (3_333, 500, True, 8), "LAMP": (99_900, 1800, True, 3)}
+#: What the audit says of staff and not of the product: that nobody has looked at an exception for a week.
+LEFT_TO_STAFF = {"INV-10c"}
 
 
-class ShopMachine(Selling, Refunding, Shipping, Disputing, Banking, Comparison):
-    """All rules. An example begins with one order, which may be paid."""
+class ShopMachine(Selling, Dashboard, Shipping, Disputing, Banking, Comparison):
+    """All rules. An example begins with one order, which may be paid, and one unit of it sent."""
 
     @initialize(
-        first=st.lists(st.integers(0, 2), min_size=3, max_size=3), is_at_home=st.booleans(), is_paid=st.booleans()
+        first=st.lists(st.integers(0, 2), min_size=3, max_size=3),
+        is_at_home=st.booleans(),
+        is_paid=st.booleans(),
+        is_sent=st.booleans(),
     )
-    def open_shop(self, first: list[int], *, is_at_home: bool, is_paid: bool) -> None:
+    def open_shop(self, first: list[int], *, is_at_home: bool, is_paid: bool, is_sent: bool = False) -> None:
         if not Group.objects.exists():
             call_command("setup_reference_data", verbosity=0)
         make_registration()
@@ -53,6 +58,8 @@ class ShopMachine(Selling, Refunding, Shipping, Disputing, Banking, Comparison):
         if is_paid and self.rows:
             self.pay(trouble=CALM, index=0, status="captured")
             self.gateway_reports(trouble=CALM, index=0, by_webhook=True)
+            if is_sent:
+                self.send(trouble=CALM, index=0, is_all=False)
 
     def teardown(self) -> None:
         try:
@@ -64,7 +71,8 @@ class ShopMachine(Selling, Refunding, Shipping, Disputing, Banking, Comparison):
                     dispute_polling.poll_open_disputes(now=self.driver.now)
                 self.compare()
                 self.check_documents()
-                report = audit.run(now=self.driver.now)
+                asked = [one.id for one in audit.list_invariants() if one.id not in LEFT_TO_STAFF]
+                report = audit.run(now=self.driver.now, only=asked)
                 failing = [(one.invariant.id, one.rows[:3], one.error) for one in report.failing]
                 assert not failing, f"the audit fails: {failing}"
         finally:

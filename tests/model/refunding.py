@@ -1,6 +1,5 @@
 """Refunds: requested, decided, sent, reported, retried and paid by bank transfer."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -14,17 +13,15 @@ from apps.core.errors import BahiError
 from apps.core.events import SYSTEM, Actor
 from apps.orders import selectors as order_selectors
 from apps.payments.facts import GatewayRefund
-from apps.payments.services import webhooks
 from apps.payments.services.refunds import approvals, bank_transfers, gateway_updates, requests, submission
 from apps.payments.services.refunds.amounts import RefundLineInput
 from tests.factories.orders import actor_for
 from tests.model.arithmetic import rounded
 from tests.model.driver import APPROVAL_THRESHOLD
-from tests.model.gateway import ModelGateway, key_of
-from tests.model.order import LEAST_REFUND, Order, Refund, can_refund
+from tests.model.gateway import key_of
+from tests.model.order import Order, Refund, can_refund
 from tests.model.stage import DAY, PICK, Skipped, Stage, Trouble, step
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
-from tests.support.webhooks import sign
 
 WITH_MONEY = ("confirmed", "on_hold", "in_fulfilment", "completed", "cancelled", "expired")
 SOLD = WITH_MONEY[:4]
@@ -195,66 +192,6 @@ class Refunding(Stage):
         self.apply_to_model(refund, facts.status)
         self.finish(trouble)
 
-    @step(
-        index=PICK,
-        how=st.sampled_from(["half", "all", "what others wait for"]),
-        status=st.sampled_from(["pending", "processed"]),
-        by_webhook=st.booleans(),
-    )
-    @precondition(lambda self: self.has_captured() and self.dashboard_refunds < 2)
-    def refund_is_made_on_the_dashboard(
-        self, trouble: Trouble, index: int, how: str, status: str, *, by_webhook: bool
-    ) -> None:
-        """
-        Somebody refunds on the gateway's dashboard, and the gateway reports it by webhook or to a poll.
-
-        What refunds of ours wait for is taken only where no dispute keeps a part, and before a worker sends them: later
-        the gateway refuses them.
-        """
-        taken_ones = how == "what others wait for"
-        if by_webhook:
-            self.finish()
-        name, gateway_id = self.pick(
-            [
-                (name, gateway_id)
-                for name, order in self.model.orders.items()
-                for gateway_id, attempt in order.attempts.items()
-                if attempt.status == "captured" and not (attempt.kept and taken_ones)
-            ],
-            index,
-        )
-        order = self.model.orders[name]
-        attempt = order.attempts[gateway_id]
-        amount = order.refundable(attempt)
-        if how == "half":
-            amount //= 2
-        if taken_ones and not by_webhook:
-            amount += sum(one.amount for one in order.refunds if one.attempt is attempt and self.is_unsent(one))
-        if amount < LEAST_REFUND:
-            raise Skipped
-        facts = ModelGateway().make_refund(gateway_id, amount, receipt="", ours="")
-        facts = self.truth.refunds[facts.id] = replace(facts, status=status)
-        self.dashboard_refunds += 1
-        self._report_refund(facts, trouble, by_webhook=by_webhook)
-        made = self.model.refund_at_gateway(name, gateway_id, amount, facts.id)
-        self.apply_to_model(made, status)
-        self.finish(replace(trouble, is_late=False))
-
-    @staticmethod
-    def is_unsent(refund: Refund) -> bool:
-        return refund.status == "requires_approval" or (refund.status == "pending" and not refund.sent)
-
-    def _report_refund(self, facts: GatewayRefund, trouble: Trouble, *, by_webhook: bool) -> None:
-        def report() -> None:
-            if by_webhook:
-                raw = refund_webhook_of(facts)
-                webhooks.receive_webhook(raw=raw, signature=sign(raw), event_id="", now=self.driver.now)
-            else:
-                gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=self.driver.now)
-
-        for _ in range(2 if trouble.is_repeated else 1):
-            self.driver.do(report, trouble.kill)
-
     @step()
     @precondition(lambda self: self.has_refund("pending", "unknown"))
     def refunds_are_polled(self, trouble: Trouble) -> None:
@@ -319,13 +256,3 @@ class Refunding(Stage):
     @staticmethod
     def reference(refund: Refund) -> str:
         return f"UTR {refund.id}"
-
-
-def refund_webhook_of(facts: GatewayRefund) -> bytes:
-    """Return the webhook of a refund as the gateway's account sends it."""
-    event = {"pending": "refund.created"}.get(facts.status, f"refund.{facts.status}")
-    entity = {
-        "id": facts.id, "entity": "refund", "payment_id": facts.gateway_payment_id, "amount": facts.amount,
-        "currency": facts.currency, "status": facts.status, "notes": [],
-    }  # fmt: skip
-    return json.dumps({"entity": "event", "event": event, "payload": {"refund": {"entity": entity}}}).encode()

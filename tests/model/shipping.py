@@ -42,10 +42,21 @@ class Shipping(Stage):
         )
         self.finish(trouble)
 
-    @step(index=PICK, is_all=st.booleans(), has_reason=st.booleans(), leaves=st.sampled_from([True, True, False]))
+    @step(
+        index=PICK,
+        is_all=st.booleans(),
+        has_reason=st.booleans(),
+        until=st.sampled_from(["packed", "dispatched", "dispatched", "delivered", "lost"]),
+    )
     @precondition(lambda self: self.has_order("confirmed", "in_fulfilment", "on_hold"))
-    def send(self, trouble: Trouble, index: int, *, is_all: bool, has_reason: bool, leaves: bool = True) -> None:
-        """Staff pack what is left of an order, or one unit of it, and hand it to a carrier, or keep it for now."""
+    def send(
+        self, trouble: Trouble, index: int, *, is_all: bool, has_reason: bool = False, until: str = "dispatched"
+    ) -> None:
+        """
+        Staff pack what is left of an order, or one unit of it, and hand it to a carrier, or keep it for now.
+
+        A carrier that is quick ends the parcel at once, as histories are short.
+        """
         name = self.pick_order(index, "confirmed", "in_fulfilment", "on_hold", "completed")
         order = self.model.orders[name]
         left = {at: line.ordered - line.shipped for at, line in enumerate(order.lines) if line.ordered > line.shipped}
@@ -74,8 +85,10 @@ class Shipping(Stage):
         )
         if parcel is not None:
             self.model.parcels[made[0]] = parcel
-            if leaves:
+            if until != "packed":
                 self._hand_over(made[0], parcel, trouble, has_reason=False)
+            if until in ENDS:
+                self._end(made[0], parcel, trouble, until)
         self.finish(trouble)
 
     @step(index=PICK, has_reason=st.booleans())
@@ -107,6 +120,10 @@ class Shipping(Stage):
     def parcel_arrives(self, trouble: Trouble, index: int, how: str) -> None:
         """A parcel arrives or does not; what is said of one that has not left, or has arrived, is refused."""
         shipment_id, parcel = self.pick_parcel(index)
+        self._end(shipment_id, parcel, trouble, how)
+        self.finish(trouble)
+
+    def _end(self, shipment_id: str, parcel: Parcel, trouble: Trouble, how: str) -> None:
         self.both(
             lambda: self.driver.do_once(
                 lambda: ENDS[how](shipment_id=UUID(shipment_id), actor=ASHA, now=self.driver.now).pk,
@@ -115,7 +132,6 @@ class Shipping(Stage):
             ),
             lambda: self.model.arrive(parcel, how),
         )
-        self.finish(trouble)
 
     def has_parcel(self, *statuses: str) -> bool:
         return any(parcel.status in statuses for parcel in self.model.parcels.values())

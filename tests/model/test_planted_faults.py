@@ -177,9 +177,9 @@ def paid(status: str) -> tuple[str, dict[str, Any]]:
     return "pay", {"index": 0, "status": status}
 
 
-def sent(**drawn: bool) -> tuple[str, dict[str, Any]]:
+def sent(until: str = "dispatched") -> tuple[str, dict[str, Any]]:
     """Let staff pack and send all of the first order."""
-    return "send", {"index": 0, "is_all": True, "has_reason": False, **drawn}
+    return "send", {"index": 0, "is_all": True, "until": until}
 
 
 def disputed() -> tuple[str, dict[str, Any]]:
@@ -231,7 +231,7 @@ FAULTS: list[tuple[Callable[[], AbstractContextManager[Any]], History, str]] = [
     ),
     (
         disputed_goods_sent,
-        [shop(1, 0, 0), sent(leaves=False), disputed(), ("parcel_leaves", {"index": 0, "has_reason": False})],
+        [shop(1, 0, 0), sent("packed"), disputed(), ("parcel_leaves", {"index": 0, "has_reason": False})],
         "the product does what the pages refuse",
     ),
     (

@@ -4,6 +4,7 @@ import pytest
 
 from tests.model.books import Role
 from tests.model.order import Article, Order, Refused
+from tests.model.parcels import Parcel
 from tests.model.shop import Shop
 from tests.model.tax import Amounts
 
@@ -21,6 +22,13 @@ def paid(shop: Shop, name: str = "one") -> Order:
     order = shop.place(name, {"LAMP": 2})
     shop.gateway_says(name, f"pay_{name}", "captured", order.total)
     return order
+
+
+def send(shop: Shop, units: dict[int, int]) -> Parcel:
+    parcel = shop.pack("one", units)
+    shop.parcels[f"parcel {len(shop.parcels)}"] = parcel
+    shop.dispatch(parcel)
+    return parcel
 
 
 class TestStock:
@@ -117,3 +125,99 @@ class TestRefunds:
 
         with pytest.raises(AssertionError, match="not of the refunded amount"):
             shop.credit(order, "cn_1", refund, Amounts(45000, cgst=4050, sgst=4050), 0)
+
+
+class TestParcels:
+    def test_a_held_order_stays(self, shop: Shop) -> None:
+        paid(shop)
+        shop.hold("one", reason="why")
+
+        with pytest.raises(Refused):
+            shop.pack("one", {0: 1})
+
+        shop.release("one", reason="why")
+        assert shop.pack("one", {0: 1}).status == "packed"
+
+    def test_refunded_units_leave_for_a_reason_alone(self, shop: Shop) -> None:
+        paid(shop)
+        shop.request_refund("one", "pay_one", 58_941, is_approver=True, units={0: 1})
+
+        with pytest.raises(Refused):
+            shop.pack("one", {0: 2})
+
+        assert shop.pack("one", {0: 2}, has_reason=True).units == {0: 2}
+
+    def test_a_lost_parcel_completes_the_order_once_it_is_refunded(self, shop: Shop) -> None:
+        order = paid(shop)
+        parcel = send(shop, {0: 1})
+        shop.arrive(parcel, "lost")
+        shop.arrive(send(shop, {0: 1}), "delivered")
+        assert order.status == "in_fulfilment"
+
+        refund = shop.request_refund("one", "pay_one", 58_941, is_approver=True, units={0: 1}, is_of_sent=True)
+        shop.process_refund(refund)
+        shop.complete_if_done("one")
+
+        assert (order.status, shop.stock["LAMP"].on_hand) == ("completed", 1)
+
+    def test_a_returned_unit_says_nothing_of_one_still_to_be_sent(self, shop: Shop) -> None:
+        order = paid(shop)
+        shop.arrive(send(shop, {0: 1}), "delivered")
+        refund = shop.request_refund("one", "pay_one", 58_941, is_approver=True, units={0: 1}, is_of_sent=True)
+        shop.process_refund(refund)
+
+        shop.complete_if_done("one")
+
+        assert order.status == "in_fulfilment"
+
+    def test_the_invoice_comes_with_the_first_goods_if_not_with_the_money(self, shop: Shop) -> None:
+        shop.invoices_at_dispatch = True
+        order = paid(shop)
+        shop.issue_invoice(order)
+        assert not order.invoiced
+
+        send(shop, {0: 1})
+
+        assert (order.invoiced, shop.books.balances[Role.CUSTOMERS]) == (True, 0)
+
+
+class TestBank:
+    def test_only_its_own_amount_banks_a_transfer(self, shop: Shop) -> None:
+        shop.settle("UTR1", credited=1_000, debited=0, fees=20, tax_on_fees=4)
+
+        shop.read_credit("line 1", 975, "UTR1")
+        shop.read_credit("line 2", 976, "UTR1")
+        shop.read_credit("line 2", 976, "UTR1")
+
+        balances = shop.books.balances
+        assert (balances[Role.BANK], balances[Role.TRANSIT], balances[Role.SUSPENSE]) == (1_951, 0, -975)
+
+    def test_a_line_that_came_first_is_explained_by_the_settlement(self, shop: Shop) -> None:
+        shop.read_credit("line", 976, "UTR1")
+        shop.settle("UTR1", credited=1_000, debited=0, fees=20, tax_on_fees=4)
+
+        assert (shop.transfers["UTR1"].status, shop.books.balances[Role.SUSPENSE]) == ("banked", 0)
+
+    def test_what_is_in_the_bank_stays_though_the_gateway_says_that_it_failed(self, shop: Shop) -> None:
+        shop.settle("UTR1", credited=1_000, debited=0, fees=20, tax_on_fees=4)
+        shop.read_credit("line", 976, "UTR1")
+
+        shop.fail_transfer("UTR1")
+
+        assert (shop.transfers["UTR1"].status, shop.books.balances[Role.BANK]) == ("banked", 976)
+
+
+class TestDashboard:
+    def test_it_cancels_the_latest_refund_whose_money_it_used_and_requests_the_rest(self, shop: Shop) -> None:
+        order = paid(shop)
+        shop.request_refund("one", "pay_one", 40_000, is_approver=True)
+        shop.request_refund("one", "pay_one", 50_000, is_approver=True)
+
+        shop.refund_at_gateway("one", "pay_one", TOTAL - 60_000, "rfnd_1")
+
+        assert [(one.amount, one.status) for one in order.refunds] == [
+            (40_000, "pending"),
+            (50_000, "cancelled"),
+            (TOTAL - 60_000, "pending"),
+            (20_000, "pending"),
+        ]
