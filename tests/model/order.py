@@ -1,9 +1,12 @@
 """An order of the model: its lines, attempts, disputes and refunds, and what is derived of them."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.model.tax import Amounts, Document
 
+#: Which units a refund for goods that had been sent is about.
+FIRST_TAKEN = {"goods_returned": ("arrived", "under way", "stays"), "goods_missing": ("under way", "arrived", "stays")}
 LEAST_REFUND = 100  # Razorpay refunds no less than one rupee
 
 
@@ -96,7 +99,8 @@ class Refund:
     sent: bool = False
     retries: list["Refund"] = field(default_factory=list)
     units: dict[int, int] = field(default_factory=dict)
-    is_of_sent: bool = False  # the reason says that the goods had been sent
+    reason: str = ""
+    taken: dict[int, Counter[str]] = field(default_factory=dict)  # by line: what its units were when it was requested
     credit: Amounts = field(default_factory=Amounts)
     credit_round_off: int = 0
 
@@ -151,17 +155,34 @@ class Order:
         """The units of a line of which no refund has the money."""
         return self.lines[at].ordered - sum(one.units.get(at, 0) for one in self.refunds if one.counts)
 
-    def refunded_units(self, at: int, *, is_processed: bool = False) -> tuple[int, int]:
+    def take_units(self, refund: Refund) -> None:
         """
-        The refunded units of a line that had been sent, and those that had not.
+        Decide which units of its lines a refund is about, as they are now.
 
-        A refund of returned, missing or damaged goods is about units that had been sent; any other first takes those
-        that had not.
+        Returned goods had arrived; missing or damaged ones had been sent; any other refund first takes what stayed.
         """
+        for at, count in refund.units.items():
+            line = self.lines[at]
+            others: Counter[str] = Counter()
+            for one in self.refunds:
+                if one is not refund and one.counts:
+                    others.update(one.taken.get(at, {}))
+            free = {
+                "stays": line.ordered - line.dispatched - others["stays"],
+                "under way": line.dispatched - line.delivered - others["under way"],
+                "arrived": line.delivered - others["arrived"],
+            }
+            refund.taken[at] = taken = Counter()
+            for kind in FIRST_TAKEN.get(refund.reason, ("stays", "under way", "arrived")):
+                taken[kind] = min(max(0, free[kind]), count - taken.total())
+
+    def refunded_units(self, at: int, *, is_processed: bool = False) -> Counter[str]:
+        """The refunded units of a line, by what they were when their refunds were requested."""
         counted = [one for one in self.refunds if (one.status == "processed" if is_processed else one.counts)]
-        said = sum(one.units.get(at, 0) for one in counted if one.is_of_sent)
-        sent = min(said, self.lines[at].dispatched)
-        return sent, sum(one.units.get(at, 0) for one in counted) - sent
+        found: Counter[str] = Counter()
+        for one in counted:
+            found.update(one.taken.get(at, {}))
+        return found
 
     @property
     def all_refundable(self) -> int:

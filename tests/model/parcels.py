@@ -51,7 +51,7 @@ class Parcels:
         for at, count in units.items():
             line = order.lines[at]
             left = line.ordered - line.shipped
-            if count > left or (count > left - order.refunded_units(at)[1] and not has_reason):
+            if count > left or (count > left - order.refunded_units(at)["stays"] and not has_reason):
                 raise Refused
         for at, count in units.items():
             order.lines[at].packed += count
@@ -89,7 +89,7 @@ class Parcels:
     def _has_excess(order: Order, at: int) -> bool:
         """Parcels have more units of a line than are neither refunded nor were sent before they were."""
         line = order.lines[at]
-        return line.shipped + order.refunded_units(at)[1] > line.ordered
+        return line.shipped + order.refunded_units(at)["stays"] > line.ordered
 
     def post_invoice(self, order: Order) -> None:
         if not order.invoiced:
@@ -119,10 +119,16 @@ class Parcels:
 
     @staticmethod
     def _is_done(order: Order, at: int, line: Line) -> bool:
-        """Each unit is delivered or refunded; a unit that was delivered and came back says nothing of one still to be sent."""
-        sent, unsent = order.refunded_units(at, is_processed=True)
-        waiting = line.ordered - line.dispatched
-        return unsent >= waiting and line.delivered + sent + (unsent - waiting) >= line.dispatched
+        """
+        Each unit arrived, or its money went back without that.
+
+        One that was refunded may be sent all the same, and one that was refunded on its way may arrive: then it arrived.
+        """
+        refunded = order.refunded_units(at, is_processed=True)
+        stay, lost = line.ordered - line.dispatched, line.dispatched - line.delivered
+        stayed = min(refunded["stays"], stay)
+        gone = min(refunded["under way"] + refunded["stays"] - stayed, lost)
+        return stayed + gone >= stay + lost
 
     def cancel_parcels(self, name: str) -> None:
         for parcel in self.parcels.values():

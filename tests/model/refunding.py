@@ -100,7 +100,7 @@ class Refunding(Stage):
             ),
             who=who, amount=None, is_refused=None if has_units else True, trouble=trouble,
             units=wanted, expected=self._worth(order, wanted) if is_first else None,
-            is_of_sent=reason.startswith("goods_"),
+            reason=reason,
         )  # fmt: skip
 
     @staticmethod
@@ -125,7 +125,7 @@ class Refunding(Stage):
         trouble: Trouble,
         units: dict[int, int] | None = None,
         expected: int | None = None,
-        is_of_sent: bool = False,
+        reason: str = "",
     ) -> None:
         order = self.model.orders[name]
         known = {refund.id for refund in order.refunds}
@@ -147,7 +147,7 @@ class Refunding(Stage):
         for row in made:
             refund = self.model.request_refund(
                 name, row.gateway_payment_id, row.amount, is_approver=who == "finance", units=units,
-                is_of_sent=is_of_sent,
+                reason=reason,
             )  # fmt: skip
             refund.id, refund.decided_alone = row.public_id, alone
             refund.status = "pending" if alone else "requires_approval"

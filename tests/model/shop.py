@@ -136,7 +136,7 @@ class Shop(Parcels, Bank):
         *,
         is_approver: bool,
         units: dict[int, int] | None = None,
-        is_of_sent: bool = False,
+        reason: str = "",
     ) -> Refund:
         """Request a refund of an amount of a captured attempt, or of units of lines for that amount."""
         order = self.orders[name]
@@ -145,7 +145,8 @@ class Shop(Parcels, Bank):
             raise Refused
         alone = is_approver and self.decided_alone(order) + amount <= self.approval_above
         refund = Refund(attempt, amount, "pending" if alone else "requires_approval", units=units or {})
-        refund.decided_alone, refund.is_of_sent = alone, is_of_sent
+        refund.decided_alone, refund.reason = alone, reason
+        order.take_units(refund)
         order.refunds.append(refund)
         return refund
 
@@ -204,6 +205,7 @@ class Shop(Parcels, Bank):
         """A refund that the gateway failed to make is to be paid from our bank."""
         if refund.status != "awaiting_transfer":
             self._check_revivable(order, refund)
+            order.take_units(refund)
         refund.status, refund.decided_alone = "awaiting_transfer", False
 
     def retry(self, order: Order, refund: Refund) -> Refund:
@@ -211,7 +213,8 @@ class Shop(Parcels, Bank):
         self._check_revivable(order, refund)
         alone = self.decided_alone(order) + refund.amount <= self.approval_above
         retry = Refund(refund.attempt, refund.amount, "pending" if alone else "requires_approval", units=refund.units)
-        retry.decided_alone, retry.is_of_sent = alone, refund.is_of_sent
+        retry.decided_alone, retry.reason = alone, refund.reason
+        order.take_units(retry)
         refund.retries.append(retry)
         order.refunds.append(retry)
         return retry

@@ -154,7 +154,7 @@ class TestParcels:
         shop.arrive(send(shop, {0: 1}), "delivered")
         assert order.status == "in_fulfilment"
 
-        refund = shop.request_refund("one", "pay_one", 58_941, is_approver=True, units={0: 1}, is_of_sent=True)
+        refund = shop.request_refund("one", "pay_one", 58_941, is_approver=True, units={0: 1}, reason="goods_missing")
         shop.process_refund(refund)
         shop.complete_if_done("one")
 
@@ -163,12 +163,29 @@ class TestParcels:
     def test_a_returned_unit_says_nothing_of_one_still_to_be_sent(self, shop: Shop) -> None:
         order = paid(shop)
         shop.arrive(send(shop, {0: 1}), "delivered")
-        refund = shop.request_refund("one", "pay_one", 58_941, is_approver=True, units={0: 1}, is_of_sent=True)
+        refund = shop.request_refund("one", "pay_one", 58_941, is_approver=True, units={0: 1}, reason="goods_returned")
         shop.process_refund(refund)
 
         shop.complete_if_done("one")
 
         assert order.status == "in_fulfilment"
+
+    def test_a_returned_unit_says_nothing_of_one_that_was_lost(self, shop: Shop) -> None:
+        order = paid(shop)
+        shop.arrive(send(shop, {0: 1}), "delivered")
+        refund = shop.request_refund("one", "pay_one", 58_941, is_approver=True, units={0: 1}, reason="goods_returned")
+        shop.process_refund(refund)
+        shop.arrive(send(shop, {0: 1}), "lost")
+
+        assert order.status == "in_fulfilment"
+
+    def test_a_unit_that_was_refunded_before_stays_whatever_is_sent_later(self, shop: Shop) -> None:
+        paid(shop)
+        shop.request_refund("one", "pay_one", 58_941, is_approver=True, units={0: 1}, reason="goods_missing")
+        send(shop, {0: 1})
+
+        with pytest.raises(Refused):
+            shop.pack("one", {0: 1})
 
     def test_the_invoice_comes_with_the_first_goods_if_not_with_the_money(self, shop: Shop) -> None:
         shop.invoices_at_dispatch = True
