@@ -3,10 +3,10 @@ The base classes of every error that Bahi raises on purpose.
 
 A concrete error names the condition, is defined above the service that raises it and states its message once:
 
-    class OrderNotCancellable(Conflict):
-        message = "Order {0} can no longer be cancelled."
+    class OrderExpired(Conflict):
+        message = "Order {0} expired because it was not paid in time. Place a new one."
 
-    raise OrderNotCancellable(order.number)
+    raise OrderExpired(order.number)
 
 Its `code` for API clients is its name in snake case. Nothing here knows an HTTP number; the exception handler does.
 """

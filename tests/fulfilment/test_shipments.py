@@ -195,8 +195,12 @@ class TestCancelOrder:
         make_dispatched_shipment(order, {1: 1})
         waiting = make_packed_shipment(order)
 
-        with pytest.raises(orders.OrderNotCancellable):
+        with pytest.raises(orders.OrderNotCancellable) as refusal:
             cancel_order(order_id=order.pk, actor=SYSTEM, reason="by mistake", now=clock.now())
 
+        assert refusal.value.text == (
+            f"A parcel of order {order.number} was dispatched, so that the order can no longer be cancelled. Request a refund of"
+            " what did not arrive or comes back."
+        )
         waiting.refresh_from_db()
         assert (waiting.status, state_of(order)) == ("packed", ("in_fulfilment", "partial"))

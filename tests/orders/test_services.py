@@ -407,8 +407,16 @@ class TestCancelOrder:
     @pytest.mark.parametrize(
         ("paid", "live_minutes", "why"),
         [
-            (1, None, "Order {} can no longer be cancelled."),
-            (49_900, None, "Order {} can no longer be cancelled."),
+            (
+                1,
+                None,
+                "₹0.01 of the ₹499.00 of order {} is paid. Refund it, or wait for the rest; without it the order expires.",
+            ),
+            (
+                49_900,
+                None,
+                "Order {} is paid and confirmed. Cancel it on its own page, which also refunds the money.",
+            ),
             (0, 15, "A payment of order {} is open. Cancel the payment first, or wait until it has ended."),
         ],
         ids=["part paid", "paid", "payment live"],
@@ -425,6 +433,39 @@ class TestCancelOrder:
         assert (current_values(order), traces(), reservations_of(order)) == before
         assert refusal.value.text == why.format(order.number)
         assert isinstance(refusal.value, Conflict)
+
+    @pytest.mark.parametrize(
+        ("status", "why"),
+        [
+            ("expired", "Order {} expired because it was not paid in time, and nothing is reserved for it. No action is needed."),
+            ("completed", "Order {} is completed, so that it can no longer be cancelled. Request a refund of what comes back."),
+            ("closed", "Order {} is closed, so that it can no longer be cancelled. Request a refund of what comes back."),
+            ("on_hold", "Order {} is paid and on hold. Cancel it on its own page, which also refunds the money."),
+            ("in_fulfilment", "Order {} is paid and in fulfilment. Cancel it on its own page, which also refunds the money."),
+            ("draft", "Order {} is a draft that was never placed, so that there is nothing to cancel. No action is needed."),
+        ],
+    )  # fmt: skip
+    def test_says_what_state_an_order_is_in_and_what_to_do(self, owner: Any, status: str, why: str) -> None:
+        order = make_order(owner, now=NOW)
+        Order.objects.filter(pk=order.pk).update(status=status)
+
+        with pytest.raises(services.OrderNotCancellable) as refusal:
+            services.cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=NOW)
+
+        assert refusal.value.text == why.format(order.number)
+        Order.objects.filter(pk=order.pk).update(status="pending_payment")  # what the invariants expect
+
+    def test_says_that_arrived_money_awaits_a_decision(self, owner: Any) -> None:
+        order = make_order(owner, now=NOW)
+        Order.objects.filter(pk=order.pk).update(under_review_amount=40_000)
+
+        with pytest.raises(services.OrderNotCancellable) as refusal:
+            services.cancel_unpaid_order(order_id=order.pk, actor=SYSTEM, reason="", now=NOW)
+
+        assert refusal.value.text == (
+            f"₹400.00 has arrived for order {order.number} and awaits a decision. Cancel the order on its own page, which also"
+            " refunds that money."
+        )
 
     def test_says_that_an_order_is_cancelled_already(self, owner: Any) -> None:
         order = make_order(owner, now=NOW)

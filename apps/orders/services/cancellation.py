@@ -12,6 +12,7 @@ from apps.catalog import services as stock
 from apps.catalog.states import ReservationStatus
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
+from apps.core.money import rupees
 from apps.orders import events, locks, rules, selectors, states
 from apps.orders.models import Order
 from apps.orders.services.personal_text import text_to_record, text_to_store
@@ -24,15 +25,60 @@ _effects: Final[list[CancellationEffect]] = []
 
 
 class OrderNotCancellable(Conflict):
-    """The order can no longer be cancelled because of its status. Read the order."""
+    """A parcel of the order was dispatched. Request a refund of what did not arrive or comes back."""
 
-    message = "Order {0} can no longer be cancelled."
+    message = (
+        "A parcel of order {0} was dispatched, so that the order can no longer be cancelled. Request a refund of what did not"
+        " arrive or comes back."
+    )
 
 
 class OrderPaymentInProgress(OrderNotCancellable):
     """A payment of the order is open. Cancel the payment first, or wait until it has ended."""
 
     message = "A payment of order {0} is open. Cancel the payment first, or wait until it has ended."
+    code = OrderNotCancellable.code
+
+
+class OrderPartlyPaid(OrderNotCancellable):
+    """A part of the order's total is paid. Refund it, or wait for the rest; without it the order expires."""
+
+    message = "{1} of the {2} of order {0} is paid. Refund it, or wait for the rest; without it the order expires."
+    code = OrderNotCancellable.code
+
+
+class OrderMoneyUnderReview(OrderNotCancellable):
+    """Money of the order awaits a decision of staff. Cancel the order on its own page, which also refunds that money."""
+
+    message = "{1} has arrived for order {0} and awaits a decision. Cancel the order on its own page, which also refunds that money."
+    code = OrderNotCancellable.code
+
+
+class OrderPaid(OrderNotCancellable):
+    """The order is paid, and this cancels unpaid orders only. Cancel the order on its own page, which also refunds its money."""
+
+    message = "Order {0} is paid and {1}. Cancel it on its own page, which also refunds the money."
+    code = OrderNotCancellable.code
+
+
+class OrderCompleted(OrderNotCancellable):
+    """The order is completed or closed. Request a refund of what comes back."""
+
+    message = "Order {0} is {1}, so that it can no longer be cancelled. Request a refund of what comes back."
+    code = OrderNotCancellable.code
+
+
+class OrderExpired(OrderNotCancellable):
+    """The order has expired because it was not paid in time; nothing is reserved for it. No action is needed."""
+
+    message = "Order {0} expired because it was not paid in time, and nothing is reserved for it. No action is needed."
+    code = OrderNotCancellable.code
+
+
+class OrderIsDraft(OrderNotCancellable):
+    """The order is a draft, which was never placed. No action is needed."""
+
+    message = "Order {0} is a draft that was never placed, so that there is nothing to cancel. No action is needed."
     code = OrderNotCancellable.code
 
 
@@ -81,20 +127,41 @@ def cancel_paid_order(*, order: Order, actor: Actor, reason: str, now: datetime)
 
     :raises OrderNotCancellable: if it is not confirmed, on hold or in fulfilment, or something of it was dispatched
     """
-    is_dispatched = goods.is_any_dispatched(selectors.list_line_ids(order.pk))
-    if not rules.can_cancel_paid(status=order.status, is_dispatched=is_dispatched):
+    if not rules.can_cancel_paid(status=order.status, is_dispatched=_is_any_dispatched(order)):
         raise _refusal_of(order, now=now)
 
     return _cancel(order, actor=actor, reason=reason, now=now)
 
 
+def _is_any_dispatched(order: Order) -> bool:
+    return goods.is_any_dispatched(selectors.list_line_ids(order.pk))
+
+
 def _refusal_of(order: Order, *, now: datetime) -> OrderNotCancellable:
-    if order.status == OrderStatus.CANCELLED:
-        return OrderAlreadyCancelled(order.number)
-    is_waiting = order.status == OrderStatus.PENDING_PAYMENT
-    if is_waiting and rules.is_payment_live(live_until=order.payment_live_until, now=now):
+    """Return why an order cannot be cancelled, and what to do instead."""
+    match OrderStatus(order.status):
+        case OrderStatus.PENDING_PAYMENT:
+            return _refusal_of_unpaid(order, now=now)
+        case OrderStatus.CANCELLED:
+            return OrderAlreadyCancelled(order.number)
+        case OrderStatus.EXPIRED:
+            return OrderExpired(order.number)
+        case OrderStatus.COMPLETED | OrderStatus.CLOSED:
+            return OrderCompleted(order.number, order.get_status_display().lower())
+        case OrderStatus.DRAFT:
+            return OrderIsDraft(order.number)
+        case OrderStatus.CONFIRMED | OrderStatus.ON_HOLD | OrderStatus.IN_FULFILMENT:
+            if _is_any_dispatched(order):
+                return OrderNotCancellable(order.number)
+            return OrderPaid(order.number, order.get_status_display().lower())
+
+
+def _refusal_of_unpaid(order: Order, *, now: datetime) -> OrderNotCancellable:
+    if rules.is_payment_live(live_until=order.payment_live_until, now=now):
         return OrderPaymentInProgress(order.number)
-    return OrderNotCancellable(order.number)
+    if order.under_review_amount:
+        return OrderMoneyUnderReview(order.number, rupees(order.under_review_amount))
+    return OrderPartlyPaid(order.number, rupees(order.paid_amount), rupees(order.total_amount))
 
 
 def _cancel(order: Order, *, actor: Actor, reason: str, now: datetime) -> Order:
