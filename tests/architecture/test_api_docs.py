@@ -2,6 +2,7 @@
 
 import copy
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from openapi_spec_validator import validate
 
 from apps.core.api.schema import describe_api
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 #: Answered by the web server itself.
 BELOW_THE_APPLICATION = {"414", "431"}
 #: The page's own script: its policy allows none in the page itself.
@@ -141,6 +143,21 @@ def test_every_example_fits_its_schema(schema: Any) -> None:
             wrong[name] = faults[:3]
 
     assert wrong == {}
+
+
+def test_the_page_on_http_names_every_operation_whose_body_has_no_field(schema: Any) -> None:
+    paragraph = (ROOT / "docs" / "http.md").read_text().split("- A body without fields ")[1].split("\n\n")[0]
+    bodies = schema["components"]["schemas"]
+    without = {
+        re.sub(r"\{\w+\}", "{id}", path.removeprefix("/api/v1"))
+        for path, item in schema["paths"].items()
+        for operation in item.values()
+        if "requestBody" in operation
+        for content in operation["requestBody"]["content"].values()
+        if not bodies.get(content["schema"].get("$ref", "").rsplit("/", 1)[-1], {"properties": True}).get("properties")
+    }
+
+    assert set(re.findall(r"`(/[^`]+)`", paragraph)) == without
 
 
 def test_every_list_is_one_list_object(schema: Any) -> None:
