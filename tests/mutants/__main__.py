@@ -3,7 +3,10 @@
 
 record: run all tests once and keep which of them runs which line (about twice as long as `make test`)
 run:    plant the faults of a seed that have no result yet, and keep each result at once; records first if that was not done
-report: write docs/reports/mutants.md from the results
+list:   print the faults of a seed by id, each with what it changes; plant nothing
+report: write docs/reports/mutants.md from the results; exits 2 if there are none
+
+It needs the development tools (`make setup-dev`). How it is done: docs/mutants.md.
 """
 
 import argparse
@@ -100,6 +103,12 @@ def _is_answered(result: runner.Result, halves: frozenset[str], *, again: bool) 
 
 def _report(chosen: list[places.Place], seed: int, *, is_part: bool) -> int:
     results = runner.read_results(seed, chosen)
+    if not results:
+        print(
+            f"mutants: seed {seed} has no results yet, so that there is nothing to report. Run it first.",
+            file=sys.stderr,
+        )
+        return 2
     print(report.write_report(chosen, results, seed=seed))
     counted = report.count(results.values())
     is_met = (

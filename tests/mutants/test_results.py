@@ -108,3 +108,17 @@ def test_what_failed_with_an_error_is_not_asked_of_the_audit() -> None:
     failed = replace(KILLED, violated=[], loud=["pays_late"])
     assert report.count([failed]) == {"judged": 1, "killed": 1, "loud": 1}
     assert not report.is_missed(failed)
+
+
+def test_without_results_there_is_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
+    monkeypatch.setattr(report, "PAGE", tmp_path / "mutants.md")
+
+    assert __main__._report([PLACE], 7, is_part=False) == 2
+
+    assert not report.PAGE.exists()
+    assert capsys.readouterr().err == (
+        "mutants: seed 7 has no results yet, so that there is nothing to report. Run it first.\n"
+    )
