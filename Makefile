@@ -53,7 +53,7 @@ test-pythons: setup-dev ## Play the demo and run a part of the tests under the o
 contract: setup-dev ## Check the OpenAPI document against the API that runs: a generated client, generated requests
 	@$(DEVTOOLS) contract
 
-history: setup ## Use a shop for 5 minutes while its processes are killed; the clients' journal shows what was lost or doubled (SEED=7, SECONDS=60)
+history: setup ## Use a shop for 5 minutes while its processes are killed; the clients' journal shows what was lost or doubled (SEED=7, SECONDS=60; start, healing and audit take 2 to 5 minutes more)
 	@$(DEVTOOLS) history --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
 soak: setup-dev ## The same with 100,000 operations, which takes hours

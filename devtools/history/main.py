@@ -25,7 +25,7 @@ from devtools.history.faults import FaultInjector
 from devtools.history.final_state import FinalReader
 from devtools.history.journal import Journal, read_lines
 from devtools.history.proxy import CuttingProxy
-from devtools.history.report import format_report
+from devtools.history.report import format_page, format_report
 from devtools.processes import ProcessFailed, Stack
 
 JOURNALS = STATE / "history"
@@ -63,7 +63,10 @@ def main(arguments: Sequence[str]) -> int:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m devtools history", description=__doc__)
     parser.add_argument(
-        "--seconds", type=float, default=None, help="how long the shop is used; 300 if --operations is not given"
+        "--seconds",
+        type=float,
+        default=None,
+        help="how long the shop is used; 300 if --operations is not given. Start, healing and audit take two to five minutes more",
     )
     parser.add_argument("--operations", type=int, default=None, help="after how many operations it ends")
     parser.add_argument("--seed", type=int, default=None, help="of all choices; a new one if not given")
@@ -99,9 +102,7 @@ def _judge(journal: Path, *, report: Path | None = None) -> int:
     print(f"\n{text}", flush=True)
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(
-            f"# The history checker\n\nWritten by `devtools history --report`; do not edit.\n\n```text\n{text}\n```\n"
-        )
+        report.write_text(format_page(text))
     return _FOUND if anomalies else 0
 
 

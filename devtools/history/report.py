@@ -12,12 +12,23 @@ _AREAS = {
     "answer": "answers that no client should get", "audit": "invariants of the audit", "process": "processes",
 }  # fmt: skip
 _SHOWN = 5
+#: A reader would otherwise take the page for a proof of everything.
+_NOT_COVERED = (
+    "Not covered: parcels and what becomes of them, holding orders, disputes, payment links and QR codes, settlements and bank\n"
+    "statements. Nobody packs or sends anything in such a run."
+)
 
 
 def format_report(history: History, anomalies: Sequence[Anomaly]) -> str:
     """Return the report of a run as text: what was done, what was injected, and what was found."""
     parts = [_describe_run(history), _describe_load(history), _describe_faults(history)]
     return "\n\n".join([*parts, _describe_state(history), _describe_anomalies(anomalies)])
+
+
+def format_page(report: str) -> str:
+    """Return the page of a report, which also says what such a run does not cover."""
+    title = "# The history checker\n\nWritten by `devtools history --report`; do not edit."
+    return f"{title}\n\n```text\n{report}\n```\n\n{_NOT_COVERED}\n"
 
 
 def _describe_run(history: History) -> str:

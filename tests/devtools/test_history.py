@@ -19,7 +19,7 @@ from devtools.history.client import Counter, JournallingClient
 from devtools.history.facts import keep_facts
 from devtools.history.journal import Journal, read_lines
 from devtools.history.proxy import CutRates, CuttingProxy
-from devtools.history.report import format_report
+from devtools.history.report import format_page, format_report
 from tests.support.journals import JournalBuilder, a_placed_order
 
 
@@ -270,6 +270,13 @@ class TestReport:
 
         assert "FOUND: 2 anomalies." in text
         assert "- order_lost (orders): 1" in text
+
+    def test_its_page_says_what_is_not_covered(self) -> None:
+        page = format_page("Nothing was found.")
+
+        assert page.startswith("# The history checker\n")
+        assert "```text\nNothing was found.\n```\n" in page
+        assert "Not covered: parcels" in page
 
 
 class TestCommand:
