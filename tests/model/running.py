@@ -1,13 +1,14 @@
 """How the machine is run: some examples of one seed, which prints how to replay a failure."""
 
 import os
+from typing import cast
 from unittest import mock
 
 import hypothesis
 from django.test import override_settings
 from hypothesis import HealthCheck, Phase
 from hypothesis.internal.conjecture.providers import HypothesisProvider
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from tests.model.machine import ShopMachine
 
@@ -23,9 +24,25 @@ FIRST_SEED = int(os.environ.get("MODEL_SEED", "1"))
 IS_SHRUNK = bool(os.environ.get("MODEL_SHRINK"))
 
 
-def run(seed: int, *, examples: int = EXAMPLES_A_SEED) -> None:
-    """Run the examples of a seed, which are the same on every machine; the first that fails ends it."""
-    machine = type("ShopMachine", (ShopMachine,), {})
+class CountedMachine(ShopMachine):
+    """The machine, which counts its histories and their steps."""
+
+    histories = 0
+    steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        type(self).histories += 1
+        type(self).steps -= 1  # the invariant also runs before the first step
+
+    @invariant()
+    def count_step(self) -> None:
+        type(self).steps += 1
+
+
+def run(seed: int, *, examples: int = EXAMPLES_A_SEED) -> str:
+    """Run the examples of a seed, which are the same on every machine; the first that fails ends it. Return what was run."""
+    machine = cast("type[CountedMachine]", type("ShopMachine", (CountedMachine,), {}))
     settings = hypothesis.settings(
         max_examples=examples,
         stateful_step_count=STEPS,
@@ -49,3 +66,4 @@ def run(seed: int, *, examples: int = EXAMPLES_A_SEED) -> None:
             f"Replay: make model SEED={seed}   (SHRINK=1 looks for the shortest history, which takes minutes)"
         )
         raise
+    return f"seed {seed}: {machine.histories} histories, {machine.steps} steps; the product did what the model does"
