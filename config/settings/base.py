@@ -322,6 +322,7 @@ TIME_ZONE = "Asia/Kolkata"
 USE_TZ = True
 USE_I18N = True
 FORMAT_MODULE_PATH = ["config.formats"]
+LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 

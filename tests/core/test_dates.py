@@ -29,7 +29,11 @@ class TestFormatInstant:
 
 
 class TestListsOfTheBackOffice:
-    def test_write_an_instant_in_indias_time_on_one_line(self) -> None:
-        at = datetime(2026, 11, 21, 7, 35, 9, tzinfo=UTC)
+    @pytest.mark.parametrize("hour", [0, 6, 7, 18, 19])
+    def test_write_an_instant_as_pages_do_and_on_one_line(self, hour: int) -> None:
+        at = datetime(2026, 11, 21, hour, 35, 9, tzinfo=UTC)
 
-        assert localize(template_localtime(at)).replace("\xa0", " ") == "21 Nov 2026, 1:05 PM IST"
+        written = localize(template_localtime(at))
+
+        assert written.replace("\xa0", " ") == format_instant(at)
+        assert " " not in written

@@ -1,4 +1,4 @@
-"""Short, unmistakable and never broken over two lines: 21 Nov 2026, 1:05 PM IST."""
+"""Short, unmistakable and never broken over two lines: 21 Nov 2026, 1:05 pm IST; `pm` is in config/locale."""
 
 DATE_FORMAT = "j\xa0M\xa0Y"
 TIME_FORMAT = "g:i\xa0A\xa0T"
