@@ -9,6 +9,7 @@ from apps.core.api.schema import IF_MATCH, operation, page_example
 from apps.core.states import InvalidTransition
 from apps.fulfilment.serializers import PackingSlipResponse, ShipmentResponse
 from apps.fulfilment.services import checks, dispatch, shipments
+from apps.fulfilment.states import ShipmentStatus
 from apps.invoicing.selectors import DocumentNotReady
 
 _LINE_ID = "line_01jf3z8k4qe7tv2w9x0y1z2a3b"
@@ -72,7 +73,7 @@ _NOT_SHIPPABLE = (
     checks.OrderMoneyLost(_NUMBER, "₹499.00"),
 )
 _UNITS_REFUNDED = checks.UnitsRefunded(1, "Cotton kurta, indigo, M", param="lines[0].quantity")
-_WRONG_STATE = InvalidTransition("delivered", "packed")
+_WRONG_STATE = InvalidTransition(ShipmentStatus.DELIVERED, ShipmentStatus.PACKED)
 _NOTHING = OpenApiExample("Empty body", request_only=True, value={})
 
 
@@ -148,7 +149,7 @@ describe_shipments = extend_schema_view(
             *_NOT_SHIPPABLE,
             _UNITS_REFUNDED,
             dispatch.ShipmentNotInvoiced(_NUMBER, retry_after=2),
-            InvalidTransition("pending", "dispatched"),
+            InvalidTransition(ShipmentStatus.PENDING, ShipmentStatus.DISPATCHED),
         ],
     ),
     deliver=operation(
@@ -156,7 +157,7 @@ describe_shipments = extend_schema_view(
         "Record the delivery of a shipment",
         description="For staff. The order is `completed` if nothing of it is left to be delivered, refunded or decided.",
         examples=[_NOTHING, OpenApiExample("Delivered", response_only=True, value=DELIVERED_EXAMPLE)],
-        raises=[InvalidTransition("packed", "delivered")],
+        raises=[InvalidTransition(ShipmentStatus.PACKED, ShipmentStatus.DELIVERED)],
     ),
     mark_lost=operation(
         "mark_shipment_lost",
@@ -166,7 +167,7 @@ describe_shipments = extend_schema_view(
             _reason("The carrier cannot find it"),
             OpenApiExample("Lost", response_only=True, value=_ended("lost")),
         ],
-        raises=[InvalidTransition("packed", "lost")],
+        raises=[InvalidTransition(ShipmentStatus.PACKED, ShipmentStatus.LOST)],
     ),
     mark_damaged=operation(
         "mark_shipment_damaged",
@@ -176,7 +177,7 @@ describe_shipments = extend_schema_view(
             _reason("It fell into water"),
             OpenApiExample("Damaged", response_only=True, value=_ended("damaged")),
         ],
-        raises=[InvalidTransition("packed", "damaged")],
+        raises=[InvalidTransition(ShipmentStatus.PACKED, ShipmentStatus.DAMAGED)],
     ),
     cancel=operation(
         "cancel_shipment",
@@ -192,7 +193,7 @@ describe_shipments = extend_schema_view(
                 ),
             ),
         ],
-        raises=[InvalidTransition("dispatched", "cancelled")],
+        raises=[InvalidTransition(ShipmentStatus.DISPATCHED, ShipmentStatus.CANCELLED)],
     ),
 )
 
