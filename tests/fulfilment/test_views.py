@@ -227,7 +227,10 @@ class TestCreate:
         client = client_of(request.getfixturevalue(person))
 
         with nothing_changes():
-            assert post(client, URL, {"order_id": order.public_id}).status_code == 403
+            answer = post(client, URL, {"order_id": order.public_id})
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+        assert answer.json()["error"]["message"].startswith("Only staff who may add shipments can do this. ")
 
 
 class TestSteps:

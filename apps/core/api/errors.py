@@ -38,6 +38,8 @@ _STATUSES: tuple[tuple[type[errors.BahiError], int, str], ...] = (
 _TYPES = {400: "invalid_request", 401: "authentication", 403: "permission", 404: "not_found", 405: "invalid_request",
           406: "invalid_request", 409: "conflict", 413: "invalid_request", 415: "invalid_request", 429: "rate_limit",
           503: "unavailable"}  # fmt: skip
+#: In place of DRF's sentence, where nothing more is known about what is missing.
+_FORBIDDEN = "Your account may not do this. Log in with an account that may."
 _DATABASE_BUSY = {"55P03", "57014", "40001", "40P01"}
 _LONGEST_MESSAGE = 300
 _LONGEST_PARAM = 120
@@ -142,7 +144,7 @@ def _framework_response(exc: drf.APIException) -> Response:
         code, message = "malformed_request", "The request could not be read."
     else:
         code = {403: "forbidden"}.get(status, str(exc.default_code))
-        message = str(exc.detail)
+        message = _FORBIDDEN if exc.detail == drf.PermissionDenied.default_detail else str(exc.detail)
     headers = {}
     wait = getattr(exc, "wait", None)
     if wait:

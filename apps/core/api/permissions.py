@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -12,9 +13,25 @@ def requires(permission: str) -> type[BasePermission]:
     """Return a permission class that lets through active staff who hold a Django permission, such as `orders.view_order`."""
 
     class Requires(BasePermission):
+        message = _sentence(permission)
+
         def has_permission(self, request: Request, view: Any) -> bool:
             user = request.user
             return bool(user and user.is_authenticated and is_staff_with(user, permission))
 
     Requires.__name__ = f"Requires_{permission.replace('.', '_')}"
     return Requires
+
+
+def _sentence(permission: str) -> str:
+    """Return what a person without a permission reads. It names what they may not do and no object."""
+    app, _, codename = permission.partition(".")
+    verb, _, name = codename.partition("_")
+    try:
+        things = str(apps.get_model(app, name)._meta.verbose_name_plural)
+    except LookupError:
+        things = name.replace("_", " ")
+    return (
+        f"Only staff who may {verb} {things} can do this. Log in with such an account, or ask an administrator for a role that has"
+        f" the permission {permission}."
+    )
