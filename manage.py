@@ -15,6 +15,7 @@ from apps.core.management.operator_commands import (
     end_without_reader,
     error_json,
     first_line,
+    program_name,
 )
 from config.settings import settings_module
 
@@ -31,9 +32,10 @@ def main() -> None:
         from config.settings.environment import InvalidEnvironment
 
         if isinstance(end.__cause__, InvalidEnvironment):
+            _hint_at_embedded_servers()
             _fail(BAD_SETTINGS, str(end.__cause__))
         if (name := _unknown_command()) is not None and end.code:
-            _fail(UNKNOWN_COMMAND, f"There is no command {name!r}; `manage.py help` lists them.")
+            _fail(UNKNOWN_COMMAND, f"There is no command {name!r}; `{program_name()} help` lists them.")
         raise
     except (OperationalError, InterfaceError) as failure:
         # Of Django's own commands; ours say it themselves.

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from apps.core.management.command_help import print_help
+from apps.core.management.operator_commands import PROGRAM_VARIABLE
 from config.settings import settings_module
 from devtools import environment, posix
 from devtools.embedded import CHECKOUT, RUN_DATA, Servers, attach
@@ -50,6 +51,7 @@ def manage(arguments: Sequence[str]) -> int:
 
     :raises ServersFailed: if servers are needed and cannot be started
     """
+    os.environ.setdefault(PROGRAM_VARIABLE, "bin/bahi")
     if print_help(arguments):
         return 0
     chosen = {"ENVIRONMENT": os.environ.get("ENVIRONMENT") or "local"}

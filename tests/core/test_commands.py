@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -14,7 +15,7 @@ from django.core.management.base import CommandParser
 from django.db import OperationalError, connection, transaction
 
 from apps.core.management import command_help
-from apps.core.management.operator_commands import OperatorCommand
+from apps.core.management.operator_commands import PROGRAM_VARIABLE, OperatorCommand
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
 
@@ -312,3 +313,22 @@ class TestHelp:
         assert not command_help.print_help(arguments)
 
         assert capsys.readouterr().out == ""
+
+    def test_of_every_command_has_examples(self) -> None:
+        for name, module in command_help.find_commands().items():
+            epilog = command_help._load(module).create_parser("manage.py", name).epilog
+
+            assert re.match(rf"examples:\n  (\w+=\S+ )?manage.py {name}\b", str(epilog)), name
+
+    @pytest.mark.parametrize("arguments", [[], ["audit", "--help"], ["help", "order"]], ids=str)
+    def test_names_the_program_that_was_started(
+        self, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv(PROGRAM_VARIABLE, "bin/bahi")
+
+        command_help.print_help(arguments)
+
+        said = capsys.readouterr().out
+        assert ("usage: bin/bahi " in said) == bool(arguments)
+        assert "bin/bahi" in said
+        assert "manage.py" not in said

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand
 
+from apps.core.management.operator_commands import program_name
+
 _ROOT = Path(__file__).resolve().parent.parent.parent.parent
 _HELP = frozenset({"-h", "--help"})
 #: Commands that extend one of Django's whose options depend on the settings.
 _NEEDS_SETTINGS = frozenset({"migrate"})
 
 
-def print_help(arguments: Sequence[str], *, program: str = "manage.py") -> bool:
+def print_help(arguments: Sequence[str]) -> bool:
     """
     Print the help that a command line asks for and return True, or return False if it asks for none or for that of Django's.
 
@@ -32,7 +34,7 @@ def print_help(arguments: Sequence[str], *, program: str = "manage.py") -> bool:
     modules = find_commands()
     if not is_asked or name not in modules or name in _NEEDS_SETTINGS:
         return False
-    _load(modules[name]).print_help(program, name)
+    _load(modules[name]).print_help("manage.py", name)  # which its parser replaces by what was started
     return True
 
 
@@ -58,10 +60,11 @@ def _load(module: str) -> BaseCommand:
 
 
 def _print_list() -> None:
-    print("Bahi's commands; `manage.py COMMAND --help` describes each, with examples:\n")  # noqa: T201
+    program = program_name()
+    print(f"Bahi's commands; `{program} COMMAND --help` describes each, with examples:\n")  # noqa: T201
     modules = find_commands()
     width = max(len(name) for name in modules)
     for name in sorted(modules):
         sentence = _load(modules[name]).help.split(". ")[0].rstrip(".")
         print(f"  {name:<{width}}  {sentence}.")  # noqa: T201
-    print("\nDjango's own commands work too: `manage.py help --commands` lists all.")  # noqa: T201
+    print(f"\nDjango's own commands work too: `{program} help --commands` lists all.")  # noqa: T201

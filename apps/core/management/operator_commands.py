@@ -28,6 +28,15 @@ _UNKNOWN_TABLE_OR_COLUMN = ("42P01", "42703")
 
 _ON_A_TERMINAL, _IN_A_LOG = 0.1, 10.0
 
+_MANAGE = "manage.py"
+#: The variable with which `bin/bahi` says that it started the command.
+PROGRAM_VARIABLE = "BAHI_PROGRAM"
+
+
+def program_name() -> str:
+    """Return what people type to start a command: `bin/bahi` where that has started this one, else `manage.py`."""
+    return os.environ.get(PROGRAM_VARIABLE) or _MANAGE
+
 
 class OperatorCommand(BaseCommand):
     """
@@ -40,6 +49,11 @@ class OperatorCommand(BaseCommand):
 
     #: Where log lines go: stdout belongs to what the command was asked for. A process that only logs has it otherwise.
     logs_to_stderr = True
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.prog = parser.prog.replace(_MANAGE, program_name(), 1)
+        return parser
 
     def run_from_argv(self, argv: list[str]) -> None:
         self._has_begun = False
@@ -122,7 +136,7 @@ def _explain_database_error(failure: Exception) -> tuple[str, str]:
     if getattr(failure.__cause__, "sqlstate", "") not in _UNKNOWN_TABLE_OR_COLUMN:
         return "", ""
     return COULD_NOT_RUN, (
-        f"The database does not have the tables of this version; run `manage.py migrate` first ({first_line(failure)})."
+        f"The database does not have the tables of this version; run `{program_name()} migrate` first ({first_line(failure)})."
     )
 
 
@@ -212,8 +226,8 @@ class _AsWritten(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
 
 
 def add_examples(parser: CommandParser, examples: Iterable[tuple[str, str]]) -> None:
-    """Show examples below a command's help: what to type, and what it is for."""
-    shown = list(examples)
+    """Show examples below a command's help: what to type, beginning with `manage.py`, and what it is for."""
+    shown = [(typed.replace(_MANAGE, program_name(), 1), purpose) for typed, purpose in examples]
     width = max(len(typed) for typed, _ in shown)
     parser.formatter_class = _AsWritten
     parser.epilog = "examples:\n" + "\n".join(f"  {typed:<{width}}  {purpose}" for typed, purpose in shown)

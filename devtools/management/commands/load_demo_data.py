@@ -4,9 +4,10 @@ import time
 
 from django.conf import settings
 from django.core.management import call_command
+from django.core.management.base import CommandParser
 
 from apps.core import clock
-from apps.core.management.operator_commands import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand, add_examples
 from devtools import demo_accounts
 
 
@@ -17,6 +18,9 @@ class Command(OperatorCommand):
         "Fill the database with the demo shop: a GST registration, about 1,000 products with stock, and staff who can log "
         "in with a published password. For local use only. Running it again adds what is missing."
     )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_examples(parser, [("manage.py load_demo_data", "after `migrate`; `make run` does it by itself")])
 
     def handle(self, *_args: object, **_options: object) -> None:
         if settings.IS_STRICT:

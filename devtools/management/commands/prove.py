@@ -5,9 +5,9 @@ from io import StringIO
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 
-from apps.core.management.operator_commands import FAILED, MISMATCH, OperatorCommand
+from apps.core.management.operator_commands import FAILED, MISMATCH, OperatorCommand, add_examples
 
 COMMANDS = (("ledger",), ("reconcile", "--against-sandbox"), ("order", "replay", "--all"), ("audit",))
 
@@ -18,8 +18,17 @@ class Command(OperatorCommand):
     help = (
         "Run `ledger`, `reconcile --against-sandbox`, `order replay --all` and `audit`, one after the other, and print one JSON"
         " object: the output and the exit code of each. Exits 1 if one of them found what does not agree, else 2 if one"
-        " could not run."
+        " could not run. For a shop that runs against the sandbox: a real gateway has no books to compare with."
     )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_examples(
+            parser,
+            [
+                ("manage.py prove", "while `make run` runs"),
+                ("manage.py prove > proof.json", "keep the answers of all four commands"),
+            ],
+        )
 
     def handle(self, *_args: object, **_options: object) -> None:
         found = {" ".join(words): self._run(words) for words in COMMANDS}

@@ -7,13 +7,14 @@ from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.management.operator_commands import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand, add_examples
 
 
 class Command(OperatorCommand):
     help = "Set a person's password and end all their sessions. Django's own command would leave the sessions of apps alive."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        add_examples(parser, [("manage.py changepassword asha@example.in", "asks for the new password, twice")])
         parser.add_argument("email", help="the e-mail address or phone number that the person logs in with")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.management.operator_commands import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand, add_examples, program_name
 
 #: As Django's own command calls it.
 _PASSWORD_VARIABLE = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a variable
@@ -21,6 +21,16 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        add_examples(
+            parser,
+            [
+                ("manage.py createsuperuser", "asks for e-mail address, name and password"),
+                (
+                    "DJANGO_SUPERUSER_PASSWORD=... manage.py createsuperuser --noinput --email asha@example.in",
+                    "for scripts",
+                ),
+            ],
+        )
         parser.add_argument("--email", default="", help="the e-mail address that the administrator logs in with")
         parser.add_argument("--name", default="", help="their name, as other staff see it")
         parser.add_argument(
@@ -34,7 +44,7 @@ class Command(OperatorCommand):
         from apps.core.events import Actor
 
         if not selectors.is_role_set_up(Role.ADMIN):
-            raise self.fail("There are no roles yet. Run `manage.py setup_reference_data` first.")
+            raise self.fail(f"There are no roles yet. Run `{program_name()} setup_reference_data` first.")
         if no_input:
             password = self._given_password(email)
         else:

@@ -19,10 +19,10 @@ _SHOWN = 100
 
 class Command(OperatorCommand):
     help = (
-        "Inspect orders. `order replay` applies the events of an order, its payments, attempts, refunds, disputes, documents and shipments"
-        " from the first on and compares what comes out with the stored rows, field by field; with --all also those of"
-        " settlements, imports and exceptions. It only reads, and may run at any time. Exits 1 if a row is not what its events"
-        " say, and names the row, the field and both values; 2 if it could not run."
+        "Rebuild orders from their events, and name each row that differs. `order replay` applies the events of an order, its"
+        " payments, attempts, refunds, disputes, documents and shipments from the first on and compares what comes out with the"
+        " stored rows, field by field; with --all also those of settlements, imports and exceptions. It only reads, and may run at"
+        " any time. Exits 1 if a row is not what its events say, and names the row, the field and both values; 2 if it could not run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandParser
 
 from apps.core import clock
-from apps.core.management.operator_commands import FAILED, MISMATCH, OperatorCommand
+from apps.core.management.operator_commands import FAILED, MISMATCH, OperatorCommand, add_examples
 
 if TYPE_CHECKING:
     from apps.core import audit
@@ -22,6 +22,15 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        add_examples(
+            parser,
+            [
+                ("manage.py audit", "every invariant"),
+                ("manage.py audit --list", "what each of them says, without checking it"),
+                ("manage.py audit --only INV-10 --only INV-62", "two of them, with the rows that break them"),
+                ("manage.py audit --json", "the same for a program"),
+            ],
+        )
         parser.add_argument(
             "--only",
             action="append",

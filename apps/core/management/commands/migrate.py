@@ -10,7 +10,7 @@ from django.db.migrations import AddField, CreateModel, Migration
 from django.db.migrations.exceptions import AmbiguityError
 from django.db.migrations.executor import MigrationExecutor
 
-from apps.core.management.operator_commands import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand, add_examples
 
 
 class Command(OperatorCommand, migrate.Command):
@@ -22,6 +22,14 @@ class Command(OperatorCommand, migrate.Command):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
+        add_examples(
+            parser,
+            [
+                ("manage.py migrate --plan", "what would be changed"),
+                ("manage.py migrate --no-input", "bring the tables to the version of the code"),
+                ("manage.py migrate catalog 0001", "go back; refused if that would delete data"),
+            ],
+        )
         parser.add_argument(
             "--delete-data",
             action="store_true",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from apps.core.management.operator_commands import OperatorCommand
+from apps.core.management.operator_commands import OperatorCommand, add_examples
 
 
 class Command(OperatorCommand):
@@ -19,6 +19,13 @@ class Command(OperatorCommand):
     logs_to_stderr = False
 
     def add_arguments(self, parser: CommandParser) -> None:
+        add_examples(
+            parser,
+            [
+                ("manage.py relay", "as the Procfile runs it, until stopped"),
+                ("manage.py relay --once", "what is waiting now"),
+            ],
+        )
         parser.add_argument(
             "--poll", type=float, default=0.1, help="seconds to wait while the outbox is empty (default 0.1)"
         )
