@@ -19,6 +19,9 @@ from apps.core.management.operator_commands import (
 )
 from config.settings import settings_module
 
+#: The variables with which the process was started.
+_GIVEN = dict(os.environ)
+
 
 def main() -> None:
     if print_help(sys.argv[1:]):
@@ -51,6 +54,14 @@ def _unknown_command() -> str | None:
 
     names = [argument for argument in sys.argv[1:] if argument != "help"]
     return None if not names or names[0] in get_commands() else names[0]
+
+
+def _hint_at_embedded_servers() -> None:
+    """Say what sets everything on one machine, if nothing says which environment this is."""
+    if not _GIVEN.get("ENVIRONMENT") and not _GIVEN.get("DJANGO_SETTINGS_MODULE"):
+        sys.stderr.write(
+            f"To try Bahi on this machine, run `bin/bahi {' '.join(sys.argv[1:2])}`: it sets all of these for the embedded servers.\n"
+        )
 
 
 def _fail(code: str, text: str) -> Never:

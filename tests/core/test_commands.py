@@ -332,3 +332,30 @@ class TestHelp:
         assert ("usage: bin/bahi " in said) == bool(arguments)
         assert "bin/bahi" in said
         assert "manage.py" not in said
+
+
+class TestWithoutSettings:
+    @staticmethod
+    def audit(**variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run the audit with no other variables than these."""
+        return subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), "audit", "--json"], cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **variables}, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+
+    def test_manage_py_says_what_sets_them_on_one_machine(self) -> None:
+        ended = self.audit()
+
+        assert ended.returncode == 2
+        assert "PUBLIC_URL" in ended.stderr
+        assert ended.stderr.splitlines()[-1] == (
+            "To try Bahi on this machine, run `bin/bahi audit`: it sets all of these for the embedded servers."
+        )
+        assert "bin/bahi" not in json.loads(ended.stdout)["error"]["message"]
+
+    def test_an_installation_that_names_its_environment_gets_no_such_advice(self) -> None:
+        ended = self.audit(ENVIRONMENT="production")
+
+        assert ended.returncode == 2
+        assert "PUBLIC_URL" in ended.stderr
+        assert "bin/bahi" not in ended.stderr
