@@ -1,5 +1,6 @@
 """Bases of the back office's pages, and the site itself."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -82,15 +83,20 @@ def _display_of_numbers(model: type[Model]) -> dict[str, Callable[[str], str]]:
     return {**dict.fromkeys(money_fields(model), as_rupees), **dict.fromkeys(quantity_fields(model), as_units)}
 
 
-def spell_acronyms(words: str) -> str:
-    """Return the name of a field with its acronyms in capitals: "CGST amount", not "cgst amount"."""
-    return " ".join(_ACRONYMS.get(word, word) for word in words.split(" "))
+def spell_field_name(words: str) -> str:
+    """
+    Return the name of a field as people write it.
+
+    That is "CGST amount" of "cgst amount", "withdrawn" of "is withdrawn", "first day" of "first on", and "on hand" of "on hand milli".
+    """
+    plain = re.sub(r"^(first|last) on$", r"\1 day", words.removesuffix(" milli").removeprefix("is "))
+    return " ".join(_ACRONYMS.get(word, word) for word in plain.split(" "))
 
 
 def _spell_field_names(model: type[Model]) -> None:
     """Give the fields of a model the names that forms and headings show; migrations keep the name that the model gave."""
     for field in model._meta.concrete_fields:
-        spelled = spell_acronyms(str(field.verbose_name).removesuffix(" milli"))
+        spelled = spell_field_name(str(field.verbose_name))
         if spelled != field.verbose_name:
             field.verbose_name = spelled
 

@@ -6,7 +6,8 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
 
-from apps.core.admin_site import ago, join_nonempty, link, spell_acronyms
+from apps.catalog.models import Product
+from apps.core.admin_site import ago, join_nonempty, link, spell_field_name
 from apps.invoicing.models import Invoice
 from apps.orders.models import Order
 
@@ -15,12 +16,13 @@ from apps.orders.models import Order
     ("model", "field", "heading"),
     [
         (Invoice, "cgst_amount", "CGST amount"),
+        (Product, "is_published", "published"),
         (Order, "buyer_gstin", "buyer GSTIN"),
         (Order, "public_id", "ID"),
         (Order, "place_of_supply", "place of supply"),
     ],
 )
-def test_headings_spell_acronyms_as_people_do(model: type, field: str, heading: str) -> None:
+def test_headings_are_written_as_people_do(model: type, field: str, heading: str) -> None:
     assert label_for_field(field, model, admin.site._registry[model]) == heading
 
 
@@ -31,13 +33,18 @@ def test_headings_spell_acronyms_as_people_do(model: type, field: str, heading: 
         ("ip", "IP"),
         ("buyer gstin", "buyer GSTIN"),
         ("CGST amount", "CGST amount"),
+        ("is withdrawn", "withdrawn"),
+        ("first on", "first day"),
+        ("last on", "last day"),
+        ("booked on", "booked on"),
+        ("on hand milli", "on hand"),
         ("gstr period", "gstr period"),
         ("shipping address", "shipping address"),
         ("", ""),
     ],
 )
-def test_acronyms_are_whole_words_in_capitals(words: str, spelled: str) -> None:
-    assert spell_acronyms(words) == spelled
+def test_names_of_fields_are_written_as_people_do(words: str, spelled: str) -> None:
+    assert spell_field_name(words) == spelled
 
 
 def test_spelling_a_heading_changes_no_migration() -> None:
