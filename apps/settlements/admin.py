@@ -105,7 +105,7 @@ def _is_true(text: str) -> bool:
 
 @admin.register(FeeRate)
 class FeeRateAdmin(ServiceAdmin):
-    """The rate card. A new row of the same conditions and first day corrects an older one; a wrong row is withdrawn."""
+    """The rate card. A new row of the same conditions, amounts and first day corrects an older one; a wrong row is withdrawn."""
 
     list_display = (
         "method", "network", "funding", "is_international", "charge", "valid_from", "valid_to", "contract", "is_withdrawn",

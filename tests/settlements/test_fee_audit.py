@@ -31,6 +31,7 @@ from tests.factories.accounts import make_staff
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_payment, make_gateway_payment, make_payment
 from tests.support.colleagues import BALA
+from tests.support.pages import read_example
 from tests.support.settlements import as_csv, found, import_csv, line, line_of, violated
 
 pytestmark = pytest.mark.django_db
@@ -178,6 +179,38 @@ class TestChooseRate:
         assert (check.rate_id, check.outcome) == (small.pk, "agrees")
 
     @pytest.mark.parametrize(
+        ("rupees_paid", "gst_basis_points"), [("1999.99", 0), ("2000.00", 0), ("2000.01", 1_800), ("2000.02", 1_800)]
+    )
+    def test_the_card_of_the_page_decides_by_the_amount_on_each_side_of_its_bound(
+        self, settle: Any, rupees_paid: str, gst_basis_points: int
+    ) -> None:
+        fee_rates.import_rate_card(lines=read_card_of_page().splitlines(), actor=SYSTEM, now=clock.now())
+        amount = int(rupees_paid.replace(".", ""))
+        fee, tax = by_hand(amount, 195, gst=gst_basis_points)
+
+        check = settle(amount=amount, fee=fee, tax=tax)
+
+        assert (check.outcome, check.rate.gst_basis_points) == ("agrees", gst_basis_points)
+
+    @pytest.mark.parametrize(
+        ("rupees_paid", "basis_points"),
+        [
+            ("99.99", 300), ("100.00", 100), ("100.01", 100), ("499.99", 100), ("500.00", 100), ("500.01", 200), ("999.99", 200),
+            ("1000.00", 200), ("1000.01", 300),
+        ],
+    )  # fmt: skip
+    def test_of_bands_the_one_with_the_amount_decides_and_else_the_rate_for_every_amount(
+        self, settle: Any, rupees_paid: str, basis_points: int
+    ) -> None:
+        add_rate(amount_from=100_00, amount_to=500_00, rate_basis_points=100)
+        add_rate(amount_from=500_01, amount_to=1000_00, rate_basis_points=200)
+        add_rate(rate_basis_points=300)
+
+        check = settle(amount=int(rupees_paid.replace(".", "")), fee=0, tax=0)
+
+        assert check.rate.rate_basis_points == basis_points
+
+    @pytest.mark.parametrize(
         ("terms", "charge"),
         [
             ({"rate_basis_points": 0, "fixed_amount": 300}, 300),
@@ -293,6 +326,10 @@ class TestChangeRateCard:
         assert FeeCheck.objects.filter(method="transfer").values_list("outcome", "charged_fee").get() == ("no_rate", 10)
 
 
+def read_card_of_page() -> str:
+    return read_example("money.md", beginning="method,network,")
+
+
 class TestRateCardFile:
     CARD = (
         "method,network,international,percent,fixed,max,valid_from,valid_to,gst_percent\n"
@@ -336,6 +373,71 @@ class TestRateCardFile:
 
         assert why in refusal.value.text
         assert FeeRate.objects.count() == 0
+
+    def test_the_card_of_the_page_is_imported_whole_and_once(self) -> None:
+        rows = read_card_of_page().splitlines()
+
+        added = fee_rates.import_rate_card(lines=rows, actor=SYSTEM, now=clock.now())
+        again = fee_rates.import_rate_card(lines=rows, actor=SYSTEM, now=clock.now())
+
+        assert (len(added), again) == (len(rows) - 1, [])
+        assert {rate.pk for rate in selectors.list_fee_rates(gateway="razorpay")} == {rate.pk for rate in added}
+
+    BANDS = "method,network,amount_from,amount_to,percent,valid_from,withdrawn\n"
+
+    @pytest.mark.parametrize(
+        ("rows", "why"),
+        [
+            (
+                "card,,,2000,1,2026-04-01,\nupi,,,,0,2026-04-01,\ncard,,,2000,2,2026-04-01,\n",
+                "lines 2 and 4 have the same conditions, amounts and first day; keep one of them",
+            ),
+            ("card,,,,1,2026-04-01,\ncard,,,,1,2026-04-01,\n", "lines 2 and 3 have the same conditions"),
+            ("card,,,2000,1,2026-04-01,yes\ncard,,,2000,2,2026-04-01,\n", "lines 2 and 3 have the same conditions"),
+            (
+                "card,,,2000,1,2026-04-01,\ncard,,2000,,2,2026-04-01,\n",
+                "the amounts of lines 2 and 3 overlap, and both ends of a band belong to it",
+            ),
+            ("card,,100,500,1,2026-04-01,\ncard,,200,300,2,2026-04-01,\n", "the amounts of lines 2 and 3 overlap"),
+            ("card,,,500,1,2026-04-01,\ncard,,,300,2,2026-04-01,\n", "the amounts of lines 2 and 3 overlap"),
+        ],
+    )
+    def test_rows_about_the_same_are_refused(self, rows: str, why: str) -> None:
+        with pytest.raises(fee_rates.RateCardInvalid) as refusal:
+            fee_rates.import_rate_card(lines=(self.BANDS + rows).splitlines(), actor=SYSTEM, now=clock.now())
+
+        assert why in refusal.value.text
+        assert FeeRate.objects.count() == 0
+
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            "card,,,2000,1,2026-04-01,\ncard,,2000.01,,2,2026-04-01,\n",
+            "card,,,2000,1,2026-04-01,\ncard,,1000,,2,2026-05-01,\n",
+            "card,Visa,,2000,1,2026-04-01,\ncard,,1000,,2,2026-04-01,\n",
+            "card,,,2000,1,2026-04-01,\ncard,,,,2,2026-04-01,\n",
+        ],
+    )
+    def test_rows_of_which_one_decides_are_all_in_force(self, rows: str) -> None:
+        for count in (2, 0):
+            added = fee_rates.import_rate_card(lines=(self.BANDS + rows).splitlines(), actor=SYSTEM, now=clock.now())
+            assert len(added) == count
+
+        assert len(selectors.list_fee_rates(gateway="razorpay")) == 2
+
+    def test_a_band_that_overlaps_with_one_in_force_is_refused_until_that_is_withdrawn(self) -> None:
+        add_rate(amount_to=2000_00)
+
+        with pytest.raises(fee_rates.FeeRateNotAllowed) as refusal:
+            add_rate(amount_to=3000_00)
+        later = (self.BANDS + "card,,,3000,2,2020-01-01,\n").splitlines()
+        with pytest.raises(fee_rates.FeeRateNotAllowed):
+            fee_rates.import_rate_card(lines=later, actor=SYSTEM, now=clock.now())
+        fee_rates.import_rate_card(lines=[*later, "card,,,2000,2,2020-01-01,yes"], actor=SYSTEM, now=clock.now())
+
+        assert "the same conditions and first day up to ₹2,000.00; withdraw that one first" in refusal.value.text
+        assert refusal.value.param == "amount_to"
+        assert [rate.amount_to for rate in selectors.list_fee_rates(gateway="razorpay")] == [3000_00]
 
     @pytest.mark.parametrize("head", ["method,valid_from,percnt", "method,percent", "method,valid_from,method"])
     def test_an_unknown_heading_is_refused(self, head: str) -> None:

@@ -31,16 +31,36 @@ def terms_from_file(lines: Iterable[str]) -> list[FeeTerms]:
     """
     Read the rows of a rate card.
 
-    :raises RateCardUnreadable: if a column, a word, a number or a day is not as expected
+    :raises RateCardUnreadable: if a column, a word, a number or a day is not as expected, or two rows are about the same
     """
     rows = csv.DictReader(lines, strict=True)
     try:
         names = [name.strip().lower().removeprefix("\ufeff") for name in rows.fieldnames or ()]
         _check_columns(names)
         rows.fieldnames = names
-        return [_terms_from(row, number=rows.line_num) for row in rows]
+        numbered = [(rows.line_num, _terms_from(row, number=rows.line_num)) for row in rows]
     except (csv.Error, UnicodeDecodeError) as failure:
         raise RateCardUnreadable(f"it is not a CSV file in UTF-8 ({failure})") from failure
+    _check_against_each_other(numbered)
+    return [terms for _, terms in numbered]
+
+
+def _check_against_each_other(numbered: list[tuple[int, FeeTerms]]) -> None:
+    """Refuse two rows of which one would take the other's place, or neither decides about some amount."""
+    by_conditions: dict[tuple[object, ...], list[tuple[int, FeeTerms]]] = {}
+    for number, terms in numbered:
+        earlier_rows = by_conditions.setdefault(terms.conditions, [])
+        for earlier_number, earlier in earlier_rows:
+            if earlier.key == terms.key:
+                raise RateCardUnreadable(
+                    f"lines {earlier_number} and {number} have the same conditions, amounts and first day; keep one of them"
+                )
+            if not (earlier.is_withdrawn or terms.is_withdrawn) and earlier.has_overlapping_band(terms):
+                raise RateCardUnreadable(
+                    f"the amounts of lines {earlier_number} and {number} overlap, and both ends of a band belong to it; begin one"
+                    " band a paisa after the other ends, such as 2000.01 after 2000"
+                )
+        earlier_rows.append((number, terms))
 
 
 def _check_columns(names: list[str]) -> None:

@@ -241,8 +241,8 @@ class FeeRate(Subject):
     """
     One row of the rate card: the contracted fee of a method, in basis points of the amount and paise, without its GST.
 
-    A condition that is empty or null holds for every payment. A row is never changed: a later one of the same conditions and
-    first day corrects it, or withdraws it. Both ends of the period are days in India that belong to it.
+    A condition that is empty or null holds for every payment. A row is never changed: a later one of the same conditions,
+    amounts and first day corrects it, or withdraws it. Both ends of the period are days in India that belong to it.
     """
 
     PREFIX = "frate"

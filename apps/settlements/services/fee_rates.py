@@ -36,7 +36,7 @@ def import_rate_card(*, lines: Iterable[str], actor: Actor, now: datetime, gatew
     Add the rows of a rate card in a CSV file that are not in force already, all or none, and return them.
 
     :raises RateCardInvalid: if the file cannot be read
-    :raises FeeRateNotAllowed: if a row contradicts itself
+    :raises FeeRateNotAllowed: if a row contradicts itself, or its amounts overlap with those of a rate in force
     """
     try:
         rows = terms_from_file(lines)
@@ -48,8 +48,12 @@ def import_rate_card(*, lines: Iterable[str], actor: Actor, now: datetime, gatew
     for terms in rows:
         if known.get(terms.key) == terms or (terms.is_withdrawn and terms.key not in known):
             continue
-        added.append(add_fee_rate(terms=terms, actor=actor, now=now, gateway=gateway))
+        _check(terms)
+        added.append(_insert(terms, actor=actor, now=now, gateway=gateway))
         known[terms.key] = terms
+
+    for rate in added:
+        _check_band(terms_of(rate), known.values())
 
     return added
 
@@ -57,12 +61,18 @@ def import_rate_card(*, lines: Iterable[str], actor: Actor, now: datetime, gatew
 @transaction.atomic
 def add_fee_rate(*, terms: FeeTerms, actor: Actor, now: datetime, gateway: str = "razorpay") -> FeeRate:
     """
-    Add a row of the rate card. One of the same conditions and first day is replaced by it.
+    Add a row of the rate card. One of the same conditions, amounts and first day is replaced by it.
 
-    :raises FeeRateNotAllowed: if the row contradicts itself or names something unknown
+    :raises FeeRateNotAllowed: if the row contradicts itself, names something unknown, or its amounts overlap with those of a
+        rate in force
     """
     _check(terms)
+    _check_band(terms, map(terms_of, selectors.list_fee_rates(gateway=gateway)))
 
+    return _insert(terms, actor=actor, now=now, gateway=gateway)
+
+
+def _insert(terms: FeeTerms, *, actor: Actor, now: datetime, gateway: str) -> FeeRate:
     rate = FeeRate(gateway=gateway, **vars(terms))
     event_type = events.FEE_RATE_WITHDRAWN if terms.is_withdrawn else events.FEE_RATE_ADDED
     create(rate, event_type, actor=actor, now=now)
@@ -88,6 +98,13 @@ def terms_of(rate: FeeRate) -> FeeTerms:
     return FeeTerms(**{name: getattr(rate, name) for name in FeeTerms.__dataclass_fields__})
 
 
+def describe_band(terms: FeeTerms | FeeRate) -> str:
+    """Return the amounts that a rate is for: `from ₹2,000.01`, `up to ₹2,000.00`, both, or nothing if for every amount."""
+    low = "" if terms.amount_from is None else f"from {rupees(terms.amount_from)}"
+    high = "" if terms.amount_to is None else f"up to {rupees(terms.amount_to)}"
+    return f"{low} {high}".strip()
+
+
 def describe_charge(rate: FeeRate) -> str:
     """Return the fee of a rate for people: `2 % + ₹3.00, at most ₹500.00, and 18 % GST`."""
     parts = [f"{rate.rate_basis_points / 100:g} %"] if rate.rate_basis_points or not rate.fixed_amount else []
@@ -110,6 +127,19 @@ def _check(terms: FeeTerms) -> None:
         raise FeeRateNotAllowed("its period ends before it begins", param="valid_to")
     _check_order(terms.amount_from, terms.amount_to, "amount_to")
     _check_order(terms.min_amount, terms.max_amount, "max_amount")
+
+
+def _check_band(terms: FeeTerms, others: Iterable[FeeTerms]) -> None:
+    """Refuse a row whose band of amounts overlaps with that of a rate in force: neither would be the one that decides."""
+    if terms.is_withdrawn:
+        return
+    for other in others:
+        if not other.is_withdrawn and terms.has_overlapping_band(other):
+            raise FeeRateNotAllowed(
+                f"its amounts overlap with those of the rate of the same conditions and first day {describe_band(other)};"
+                " withdraw that one first, or begin one band a paisa after the other ends",
+                param="amount_to",
+            )
 
 
 def _check_order(low: int | None, high: int | None, param: str) -> None:

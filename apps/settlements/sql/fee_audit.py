@@ -12,8 +12,8 @@ from uuid import UUID
 
 from django.db import connection
 
-#: What a condition of the rate card is about. The last row added for the same conditions and first day is the one in force.
-KEY = "gateway, method, network, funding, is_international, amount_from, valid_from"
+#: What a row of the rate card is about. Of rows of the same conditions, amounts and first day the last one added is in force.
+KEY = "gateway, method, network, funding, is_international, amount_from, amount_to, valid_from"
 
 #: The rates in force: corrections and withdrawals applied.
 CURRENT_RATES = f"""

@@ -22,7 +22,8 @@ _GATEWAY = "razorpay"
 class Command(OperatorCommand):
     help = (
         "The contracted rate card of the gateway. `rate_card import FILE` adds the rows of a CSV file that are not in force already,"
-        " all or none; a row of the same conditions and first day corrects an older one, and `withdrawn` set to yes takes it out."
+        " all or none; a row of the same conditions, amounts and first day corrects an older one, and `withdrawn` set to yes takes it"
+        " out."
         " `rate_card show` lists what is in force. Afterwards `audit_fees` judges the settled fees. Exits 2 if the file cannot be"
         " read."
     )
@@ -82,16 +83,12 @@ class Command(OperatorCommand):
 
 
 def _as_line(rate: FeeRate) -> str:
-    from apps.core.money import rupees
-    from apps.settlements.services.fee_rates import describe_charge
+    from apps.settlements.services.fee_rates import describe_band, describe_charge
 
     conditions = [rate.get_method_display(), rate.network, rate.funding]
     if rate.is_international is not None:
         conditions.append("international" if rate.is_international else "domestic")
-    if rate.amount_from is not None:
-        conditions.append(f"from {rupees(rate.amount_from)}")
-    if rate.amount_to is not None:
-        conditions.append(f"up to {rupees(rate.amount_to)}")
+    conditions.append(describe_band(rate))
     period = f"{rate.valid_from} to {rate.valid_to or 'open'}"
     return f"{period:<25}{' '.join(one for one in conditions if one):<45}  {describe_charge(rate)}"
 
