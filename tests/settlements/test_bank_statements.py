@@ -1,14 +1,16 @@
 """Lines of bank statements in the books: settlements, refunds, charges, and what nothing explains."""
 
+import gc
 import io
 import json
+import sys
 import threading
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import ManagementUtility, call_command
 from django.db import transaction
 
 from apps.core import clock
@@ -20,7 +22,7 @@ from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.payments.models import PaymentAttempt, Refund
 from apps.settlements import locks, selectors
 from apps.settlements.models import BankLine, BankStatementImport, Settlement
-from apps.settlements.services import bank_lines, bank_statements, transfers
+from apps.settlements.services import bank_lines, bank_statements, report_imports, report_rows, transfers
 from apps.settlements.services.import_claims import ImportInProgress
 from tests.factories.orders import make_order
 from tests.factories.payments import make_settlement, pay
@@ -336,6 +338,79 @@ class TestCommand:
 
         assert mismatch.value.code == 1
         assert "none.csv cannot be read" in str(refused.value)
+
+
+@pytest.mark.django_db
+class TestFileThatIsLeftInTheMiddle:
+    """A reader that is left before the end of its file ends before the file is closed, else Python writes about it."""
+
+    FILES = Path(__file__).parent / "files"
+
+    @pytest.fixture(autouse=True)
+    def _write_what_python_ignores(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+
+    @pytest.mark.parametrize(
+        ("name", "old", "new"),
+        [
+            ("axis.csv", b"218456.78", b"218456.79"),
+            ("axis.csv", b"218456.78", b"218456.78.9"),
+            ("sbi.csv", b'"2,23,456.78"', b'"2,23,456.00"'),
+            ("statement.sta", b"D5000,00", b"D5000,01"),
+            ("statement.sta", b":60F:C261119INR100000,00", b":60F:C261119INR100000,00\n:60F:C261119INR1,00"),
+            ("camt053.xml", b">5000.00<", b">5000.01<"),
+        ],
+    )
+    def test_is_refused_in_one_sentence_and_no_other_word(
+        self, name: str, old: bytes, new: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / name
+        file.write_bytes((self.FILES / name).read_bytes().replace(old, new))
+        why = self.refusal_of(file)
+
+        with pytest.raises(SystemExit) as end:
+            ManagementUtility(["manage.py", "import_bank_statement", str(file), "--dry-run"]).execute()
+        gc.collect()
+
+        assert end.value.code == 2
+        assert capsys.readouterr().err == f"CommandError: {why}\n"
+
+    def refusal_of(self, file: Path) -> str:
+        with file.open("rb") as stream, pytest.raises(bank_statements.StatementUnreadable) as refused:
+            bank_statements.inspect_bank_statement(stream=stream, account="", mapping=None, now=clock.now())
+        return refused.value.text
+
+    @pytest.mark.parametrize("name", ["axis.csv", "statement.sta", "camt053.xml"])
+    def test_that_broke_off_while_it_was_booked_leaves_no_other_word(
+        self, name: str, shop: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def crash(line: BankLine, *, now: Any) -> Any:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(bank_statements, "book_bank_line", crash)
+        with (self.FILES / name).open("rb") as stream, pytest.raises(KeyboardInterrupt) as interruption:
+            bank_statements.import_bank_statement(stream=stream, name=name, actor=SYSTEM, now=clock.now())
+        del interruption
+        gc.collect()
+
+        assert "Exception ignored" not in capsys.readouterr().err
+
+    def test_of_settlements_leaves_no_other_word(
+        self, paid: PaymentAttempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def crash(*_: Any, **__: Any) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(report_rows, "_BATCH", 1)
+        monkeypatch.setattr(report_rows.sql, "stage", crash)
+        file = tmp_path / "report.csv"
+        file.write_bytes(as_csv(line_of(paid), line_of(paid)))
+        with file.open("rb") as stream, pytest.raises(KeyboardInterrupt) as interruption:
+            report_imports.import_settlement_file(stream=stream, name="report.csv", actor=SYSTEM, now=clock.now())
+        del interruption
+        gc.collect()
+
+        assert "Exception ignored" not in capsys.readouterr().err
 
 
 @pytest.mark.race

@@ -9,7 +9,7 @@ https://razorpay.com/docs/payments/dashboard/reports/list-of-reports/
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import IO, Any
@@ -95,9 +95,11 @@ def inspect_report(stream: IO[bytes]) -> ReportInspection:
 
 def rows_from_report(
     stream: IO[bytes], report_format: ReportFormat, *, read_line: Callable[..., SettlementRow | None]
-) -> Iterator[SettlementRow | None]:
+) -> Generator[SettlementRow | None]:
     """
     Yield the lines of a report one by one, None for one that is not settled; the file is never held as a whole.
+
+    To be closed before the file.
 
     `read_line` reads a line by the names of the gateway's API, given how to read its amounts and times.
 
@@ -115,9 +117,9 @@ def rows_from_report(
             yield row
 
 
-def transfers_from_report(stream: IO[bytes], report_format: ReportFormat) -> Iterator[GatewaySettlement]:
+def transfers_from_report(stream: IO[bytes], report_format: ReportFormat) -> Generator[GatewaySettlement]:
     """
-    Yield the settlements of a report that has none of their lines.
+    Yield the settlements of a report that has none of their lines; to be closed before the file.
 
     :raises UnreadableFacts: if a settlement cannot be parsed; the message has the line's number
     """

@@ -7,6 +7,7 @@ An interrupted import continues where it stopped. A file, or a line, that was im
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, datetime
 from typing import IO, Any
 
@@ -80,8 +81,10 @@ def import_bank_statement(
         return report
     try:
         seen = _inspect(stream, account=account, mapping=mapping, now=now)
-        lines = _lines(report, seen, read_lines(stream, mapping=mapping))
-        _book(lines, claim=claim, now=now, on_progress=on_progress or (lambda _step, _count: None))
+        # A reader that is left in the middle is closed here, while its file is open.
+        with closing(read_lines(stream, mapping=mapping)) as facts:
+            lines = _lines(report, seen, facts)
+            _book(lines, claim=claim, now=now, on_progress=on_progress or (lambda _step, _count: None))
         return _complete(report, seen, now=now)
     except UnreadableFacts as failure:
         _fail(report, str(failure), now=now)

@@ -1,6 +1,7 @@
 """Rows of a settlement report, staged in batches: an interrupted import continues at the row where it stopped."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime
 from functools import partial
 from typing import IO
@@ -48,15 +49,16 @@ def stage_file(
     report = claim.report
     report_format = recognise_report(stream, gateway=report.gateway, date_order=date_order, now=now)
     if report_format.content == TRANSFERS:
-        transfers = report_files.transfers_from_report(stream, report_format)
-        _record_transfers(transfers, claim=claim, now=now, on_progress=on_progress)
+        with closing(report_files.transfers_from_report(stream, report_format)) as transfers:
+            _record_transfers(transfers, claim=claim, now=now, on_progress=on_progress)
         return
     read_line = partial(payments.read_report_line, gateway=report.gateway)
-    lines = report_files.rows_from_report(stream, report_format, read_line=read_line)
-    for _ in range(report.rows_read):
-        next(lines, None)
-    for batch in sql.batched(lines, _BATCH):
-        _stage_batch(batch, claim=claim, on_progress=on_progress)
+    # A reader that is left in the middle is closed here, while its file is open.
+    with closing(report_files.rows_from_report(stream, report_format, read_line=read_line)) as lines:
+        for _ in range(report.rows_read):
+            next(lines, None)
+        for batch in sql.batched(lines, _BATCH):
+            _stage_batch(batch, claim=claim, on_progress=on_progress)
     sql.analyse_staged()
 
 

@@ -7,7 +7,7 @@ https://www.iso20022.org/iso-20022-message-definitions (BankToCustomerStatement)
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date
 from typing import IO, Any
 from xml.parsers import expat
@@ -28,7 +28,7 @@ def is_xml(start: str) -> bool:
     return start.lstrip("\ufeff \t\r\n").startswith("<")
 
 
-def read_camt053(stream: IO[bytes]) -> Iterator[StatementItem]:
+def read_camt053(stream: IO[bytes]) -> Generator[StatementItem]:
     """
     Yield the account, the balances and the booked lines of each statement of a file, in its order.
 

@@ -3,7 +3,7 @@
 import csv
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date
 from typing import IO
 
@@ -48,7 +48,7 @@ class CsvStatement:
                 orders = {order for order in orders if found.read(order) is not None}
         return tuple(order for order in DATE_ORDERS if order in orders) if is_ordered else DATE_ORDERS[:1]
 
-    def read(self) -> Iterator[StatementItem]:
+    def read(self) -> Generator[StatementItem]:
         """
         Yield the account, if the file names it, and the lines.
 

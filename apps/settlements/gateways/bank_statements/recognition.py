@@ -4,7 +4,8 @@ Which layout a bank's statement has, and whether it agrees with itself: looked a
 What is ambiguous or contradicts itself is refused. Memory does not grow with the file, which is read twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from typing import IO
@@ -41,19 +42,23 @@ def inspect_statement(stream: IO[bytes], *, account: str, mapping: bytes | None,
     """
     layout, items = _open(stream, mapping)
     check = _Check(account)
-    for item in items:
-        check.take(item, today=today)
+    with closing(items):
+        for item in items:
+            check.take(item, today=today)
     check.end()
     return Inspection(layout, check.account, check.lines, check.first_on, check.last_on, check.closing_balance)
 
 
-def read_lines(stream: IO[bytes], *, mapping: bytes | None) -> Iterator[BankFact]:
-    """Yield the lines of a file that was inspected, in its order."""
+def read_lines(stream: IO[bytes], *, mapping: bytes | None) -> Generator[BankFact]:
+    """Yield the lines of a file that was inspected, in its order; to be closed before the file."""
     _, items = _open(stream, mapping)
-    yield from (item for item in items if isinstance(item, BankFact))
+    with closing(items):
+        for item in items:
+            if isinstance(item, BankFact):
+                yield item
 
 
-def _open(stream: IO[bytes], mapping: bytes | None) -> tuple[str, Iterator[StatementItem]]:
+def _open(stream: IO[bytes], mapping: bytes | None) -> tuple[str, Generator[StatementItem]]:
     stream.seek(0)
     if is_xml(stream.read(_START).decode("utf-8", "replace").replace("\x00", "")):
         return "camt.053", read_camt053(stream)
@@ -71,7 +76,7 @@ def _read_mapping(mapping: bytes | None) -> CsvLayout | None:
     return read_mapping(mapping) if mapping is not None else None
 
 
-def _read_mt940(stream: IO[bytes], encoding: str) -> Iterator[StatementItem]:
+def _read_mt940(stream: IO[bytes], encoding: str) -> Generator[StatementItem]:
     with text_of(stream, encoding) as text:
         yield from read_mt940(text)
 
