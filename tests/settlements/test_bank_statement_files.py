@@ -1,6 +1,7 @@
 """Files of bank statements: each layout is recognised from the whole file, and what is ambiguous or broken is refused."""
 
 import io
+import tomllib
 import tracemalloc
 from datetime import date
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 
 from apps.payments.facts import UnreadableFacts
-from apps.settlements.gateways.bank_statements import inspect_statement, read_lines
+from apps.settlements.gateways.bank_statements import inspect_statement, layouts, read_lines
 from apps.settlements.gateways.bank_statements.facts import BankFact
+from apps.settlements.management.commands.import_bank_statement import Command as ImportBankStatement
 from apps.settlements.rules import gst_of_charge, is_bank_charge, list_references
+from tests.support.pages import read_example
 
 FILES = Path(__file__).parent / "files"
 TODAY = date(2026, 11, 29)
@@ -205,7 +208,10 @@ class TestMapping:
         ("mapping", "why"),
         [
             (b"{", "neither TOML nor JSON"),
-            (b"a = 1", "no table columns"),
+            (
+                b'date = "D"\ndescription = "W"\namount = "A"',
+                "has no table [columns], which says how the file names its columns: date, description, and either",
+            ),
             (b'[columns]\ndate = "D"', "needs date, description, and either debit and credit or amount"),
             (b'[columns]\ndate = "D"\ncolour = "C"', "colour is none of them"),
             (b'date_order = "up"\n[columns]\ndate="D"\ndescription="W"\namount="A"', "date_order is one of"),
@@ -213,6 +219,35 @@ class TestMapping:
     )
     def test_that_says_too_little_is_refused(self, mapping: bytes, why: str) -> None:
         assert why in refusal(b"When;What;Rs\n", mapping=mapping)
+
+    def test_of_other_columns_is_refused_with_those_that_are_missing(self) -> None:
+        assert refusal(b"When;Text;Rs\n20/11/2026;RENT;1.00 Dr\n", mapping=MAPPING) == (
+            "the columns that the mapping file names are rs, what, when, and no row of the file's first 60 has all of them;"
+            " missing: what"
+        )
+
+    def test_of_the_page_reads_its_file(self) -> None:
+        mapping = read_example("money.md", beginning="name = ").encode()
+        raw = read_example("money.md", beginning="Txn Date;").encode()
+
+        seen = inspect(raw, mapping=mapping)
+
+        assert (seen.layout, seen.account, seen.closing_balance) == ("Co-operative CSV", "4455667788", 218_456_78)
+        assert [line[1:5] for line in lines(raw, mapping=mapping)] == [
+            (date(2026, 11, 20), 123_456_78, "UTR1000001", "NEFT RAZORPAY SOFTWARE"),
+            (date(2026, 11, 21), -5_000_00, "000123", "RENT NOVEMBER"),
+        ]
+
+    def test_of_the_help_is_that_of_the_page_and_both_name_every_key(self) -> None:
+        page = read_example("money.md", beginning="name = ")
+        shown = ImportBankStatement().create_parser("manage.py", "import_bank_statement").format_help()
+        of_help = "\n".join(line.partition("#")[0].strip() for line in shown.splitlines())
+
+        assert tomllib.loads(of_help[of_help.index('name = "') : of_help.index("The page")]) == tomllib.loads(page)
+        keys = {*layouts._SETTINGS, *layouts._COLUMNS, "[columns]"}
+        assert {key for key in keys if key not in shown} == set()
+        money = (Path(__file__).parents[2] / "docs" / "money.md").read_text()
+        assert {key for key in keys if f"`{key}`" not in money} == set()
 
 
 class TestWordsOfLines:

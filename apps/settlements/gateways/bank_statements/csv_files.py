@@ -3,7 +3,7 @@
 import csv
 import itertools
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from datetime import date
 from typing import IO
 
@@ -63,6 +63,7 @@ class CsvStatement:
         candidates = (mapping,) if mapping else LAYOUTS
         with text_of(self._stream, self._encoding) as text:
             start = list(itertools.islice(text, _MAX_PREAMBLE))
+        nearest: frozenset[str] = frozenset()
         for delimiter in _DELIMITERS:
             for row, cells in enumerate(csv.reader(start, delimiter=delimiter)):
                 names = {normalise(cell): place for place, cell in reversed(list(enumerate(cells)))}
@@ -71,8 +72,10 @@ class CsvStatement:
                     account = _ACCOUNT.search(" ".join(start[:row]))
                     number = account[1] if account else fitting[0].account
                     return fitting[0], names, row, delimiter, number
+                if mapping:
+                    nearest = max(nearest, mapping.columns & names.keys(), key=len)
         raise UnreadableFacts(
-            "no row has the columns that the mapping file names"
+            _describe_missing(mapping, nearest)
             if mapping
             else "it has no header of a statement of HDFC, ICICI, SBI or Axis. Say with a mapping file which column is which"
         )
@@ -154,6 +157,13 @@ class CsvStatement:
         if amount is None or amount > HIGHEST:
             raise UnreadableFacts(f"row {row}: {cell[:20]!r} is not an amount in rupees")
         return amount
+
+
+def _describe_missing(mapping: CsvLayout, nearest: Collection[str]) -> str:
+    """Return which columns a mapping file names, and which of them are in no row; `nearest` are those of the row that has most."""
+    missing = sorted(mapping.columns - set(nearest))
+    columns = "the columns that the mapping file names are " + ", ".join(sorted(mapping.columns))
+    return f"{columns}, and no row of the file's first {_MAX_PREAMBLE} has all of them; missing: {', '.join(missing)}"
 
 
 def _is_date(cell: str, order: str | None) -> bool:

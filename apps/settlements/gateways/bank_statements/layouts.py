@@ -89,7 +89,10 @@ def read_mapping(raw: bytes) -> CsvLayout:
     mapping = _parse(raw)
     columns = mapping.get("columns")
     if not isinstance(columns, Mapping):
-        raise UnreadableFacts("the mapping file has no table columns with the names of the file's columns")
+        raise UnreadableFacts(
+            "the mapping file has no table [columns], which says how the file names its columns: date, description, and either debit"
+            " and credit or amount"
+        )
     unknown = sorted({*mapping} - {*_SETTINGS, "columns"} | {*columns} - {*_COLUMNS})
     if unknown or not all(
         isinstance(value, str) for value in (*columns.values(), *(mapping.get(name, "") for name in _SETTINGS))

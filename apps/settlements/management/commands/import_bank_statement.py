@@ -17,6 +17,22 @@ if TYPE_CHECKING:
     from apps.settlements.models import BankStatementImport
 
 
+_MAPPING = """
+a mapping file, for a CSV with the columns Txn Date, Details, Cheque/UTR, Withdrawal, Deposit and Closing Balance:
+  name = "Co-operative"            # the bank, as imports and refusals name it
+  account = "4455667788"           # if the file does not name it
+  date_order = "day-first"         # or month-first; needed only if its dates can be read both ways
+  decimal = "."                    # or ","
+  [columns]                        # date, description, and either debit and credit or amount are needed
+  date = "Txn Date"
+  description = "Details"
+  reference = "Cheque/UTR"
+  debit = "Withdrawal"             # instead of debit and credit, amount = "..." for one column with - or Dr and Cr;
+  credit = "Deposit"               # if these stand in a column of their own, also direction = "..."
+  balance = "Closing Balance"      # name it if there is one: it shows missing lines
+The page docs/money.md says what each key means."""
+
+
 class Command(OperatorCommand):
     help = (
         "Import a statement of a bank account: each line brings a settlement to the bank, shows a refund or a charge, or is in"
@@ -34,9 +50,15 @@ class Command(OperatorCommand):
                 ("manage.py import_bank_statement july.csv --dry-run", "only look at what the file is"),
             ],
         )
+        parser.epilog = f"{parser.epilog}\n{_MAPPING}"
         parser.add_argument("file", type=Path, metavar="FILE", help="a CSV, MT940 or camt.053 file")
         parser.add_argument("--account", default="", help="the account's number, if the file does not name it")
-        parser.add_argument("--mapping", type=Path, metavar="FILE", help="which column is which, in TOML or JSON")
+        parser.add_argument(
+            "--mapping",
+            type=Path,
+            metavar="FILE",
+            help="for the CSV of another bank: which column is which, in TOML or JSON (an example is below)",
+        )
         parser.add_argument("--dry-run", action="store_true", help="check the file and book nothing")
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
 
