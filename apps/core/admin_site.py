@@ -48,6 +48,8 @@ from apps.core.errors import BahiError
 from apps.core.models import Event, Record
 
 _JUST_NOW = "just now"
+#: The template of what stands above a list: `introduction` and `introduction_links` of its page.
+INTRODUCTION = "admin/list_introduction.html"
 #: What people look at last.
 _BOOKKEEPING = ("metadata", "version")
 #: Words of field names that people write otherwise.
@@ -219,6 +221,9 @@ class BahiAdmin(ObjectActionsMixin, ModelAdmin):
     change_form_template = "admin/change_form_with_panels.html"
     #: Whether an object's page shows phone numbers or e-mail addresses of customers, which most staff see masked.
     shows_contacts = False
+    #: What stands above a list with `list_before_template = INTRODUCTION`: a text, and buttons by the names and titles of pages.
+    introduction = ""
+    introduction_links: Sequence[tuple[str, str]] = ()
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)

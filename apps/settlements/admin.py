@@ -17,7 +17,7 @@ from apps.core.admin_actions import ObjectAction, add_object_action, staff_actor
 from apps.core.admin_fields import PercentField
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import without_empty_columns
-from apps.core.admin_site import ReadOnlyAdmin, ServiceAdmin, link
+from apps.core.admin_site import INTRODUCTION, ReadOnlyAdmin, ServiceAdmin, link
 from apps.core.dates import format_day
 from apps.core.money import rupees
 from apps.core.search import SearchTerm, any_of
@@ -204,6 +204,11 @@ class FeeCheckAdmin(ReadOnlyAdmin):
     list_filter = ("outcome", "method")
     ordering = ("-id",)
     list_select_related = ("line",)
+    list_before_template = INTRODUCTION
+    introduction = (
+        "The fee of each settled line against the rate card. The command audit_fees judges all of them again."
+    )
+    introduction_links = (("admin:fees_by_month", "Fees by month and method"),)
 
     def get_urls(self) -> list[URLPattern]:
         page = path("by-month/", self.admin_site.admin_view(self.by_month), name="fees_by_month")

@@ -575,6 +575,11 @@ class TestPages:
 
         assert "as if it had never been there" in shown.content.decode()
 
+    def test_the_list_of_checks_has_a_button_to_fees_by_month(self) -> None:
+        page = self.sign_in("finance").get(reverse("admin:settlements_feecheck_changelist")).content.decode()
+
+        assert f'href="{reverse("admin:fees_by_month")}"' in page
+
     def test_finance_sees_fees_by_month(self, settle: Any) -> None:
         add_rate(rate_basis_points=100)
         settle()
