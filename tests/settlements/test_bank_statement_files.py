@@ -63,7 +63,7 @@ class TestLayout:
     def test_of_hdfc_needs_the_account_from_the_user(self) -> None:
         raw = (FILES / "hdfc.csv").read_bytes()
 
-        assert refusal(raw, account="") == "it does not name its account: give the account's number"
+        assert refusal(raw, account="") == "it does not name its account: give the account's number with --account"
         seen = inspect(raw, account="50100012345678")
         assert (seen.layout, seen.account, seen.lines, seen.closing_balance) == (
             "HDFC CSV",
@@ -137,7 +137,7 @@ class TestAmounts:
     def test_without_a_sign_anywhere_are_refused(self) -> None:
         raw = b"When;What;Rs\n11/20/2026;A;1.00\n"
 
-        assert "nothing says which of its amounts are debits" in refusal(raw, mapping=MAPPING)
+        assert "nothing says whether the amount of row 2 is a debit or a credit" in refusal(raw, mapping=MAPPING)
 
     @pytest.mark.parametrize("cell", ["12.345", "1.234,50", "1,2,3.00", "one", "--5"])
     def test_that_are_none_are_refused(self, cell: str) -> None:

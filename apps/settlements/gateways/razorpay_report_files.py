@@ -43,7 +43,7 @@ from apps.settlements.gateways.report_formats import (
     ReportInspection,
     Sample,
 )
-from apps.settlements.gateways.report_text import encoding_of, text_of
+from apps.settlements.gateways.report_text import encoding_of, lines_of, text_of
 
 #: What the dashboard and spreadsheet programs call the columns of the API.
 _NAMES = {
@@ -209,7 +209,7 @@ def _head_lines(text: IO[str]) -> Iterator[str]:
 def _rows(stream: IO[bytes], shape: FileShape) -> Iterator[Iterator[tuple[int, _Cells]]]:
     """Give an iterator of the rows after the names of the columns, with the line that each ends on; blank ones are left out."""
     with text_of(stream, shape.encoding) as text:
-        yield _walk(csv.reader(text, delimiter=shape.delimiter), shape)
+        yield _walk(csv.reader(lines_of(text), delimiter=shape.delimiter), shape)
 
 
 def _walk(reader: Any, shape: FileShape) -> Iterator[tuple[int, _Cells]]:
@@ -221,7 +221,7 @@ def _walk(reader: Any, shape: FileShape) -> Iterator[tuple[int, _Cells]]:
         for row in reader:
             if any(row) and any(cell.strip() for cell in row):
                 yield reader.line_num, dict(zip(names, map(_stripped, row), strict=False))
-    except (UnicodeError, csv.Error) as failure:
+    except csv.Error as failure:
         raise UnreadableFacts(f"line {reader.line_num}: {failure}") from failure
 
 

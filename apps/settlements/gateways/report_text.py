@@ -7,6 +7,10 @@ from typing import IO
 
 from apps.payments.facts import UnreadableFacts
 
+#: No line of a statement or a report comes near it; a longer one would be held in memory whole.
+_LONGEST_LINE = 65_536
+DAMAGED = "it is cut off or damaged: its bytes are not text in the encoding that it begins with. Download it again"
+
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
@@ -50,3 +54,24 @@ def text_of(stream: IO[bytes], encoding: str) -> Iterator[IO[str]]:
     finally:
         # Not closed here: the caller that opened the file closes it.
         text.detach()
+
+
+def lines_of(text: IO[str]) -> Iterator[str]:
+    """
+    Yield the lines of a text, each with its end.
+
+    :raises UnreadableFacts: if the bytes are no text, one of them is NUL, which nothing that we store can hold, or a line is too long
+    """
+    number = 0
+    try:
+        while line := text.readline(_LONGEST_LINE):
+            number += 1
+            if "\x00" in line:
+                raise UnreadableFacts(
+                    f"line {number} has a NUL byte, which no text has: it is damaged. Download it again"
+                )
+            if len(line) == _LONGEST_LINE and not line.endswith(("\n", "\r")):
+                raise UnreadableFacts(f"line {number} is longer than {_LONGEST_LINE:,} characters")
+            yield line
+    except UnicodeError as failure:
+        raise UnreadableFacts(DAMAGED) from failure

@@ -16,6 +16,7 @@ from apps.payments.facts import UnreadableFacts
 from apps.settlements.gateways.bank_statements.facts import BankFact, StatementAccount, StatementBalance, StatementItem
 
 _AMOUNT = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,5}))?")
+_YEARS = range(2000, 2100)
 _MAX_DEPTH, _MAX_TEXT, _PIECE = 40, 4_000, 1 << 16
 _OPENING, _CLOSING = frozenset({"OPBD", "PRCD"}), frozenset({"CLBD"})
 _REFERENCES = ("AcctSvcrRef", "TxId", "EndToEndId", "InstrId", "NtryRef")
@@ -45,6 +46,10 @@ def read_camt053(stream: IO[bytes]) -> Generator[StatementItem]:
         raise UnreadableFacts(
             f"it is not well-formed XML: {expat.errors.messages.get(failure.code, 'error')}"
         ) from failure
+    except UnreadableFacts:
+        raise
+    except (LookupError, ValueError) as failure:  # what Python's codecs raise for the encoding that the file declares
+        raise UnreadableFacts("its XML declares an encoding that Bahi does not read; save it as UTF-8") from failure
     yield from reader.take()
     if not reader.has_statement:
         raise UnreadableFacts("it is XML, but no statement of camt.053 (BkToCstmrStmt)")
@@ -86,7 +91,7 @@ class _Reader:
             self.has_statement = True
         if self._path[-2:] in (["Stmt", "Ntry"], ["Stmt", "Bal"], ["Stmt", "Acct"]):
             self._fields = {"row": str(self._parser.CurrentLineNumber)}
-        if local == "Amt" and "Ccy" in attributes and self._path[-2] in ("Ntry", "Bal"):
+        if local == "Amt" and "Ccy" in attributes and self._path[-2:-1] in (["Ntry"], ["Bal"]):
             self._fields["Ccy"] = attributes["Ccy"]
 
     def _add_text(self, text: str) -> None:
@@ -148,6 +153,8 @@ class _Reader:
             on = date.fromisoformat(fields.get("on", ""))
         except ValueError as failure:
             raise UnreadableFacts(f"line {fields['row']}: the entry has no booking date") from failure
+        if on.year not in _YEARS:
+            raise UnreadableFacts(f"line {fields['row']}: {on} is not a day of a statement")
         reference = next((fields[name] for name in _REFERENCES if name in fields), "")
         self._items.append(
             BankFact(int(fields["row"]), on, self._amount(), reference[:80], fields.get("description", ""), None)

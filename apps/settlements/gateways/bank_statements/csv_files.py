@@ -13,12 +13,14 @@ from apps.settlements.gateways.bank_statements.facts import BankFact, StatementA
 from apps.settlements.gateways.bank_statements.layouts import LAYOUTS, CsvLayout, normalise
 from apps.settlements.gateways.report_cells import hundredths_from, instant_from_cell, ordered_date_from
 from apps.settlements.gateways.report_formats import DATE_ORDERS
-from apps.settlements.gateways.report_text import text_of
+from apps.settlements.gateways.report_text import lines_of, text_of
 
 #: A header stands in one of the first rows, below the bank's words about the account.
 _MAX_PREAMBLE = 60
 _DELIMITERS = (",", ";", "\t", "|")
 _ACCOUNT = re.compile(r"account\s*(?:no|number)\b[^0-9xX*]{0,12}([0-9xX*]{4,34})", re.IGNORECASE)
+#: Words of rows below the lines that have amounts and are no line.
+_SUM = re.compile(r"\b(?:total|sum|summary|balance|opening|closing|count|brought|carried|b/f|c/f)\b", re.IGNORECASE)
 _NOTHING = frozenset({"", "-", "0", "0.0", "0.00"})
 _SIGNED = re.compile(r"(-|\()?\s*(.*?)\)?\s*(Cr|Dr)?\.?", re.IGNORECASE | re.DOTALL)
 _CREDIT, _DEBIT = frozenset({"c", "cr", "credit"}), frozenset({"d", "dr", "debit"})
@@ -62,10 +64,10 @@ class CsvStatement:
     def _find_header(self, mapping: CsvLayout | None) -> tuple[CsvLayout, dict[str, int], int, str, str]:
         candidates = (mapping,) if mapping else LAYOUTS
         with text_of(self._stream, self._encoding) as text:
-            start = list(itertools.islice(text, _MAX_PREAMBLE))
+            start = list(itertools.islice(lines_of(text), _MAX_PREAMBLE))
         nearest: frozenset[str] = frozenset()
         for delimiter in _DELIMITERS:
-            for row, cells in enumerate(csv.reader(start, delimiter=delimiter)):
+            for row, cells in enumerate(_read_head(start, delimiter)):
                 names = {normalise(cell): place for place, cell in reversed(list(enumerate(cells)))}
                 fitting = [one for one in candidates if one.columns <= names.keys()]
                 if len(fitting) == 1:
@@ -81,29 +83,65 @@ class CsvStatement:
         )
 
     def _rows(self) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield row number and cells of each line; below the last one may be words, and then no further line."""
-        ended_at = 0
+        """
+        Yield row number and cells of each line: of a row with a date. Below the last one may be words, and then no further line.
+
+        A row without a date that has an amount is refused, unless it or a row above it says that sums or balances are shown.
+        """
+        ended_at, lines, last, is_summary = 0, 0, "", False
+        width = max((at for name, at in self._header.items() if name), default=0) + 1
         with text_of(self._stream, self._encoding) as text:
-            reader = csv.reader(text, delimiter=self._delimiter)
+            written = _Written(lines_of(text))
+            reader = csv.reader(written, delimiter=self._delimiter)
             try:
                 for cells in itertools.islice(reader, self._row + 1, None):
-                    row = reader.line_num
-                    first = next((cell.strip() for cell in cells if cell.strip()), "")
-                    values = {name: cells[at].strip() if at < len(cells) else "" for name, at in self._header.items()}
-                    if not first or not first.strip("*- "):
+                    row, last = reader.line_num, ""
+                    if not "".join(cells).strip("*- "):
                         continue
-                    if not re.search(r"[0-9]", first):
+                    values = {name: cells[at].strip() if at < len(cells) else "" for name, at in self._header.items()}
+                    on = values[self.layout.date]
+                    if not _is_like_date(on) and (ended_at or not on[:1].isdigit()):
+                        is_summary = is_summary or bool(_SUM.search(" ".join(cells)))
+                        if not is_summary and self._has_amount(values):
+                            raise UnreadableFacts(f"row {row} has an amount, but {on[:20]!r} is not a date")
                         ended_at = ended_at or row
-                    elif not ended_at:
-                        yield row, values
-                    elif _is_date(values[self.layout.date], self.layout.date_order):
+                        continue
+                    if ended_at:
                         raise UnreadableFacts(f"row {row} is a line, but row {ended_at} above it is not")
+                    if len(cells) < width:
+                        raise UnreadableFacts(
+                            f"row {row} ends before its last column: the file is cut off. Download it again"
+                        )
+                    lines, last = lines + 1, written.last
+                    yield row, values
             except csv.Error as failure:
                 raise UnreadableFacts(f"row {reader.line_num} is not CSV") from failure
+        if last and not last.endswith(("\n", "\r")) and not (self._has_vouched_end and lines > 1):
+            raise UnreadableFacts(
+                "its last line has no end, and no balance shows whether it is whole: the file may be cut off. Download it again, or"
+                " add an empty line if nothing is missing"
+            )
+
+    @property
+    def _has_vouched_end(self) -> bool:
+        """Whether a balance stands behind each amount, so that a last line that is cut off contradicts the line before it."""
+        layout, at = self.layout, self._header
+        named = [at[name] for name in (layout.debit, layout.credit, layout.amount, layout.direction) if name]
+        return bool(layout.balance) and at[layout.balance] > max(named)
+
+    def _has_amount(self, cells: dict[str, str]) -> bool:
+        layout = self.layout
+        found = (cells[name] for name in (layout.debit, layout.credit, layout.amount) if name)
+        return any(cell not in _NOTHING and re.search(r"[0-9]", cell) for cell in found)
 
     def _line(self, row: int, cells: dict[str, str]) -> BankFact:
         layout = self.layout
         balance = cells[layout.balance] if layout.balance else ""
+        if layout.balance and not balance:
+            raise UnreadableFacts(
+                f"row {row} has no balance: the file is cut off, or was changed. Download it again; if not every line of this bank has"
+                " a balance, leave balance out of the mapping file"
+            )
         reference = cells[layout.reference] if layout.reference else ""
         return BankFact(
             row,
@@ -138,12 +176,27 @@ class CsvStatement:
             raise UnreadableFacts(f"row {row}: {direction[:20]!r} is neither a debit nor a credit")
         return self._paise(row, cells[layout.amount]) * (1 if direction in _CREDIT else -1)
 
-    def has_signs(self) -> bool:
-        """Test if the amounts say whether they are debits or credits, or the balances do."""
+    def find_unsigned_row(self) -> int | None:
+        """
+        Return a row whose amount does not say whether it is a debit or a credit, or None.
+
+        A file marks its debits alone (by a minus sign, brackets or Dr), or both: an amount without a mark is a credit only in the
+        former. Balances do not decide it, because nothing stands before the first one.
+        """
         layout = self.layout
-        if not layout.amount or layout.direction or layout.balance:
-            return True
-        return any(re.search(r"-|\(|[CcDd][Rr]", cells[layout.amount]) for _, cells in self._rows())
+        if not layout.amount or layout.direction:
+            return None
+        first = unmarked = None
+        has_debits = has_credits = False
+        for row, cells in self._rows():
+            first = first or row
+            if re.search(r"cr\b", cells[layout.amount], re.IGNORECASE):
+                has_credits = True
+            elif re.search(r"-|\(|dr\b", cells[layout.amount], re.IGNORECASE):
+                has_debits = True
+            else:
+                unmarked = unmarked or row
+        return unmarked if has_credits or not has_debits else None
 
     def _signed(self, row: int, cell: str) -> int:
         found = _SIGNED.fullmatch(cell.strip())
@@ -166,9 +219,35 @@ def _describe_missing(mapping: CsvLayout, nearest: Collection[str]) -> str:
     return f"{columns}, and no row of the file's first {_MAX_PREAMBLE} has all of them; missing: {', '.join(missing)}"
 
 
-def _is_date(cell: str, order: str | None) -> bool:
+def _is_like_date(cell: str) -> bool:
+    """Test if a cell is a date in any order, or written like one."""
+    if ordered_date_from(cell) is not None:
+        return True
     try:
-        instant_from_cell(cell, order or DATE_ORDERS[0])
+        instant_from_cell(cell, DATE_ORDERS[0])
     except ValueError:
         return False
     return True
+
+
+def _read_head(start: list[str], delimiter: str) -> Iterator[list[str]]:
+    """Yield the first rows, up to one that cannot be parsed: with another delimiter it may be."""
+    try:
+        yield from csv.reader(start, delimiter=delimiter)
+    except csv.Error:
+        return
+
+
+class _Written:
+    """The lines of a file as they are written; `last` is the one that was read last."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.last = ""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        self.last = next(self._lines)
+        return self.last

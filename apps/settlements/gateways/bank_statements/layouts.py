@@ -72,6 +72,7 @@ LAYOUTS = (
 )  # fmt: skip
 
 _COLUMNS = ("date", "description", "reference", "debit", "credit", "amount", "direction", "balance")
+_LONGEST_NAME = 60
 _SETTINGS = ("name", "date_order", "decimal", "account")
 
 
@@ -110,11 +111,16 @@ def read_mapping(raw: bytes) -> CsvLayout:
         raise UnreadableFacts(
             f"in the mapping file date_order is one of {', '.join(DATE_ORDERS)}, and decimal is . or ,"
         )
+    name, account = mapping.get("name", ""), mapping.get("account", "")
+    if len(name) > _LONGEST_NAME or not name.isprintable() or not account.isprintable():
+        raise UnreadableFacts(
+            f"in the mapping file name has at most {_LONGEST_NAME} characters, and name and account are one line of text"
+        )
     return CsvLayout(
-        name=mapping.get("name") or "mapped",
+        name=name or "mapped",
         date_order=order,
         decimal=decimal,
-        account=mapping.get("account", ""),
+        account=account,
         **named,
     )
 

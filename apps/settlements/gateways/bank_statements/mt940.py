@@ -15,6 +15,7 @@ from apps.settlements.gateways.bank_statements.facts import BankFact, StatementA
 _TAG = re.compile(r":([0-9]{2}[A-Z]?):(.*)")
 _LINE = re.compile(r"([0-9]{6})(?:[0-9]{4})?(R?[CD])[A-Z]?([0-9]{1,15},[0-9]{0,2})[A-Z][A-Z0-9]{3}([^/]*)(?://(.*))?")
 _BALANCE = re.compile(r"([CD])([0-9]{6})([A-Z]{3})([0-9]{1,15},[0-9]{0,2})")
+_BALANCES = frozenset({"60F", "60M", "62F", "62M"})
 _IGNORED = frozenset({"20", "21", "28", "28C", "64", "65", "13D", "34F"})
 _START = re.compile(r"^(?:\{1:|:20:)", re.MULTILINE)
 _NO_REFERENCE = "NONREF"
@@ -33,6 +34,7 @@ def read_mt940(text: Iterable[str]) -> Iterator[StatementItem]:
     :raises UnreadableFacts: if a tag cannot be read; the message says at which row
     """
     line: BankFact | None = None
+    pages = _Pages()
     for row, tag, value in _tags(text):
         if tag == "86":
             if line is not None:
@@ -40,15 +42,36 @@ def read_mt940(text: Iterable[str]) -> Iterator[StatementItem]:
             continue
         if line is not None:
             yield line
+        pages.take(row, tag)
         line = _read_line(row, value) if tag == "61" else None
         if tag == "25":
             yield StatementAccount(value.strip())
-        elif tag in ("60F", "60M", "62F", "62M"):
+        elif tag in _BALANCES:
             yield StatementBalance(is_opening=tag.startswith("60"), amount=_read_balance(row, value))
         elif tag not in _IGNORED and line is None:
             raise UnreadableFacts(f"line {row}: {tag} is not a tag of MT940")
     if line is not None:
         yield line
+    pages.end()
+
+
+class _Pages:
+    """Whether each page has its balances around its lines, and the last one is final."""
+
+    def __init__(self) -> None:
+        self._is_open, self._is_final = False, True
+
+    def take(self, row: int, tag: str) -> None:
+        if tag == "61" and not self._is_open:
+            raise UnreadableFacts(f"line {row}: no opening balance (60F) stands before this tag 61")
+        if tag in _BALANCES:
+            self._is_open, self._is_final = tag.startswith("60"), tag == "62F"
+
+    def end(self) -> None:
+        if self._is_open or not self._is_final:
+            raise UnreadableFacts(
+                "its final closing balance (62F) is missing: the file is cut off, or a page is missing. Download it again"
+            )
 
 
 def _tags(text: Iterable[str]) -> Iterator[tuple[int, str, str]]:

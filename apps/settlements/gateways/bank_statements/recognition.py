@@ -16,10 +16,11 @@ from apps.settlements.gateways.bank_statements.csv_files import CsvStatement
 from apps.settlements.gateways.bank_statements.facts import BankFact, StatementAccount, StatementBalance, StatementItem
 from apps.settlements.gateways.bank_statements.layouts import CsvLayout, read_mapping
 from apps.settlements.gateways.bank_statements.mt940 import is_mt940, read_mt940
-from apps.settlements.gateways.report_text import encoding_of, text_of
+from apps.settlements.gateways.report_text import DAMAGED, encoding_of, lines_of, text_of
 
 _START = 4_096
-_SHORTEST_END = 4
+#: How much of an account's number distinguishes it from others, and how long one is at most (an IBAN).
+_SHORTEST_END, _LONGEST_NUMBER = 4, 34
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,20 @@ def inspect_statement(stream: IO[bytes], *, account: str, mapping: bytes | None,
 
 
 def read_lines(stream: IO[bytes], *, mapping: bytes | None) -> Generator[BankFact]:
-    """Yield the lines of a file that was inspected, in its order; to be closed before the file."""
+    """
+    Yield the lines of a file that was inspected, in its order; to be closed before the file.
+
+    Where the file has an opening balance, each line has the balance after it: equal lines of one day are distinguished by it.
+    """
     _, items = _open(stream, mapping)
+    running: int | None = None
     with closing(items):
         for item in items:
-            if isinstance(item, BankFact):
-                yield item
+            if isinstance(item, StatementBalance):
+                running = item.amount
+            elif isinstance(item, BankFact):
+                running = None if running is None else running + item.amount
+                yield item if running is None else item._replace(balance=running)
 
 
 def _open(stream: IO[bytes], mapping: bytes | None) -> tuple[str, Generator[StatementItem]]:
@@ -63,8 +72,11 @@ def _open(stream: IO[bytes], mapping: bytes | None) -> tuple[str, Generator[Stat
     if is_xml(stream.read(_START).decode("utf-8", "replace").replace("\x00", "")):
         return "camt.053", read_camt053(stream)
     encoding = encoding_of(stream)
-    with text_of(stream, encoding) as text:
-        start = text.read(_START)
+    try:
+        with text_of(stream, encoding) as text:
+            start = text.read(_START)
+    except UnicodeError as failure:
+        raise UnreadableFacts(DAMAGED) from failure
     if is_mt940(start):
         return "MT940", _read_mt940(stream, encoding)
     statement = CsvStatement(stream, encoding, _read_mapping(mapping))
@@ -78,7 +90,7 @@ def _read_mapping(mapping: bytes | None) -> CsvLayout | None:
 
 def _read_mt940(stream: IO[bytes], encoding: str) -> Generator[StatementItem]:
     with text_of(stream, encoding) as text:
-        yield from read_mt940(text)
+        yield from read_mt940(lines_of(text))
 
 
 def _decide(statement: CsvStatement) -> None:
@@ -92,9 +104,11 @@ def _decide(statement: CsvStatement) -> None:
             else "no date order fits all of its dates"
         )
     statement.order = orders[0]
-    if not statement.has_signs():
+    unsigned = statement.find_unsigned_row()
+    if unsigned is not None:
         raise UnreadableFacts(
-            "nothing says which of its amounts are debits: name a column direction, or a column balance, in the mapping file"
+            f"nothing says whether the amount of row {unsigned} is a debit or a credit: in the mapping file name a column direction,"
+            " or two columns debit and credit"
         )
 
 
@@ -108,6 +122,7 @@ class _Check:
         self.last_on: date | None = None
         self.closing_balance: int | None = None
         self._running: int | None = None
+        self._is_open = False
         self._last: BankFact | None = None
         self._rising = self._falling = True
 
@@ -120,8 +135,19 @@ class _Check:
             self._take_line(item, today=today)
 
     def end(self) -> None:
+        if self._is_open:
+            raise UnreadableFacts("its closing balance is missing: the file is cut off. Download it again")
+        if self._running is not None and not self._rising:
+            raise UnreadableFacts(
+                "its newest line comes first, so that its opening balance does not belong to its first line"
+            )
         if not self.account:
-            raise UnreadableFacts("it does not name its account: give the account's number")
+            raise UnreadableFacts("it does not name its account: give the account's number with --account")
+        if not _SHORTEST_END <= len(self.account) <= _LONGEST_NUMBER:
+            raise UnreadableFacts(
+                f"the account's number has {len(self.account)} characters: give at least its last {_SHORTEST_END}, and at most"
+                f" {_LONGEST_NUMBER}"
+            )
 
     def _take_account(self, number: str) -> None:
         found = _digits(number)
@@ -137,10 +163,16 @@ class _Check:
 
     def _take_balance(self, item: StatementBalance) -> None:
         if item.is_opening:
+            if self._is_open:
+                raise UnreadableFacts(
+                    "a closing balance is missing: the file is cut off, or was changed. Download it again"
+                )
+            self._is_open = True
             if self._running is not None and self._running != item.amount:
                 raise UnreadableFacts("an opening balance is not the closing balance before it: a page is missing")
             self._running = item.amount
             return
+        self._is_open = False
         if self._running is not None and self._running != item.amount:
             raise UnreadableFacts("its lines and its opening balance do not add up to its closing balance")
         self._running = self.closing_balance = item.amount
@@ -179,4 +211,4 @@ class _Check:
 
 def _digits(number: str) -> str:
     """Return the digits of an account's number that are not masked: of a masked one those at its end."""
-    return "".join(character for character in number if character.isalnum()).lstrip("xX").upper()[:34]
+    return "".join(character for character in number if character.isalnum()).lstrip("xX").upper()
