@@ -59,3 +59,26 @@ def gst_of_charge(*, amount: int, description: str) -> int:
     stated = _STATED_GST.search(description)
     tax = int(stated[1]) * 100 + int(stated[2]) if stated else 0
     return tax if tax < abs(amount) else 0
+
+
+def is_same_account(one: str, other: str) -> bool:
+    """Test if two numbers of accounts may be of one account: banks mask all but the end."""
+    return one.endswith(other) or other.endswith(one)
+
+
+def find_account(number: str, known: Sequence[str]) -> str:
+    """
+    Return the number under which the lines of an account are kept, or an empty text if it may be one of several accounts.
+
+    `known` are the numbers that statements named, the oldest first. The first of an account is the one that is kept; the end of a
+    number belongs to the first whole number that ends with it.
+    """
+    same = [one for one in known if is_same_account(one, number)]
+    if not same:
+        return number
+    longer = [one for one in same if len(one) > len(number)]
+    if any(not is_same_account(one, other) for one in longer for other in longer):
+        return ""
+    kept = same[0]
+    owner = next((one for one in known if len(one) > len(kept) and one.endswith(kept)), number)
+    return kept if is_same_account(owner, number) else number

@@ -282,11 +282,14 @@ def find_other_layout(*, account: str, layout: str, first: date, last: date) -> 
     return rows.exclude(report__layout=layout).values_list("report__layout", flat=True).order_by("pk").first() or ""
 
 
-def find_bank_account(number: str) -> str:
-    """Return the number under which an account was first imported, where one number ends with the other (banks mask them), or `number`."""
-    completed = BankStatementImport.objects.filter(status=ImportStatus.COMPLETED)
-    known = completed.order_by("account").values_list("account", flat=True).distinct()
-    return next((one for one in known if one.endswith(number) or number.endswith(one)), number)
+def list_bank_accounts() -> list[str]:
+    """Return the numbers of accounts that imported statements named, the oldest first; of interrupted imports those of their lines."""
+    completed = BankStatementImport.objects.filter(status=ImportStatus.COMPLETED).order_by("pk")
+    broken_off = BankLine.objects.exclude(report__status=ImportStatus.COMPLETED).order_by("account")
+    numbers = [
+        *completed.values_list("account", flat=True), *broken_off.values_list("account", flat=True).distinct(),
+    ]  # fmt: skip
+    return list(dict.fromkeys(numbers))
 
 
 def find_bank_statement_import(fingerprint: str) -> BankStatementImport | None:

@@ -6,8 +6,10 @@ import pytest
 
 from apps.ledger import selectors as ledger
 from apps.settlements.models import BankLine, BankStatementImport
+from apps.settlements.rules import find_account
+from apps.settlements.services import bank_statements
 from apps.settlements.services.bank_statements import StatementUnreadable
-from tests.support.bank_statements import import_statement
+from tests.support.bank_statements import import_statement, statement
 from tests.support.settlements import violated
 
 pytestmark = pytest.mark.django_db
@@ -224,3 +226,52 @@ class TestEqualLines:
 
         assert (bank(), both.lines_added, violated(*INVARIANTS)) == (20_00, 0, [])
         assert list(BankLine.objects.order_by("pk").values_list("balance", flat=True)) == [110_00, 120_00]
+
+
+class TestAccounts:
+    @pytest.mark.parametrize("number", ["8", "678"])
+    def test_need_four_characters(self, number: str) -> None:
+        assert "give at least its last 4" in refusal(statement((100_00, "A")), account=number)
+
+    def test_of_an_interrupted_import_are_known_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole, booked = bank_statements.book_bank_line, []
+
+        def crash(line: BankLine, *, now: Any) -> Any:
+            if booked:
+                raise KeyboardInterrupt
+            booked.append(line)
+            return whole(line, now=now)
+
+        monkeypatch.setattr(bank_statements, "book_bank_line", crash)
+        with pytest.raises(KeyboardInterrupt):
+            import_statement(WHOLE, account="5678")
+        monkeypatch.setattr(bank_statements, "book_bank_line", whole)
+
+        import_statement(WHOLE + b"\n", account="917020012345678")
+
+        assert bank() == 151_00
+
+    def test_that_end_alike_stay_apart(self) -> None:
+        for number, end in (("5678", b""), ("11115678", b"\n"), ("99995678", b"\n\n"), ("11115678", b"\n\n\n")):
+            import_statement(WHOLE + end, account=number)
+
+        assert set(BankLine.objects.values_list("account", flat=True)) == {"5678", "99995678"}
+        assert bank() == 2 * 151_00
+        assert "several accounts whose numbers end with 5678" in refusal(WHOLE + b"\n" * 4, account="5678")
+
+    @pytest.mark.parametrize(
+        ("number", "known", "kept"),
+        [
+            ("5678", [], "5678"),
+            ("5678", ["11115678"], "11115678"),
+            ("11115678", ["5678"], "5678"),
+            ("99995678", ["5678", "11115678"], "99995678"),
+            ("11115678", ["5678", "11115678", "99995678"], "5678"),
+            ("99995678", ["5678", "11115678", "99995678"], "99995678"),
+            ("99995678", ["11115678", "5678"], "99995678"),
+            ("5678", ["11115678", "99995678"], ""),
+            ("915678", ["11115678"], "915678"),
+        ],
+    )
+    def test_are_kept_under_the_number_that_came_first(self, number: str, known: list[str], kept: str) -> None:
+        assert find_account(number, known) == kept

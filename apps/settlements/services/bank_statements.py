@@ -19,7 +19,7 @@ from apps.core.dates import format_day
 from apps.core.errors import Invalid
 from apps.core.events import SYSTEM, Actor, change, create_if_absent
 from apps.payments.facts import UnreadableFacts
-from apps.settlements import events, locks, selectors
+from apps.settlements import events, locks, rules, selectors
 from apps.settlements.gateways.bank_statements import Inspection, inspect_statement, read_lines
 from apps.settlements.gateways.bank_statements.facts import BankFact
 from apps.settlements.models import BankLine, BankStatementImport
@@ -116,11 +116,16 @@ def _find_or_insert(fingerprint: str, *, name: str, actor: Actor, now: datetime)
 
 
 def _inspect(stream: IO[bytes], *, account: str, mapping: bytes | None, now: datetime) -> Inspection:
-    """Look at a file, and refuse days of the account that were imported from a file in another layout."""
+    """Look at a file, and refuse it if its account is one of several, or its days were imported from a file in another layout."""
     seen = inspect_statement(stream, account=account, mapping=mapping, today=clock.ist_date(now))
+    number = rules.find_account(seen.account, selectors.list_bank_accounts())
+    if not number:
+        raise UnreadableFacts(
+            f"statements of several accounts whose numbers end with {seen.account} were imported: give the whole number with"
+            " --account"
+        )
     if seen.first_on is None or seen.last_on is None:
         return seen
-    number = selectors.find_bank_account(seen.account)
     other = selectors.find_other_layout(account=number, layout=seen.layout, first=seen.first_on, last=seen.last_on)
     if other:
         raise UnreadableFacts(
@@ -132,7 +137,7 @@ def _inspect(stream: IO[bytes], *, account: str, mapping: bytes | None, now: dat
 
 def _lines(report: BankStatementImport, seen: Inspection, facts: Iterator[BankFact]) -> Iterator[BankLine]:
     """Yield the lines of a file with their fingerprints; equal lines of a day are distinguished by their number."""
-    account = selectors.find_bank_account(seen.account)
+    account = rules.find_account(seen.account, selectors.list_bank_accounts())
     today: date | None = None
     counts: Counter[tuple[Any, ...]] = Counter()
     for fact in facts:
@@ -187,7 +192,7 @@ def _complete(report: BankStatementImport, seen: Inspection, *, now: datetime) -
         "status": ImportStatus.COMPLETED,
         "error": "",
         "completed_at": now,
-        "account": selectors.find_bank_account(seen.account),
+        "account": seen.account,
         "layout": seen.layout,
         "first_on": seen.first_on,
         "last_on": seen.last_on,
