@@ -14,6 +14,7 @@ from django.core.management import ManagementUtility, call_command
 from django.db import transaction
 
 from apps.core import clock
+from apps.core.dates import format_instant
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
@@ -338,6 +339,65 @@ class TestCommand:
 
         assert mismatch.value.code == 1
         assert "none.csv cannot be read" in str(refused.value)
+
+
+@pytest.mark.django_db
+class TestWordsOfCommands:
+    def run(self, *arguments: str) -> tuple[int, str]:
+        out, code = io.StringIO(), 0
+        try:
+            call_command(*arguments, stdout=out, stderr=io.StringIO(), no_color=True)
+        except SystemExit as end:
+            code = int(str(end.code))
+        return code, out.getvalue()
+
+    def test_a_statement_that_was_imported_already_adds_nothing_and_exits_with_0(
+        self, shop: Any, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "bank.csv"
+        file.write_bytes(statement((-5_000_00, "RENT"), (100, "A")))
+        command = ("import_bank_statement", str(file), "--account", "917020012345678")
+
+        first, second = self.run(*command), self.run(*command)
+        as_json = self.run(*command, "--json")
+
+        done = BankStatementImport.objects.get()
+        assert done.completed_at is not None
+        assert first[0] == 1
+        assert first[1] == (
+            f"{done.public_id}: Axis CSV of the account 917020012345678, 2 lines read, 2 lines added.\n"
+            "2 exceptions were opened: see Reconciliation exceptions in the back office"
+            " (/admin/ledger/reconciliationexception/?state=open).\n"
+        )
+        at = format_instant(done.completed_at)
+        assert second == (0, f"This file was imported already on {at} ({done.public_id}); nothing was added.\n")
+        assert as_json[0] == 0
+        assert (json.loads(as_json[1])["lines_added"], json.loads(as_json[1])["was_imported"]) == (0, True)
+
+    def test_a_report_that_was_imported_already_adds_nothing_and_exits_with_0(
+        self, paid: PaymentAttempt, sandbox: Any, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "report.csv"
+        file.write_bytes(as_csv(line_of(paid, amount=paid.amount + 100)))
+        command = ("import_settlements", "--csv", str(file))
+
+        first, second = self.run(*command), self.run(*command)
+
+        assert first[0] == 1
+        assert second[0] == 0
+        assert "This file was imported already on" in second[1]
+
+    def test_a_dry_run_is_in_sentences_with_rupees(self, tmp_path: Path) -> None:
+        file = tmp_path / "bank.csv"
+        file.write_bytes(statement((52424, "A"), on="20-11-2026"))
+
+        code, text = self.run("import_bank_statement", str(file), "--account", "917020012345678", "--dry-run")
+
+        assert code == 0
+        assert text == (
+            "The file is a statement (Axis CSV) of the account 917020012345678 with 1 line from 20 Nov 2026 to 20 Nov 2026.\n"
+            "Its closing balance is ₹10,524.24.\nIt can be imported; nothing was booked.\n"
+        )
 
 
 @pytest.mark.django_db

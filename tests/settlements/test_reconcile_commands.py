@@ -60,8 +60,8 @@ def outcome(*arguments: str) -> tuple[int, str]:
 def test_a_report_by_api_is_booked_and_checked_against_the_transfer(settled: Any) -> None:
     settled.control("POST", "/settlements/run", {})
 
-    assert "1 lines added, 0 exceptions opened" in run("import_settlements")
-    assert "0 lines added, 0 exceptions opened" in run("import_settlements")
+    assert "1 line added. No exception was opened." in run("import_settlements")
+    assert "0 lines added. No exception was opened." in run("import_settlements")
 
     settlement = Settlement.objects.get()
     assert settlement.amount == settlement.lines_amount > 0
@@ -220,7 +220,7 @@ def test_a_report_that_the_gateway_does_not_give_is_said_without_a_traceback(
     assert SettlementImport.objects.get().status == "failed"
 
     monkeypatch.undo()
-    assert "0 exceptions opened" in run("import_settlements")
+    assert "No exception was opened." in run("import_settlements")
 
 
 def test_a_worker_that_was_quicker_is_waited_for(settled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ def test_a_worker_that_was_quicker_is_waited_for(settled: Any, monkeypatch: pyte
 
     monkeypatch.setattr(report_imports, "import_settlements", read_by_a_worker)
 
-    assert "7 lines added, 0 exceptions opened" in run("import_settlements")
+    assert "7 lines added. No exception was opened." in run("import_settlements")
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,11 @@ class Progress:
             self._is_open = False
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 line, 2,000 lines."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def parse_instant(text: str) -> datetime:
     """Read an instant from the command line: a day or a time, in India unless it says where."""
     try:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandParser
 
 from apps.core import clock
+from apps.core.dates import format_day
 from apps.core.errors import BahiError
-from apps.core.management.operator_commands import MISMATCH, OperatorCommand, Progress, add_examples
+from apps.core.management.operator_commands import MISMATCH, OperatorCommand, Progress, add_examples, counted
+from apps.core.money import rupees
+from apps.settlements.messages import already_imported, exceptions_opened
 
 if TYPE_CHECKING:
     from apps.settlements.gateways.bank_statements import Inspection
@@ -37,7 +41,8 @@ class Command(OperatorCommand):
     help = (
         "Import a statement of a bank account: each line brings a settlement to the bank, shows a refund or a charge, or is in"
         " suspense with an exception. The same file or line again changes nothing; an interrupted import continues where it"
-        " stopped. Exits 1 if this import opened exceptions, 2 if the file could not be imported."
+        " stopped. Exits 1 if this import opened exceptions, 2 if the file could not be imported; a file that was imported already adds"
+        " nothing and exits 0."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -65,14 +70,15 @@ class Command(OperatorCommand):
     def handle(
         self, *args: Any, file: Path, account: str, mapping: Path | None, dry_run: bool, as_json: bool, **options: Any
     ) -> None:
-        progress = Progress(self.stderr)
+        progress, now = Progress(self.stderr), clock.now()
         try:
             said = mapping.read_bytes() if mapping else None
             with file.open("rb") as stream:
                 if dry_run:
-                    self._show(_describe(self._inspect(stream, account, said)), as_json=as_json)
+                    seen = self._inspect(stream, account, said)
+                    self._show(_as_object(seen), _describe(seen), as_json=as_json)
                     return
-                report = self._import(stream, file.name, account, said, progress)
+                report = self._import(stream, file.name, account, said, progress, now=now)
         except BahiError as error:
             raise self.fail(error.text) from error
         except OSError as error:
@@ -80,8 +86,11 @@ class Command(OperatorCommand):
         finally:
             progress.end()
 
-        self._show(_summary(report), as_json=as_json)
-        if report.exceptions_opened:
+        was_imported = report.completed_at != now
+        self._show(
+            _summary(report, was_imported=was_imported), _report(report, was_imported=was_imported), as_json=as_json
+        )
+        if report.exceptions_opened and not was_imported:
             raise SystemExit(MISMATCH)
 
     def _inspect(self, stream: Any, account: str, mapping: bytes | None) -> Inspection:
@@ -90,7 +99,7 @@ class Command(OperatorCommand):
         return inspect_bank_statement(stream=stream, account=account, mapping=mapping, now=clock.now())
 
     def _import(
-        self, stream: Any, name: str, account: str, mapping: bytes | None, progress: Progress
+        self, stream: Any, name: str, account: str, mapping: bytes | None, progress: Progress, *, now: datetime
     ) -> BankStatementImport:
         from apps.core.events import Actor
         from apps.settlements.services.bank_statements import import_bank_statement
@@ -99,21 +108,17 @@ class Command(OperatorCommand):
             stream=stream,
             name=name,
             actor=Actor(kind="operator", id="import_bank_statement"),
-            now=clock.now(),
+            now=now,
             account=account,
             mapping=mapping,
             on_progress=lambda step, count: progress.show(f"{count:,} lines {step}"),
         )
 
-    def _show(self, facts: dict[str, Any], *, as_json: bool) -> None:
-        if as_json:
-            self.stdout.write(json.dumps(facts, indent=2, default=str))
-            return
-        for name, value in facts.items():
-            self.stdout.write(f"{name.replace('_', ' '):<18} {value}")
+    def _show(self, facts: dict[str, Any], sentences: list[str], *, as_json: bool) -> None:
+        self.stdout.write(json.dumps(facts, indent=2, default=str) if as_json else "\n".join(sentences))
 
 
-def _describe(seen: Inspection) -> dict[str, Any]:
+def _as_object(seen: Inspection) -> dict[str, Any]:
     return {
         "layout": seen.layout,
         "account": seen.account,
@@ -124,13 +129,36 @@ def _describe(seen: Inspection) -> dict[str, Any]:
     }
 
 
-def _summary(report: BankStatementImport) -> dict[str, Any]:
+def _describe(seen: Inspection) -> list[str]:
+    lines = counted(seen.lines, "line")
+    days = f" from {format_day(seen.first_on)} to {format_day(seen.last_on)}" if seen.first_on and seen.last_on else ""
+    return [
+        f"The file is a statement ({seen.layout}) of the account {seen.account} with {lines}{days}.",
+        "It states no balance."
+        if seen.closing_balance is None
+        else f"Its closing balance is {rupees(seen.closing_balance)}.",
+        "It can be imported; nothing was booked.",
+    ]
+
+
+def _summary(report: BankStatementImport, *, was_imported: bool) -> dict[str, Any]:
     return {
         "id": report.public_id,
         "status": report.status,
         "layout": report.layout,
         "account": report.account,
         "rows_read": report.rows_read,
-        "lines_added": report.lines_added,
-        "exceptions_opened": report.exceptions_opened,
+        "lines_added": 0 if was_imported else report.lines_added,
+        "exceptions_opened": 0 if was_imported else report.exceptions_opened,
+        "was_imported": was_imported,
     }
+
+
+def _report(report: BankStatementImport, *, was_imported: bool) -> list[str]:
+    if was_imported and report.completed_at is not None:
+        return [already_imported(report.public_id, report.completed_at)]
+    read, added = counted(report.rows_read, "line"), counted(report.lines_added, "line")
+    return [
+        f"{report.public_id}: {report.layout} of the account {report.account}, {read} read, {added} added.",
+        exceptions_opened(report.exceptions_opened),
+    ]

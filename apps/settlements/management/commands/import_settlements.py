@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.errors import BahiError
-from apps.core.management.operator_commands import MISMATCH, OperatorCommand, Progress, add_examples, parse_day
+from apps.core.management.operator_commands import MISMATCH, OperatorCommand, Progress, add_examples, counted, parse_day
 from apps.settlements.gateways.report_formats import DATE_ORDERS
+from apps.settlements.messages import already_imported, exceptions_opened
 
 if TYPE_CHECKING:
     from apps.settlements.models import SettlementImport
@@ -26,7 +27,7 @@ class Command(OperatorCommand):
     help = (
         "Import a settlement report of the gateway: each line clears what the gateway owes us, or opens an exception with its"
         " reason. Importing the same report again changes nothing; an interrupted import continues where it stopped. Exits 1 if"
-        " this import opened exceptions, 2 if the report could not be read."
+        " this import opened exceptions, 2 if the report could not be read; a file that was imported already adds nothing and exits 0."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -63,9 +64,9 @@ class Command(OperatorCommand):
     ) -> None:
         from apps.payments.services import GatewayFailure
 
-        progress = Progress(self.stderr)
+        progress, now = Progress(self.stderr), clock.now()
         try:
-            report = self._read(date, csv, date_order, progress)
+            report = self._read(date, csv, date_order, progress, now)
         except BahiError as error:
             raise self.fail(error.text) from error
         except GatewayFailure as error:
@@ -77,15 +78,17 @@ class Command(OperatorCommand):
         finally:
             progress.end()
 
+        # A day's report is read again each time; a worker may have completed it.
+        was_imported = csv is not None and report.completed_at != now
         if as_json:
-            self.stdout.write(json.dumps(_summary(report), indent=2))
+            self.stdout.write(json.dumps(_summary(report, was_imported=was_imported), indent=2))
         else:
-            self._summarise(report)
-        if report.exceptions_opened:
+            self._summarise(report, was_imported=was_imported)
+        if report.exceptions_opened and not was_imported:
             raise SystemExit(MISMATCH)
 
     def _read(
-        self, date: date | None, csv: Path | None, date_order: str | None, progress: Progress
+        self, date: date | None, csv: Path | None, date_order: str | None, progress: Progress, now: datetime
     ) -> SettlementImport:
         from apps.core.events import Actor
         from apps.settlements.services import report_imports as services
@@ -102,11 +105,10 @@ class Command(OperatorCommand):
                     stream=stream,
                     name=csv.name,
                     actor=operator,
-                    now=clock.now(),
+                    now=now,
                     on_progress=on_progress,
                     date_order=date_order,
                 )
-        now = clock.now()
         asked = services.request_settlement_import(day=date or clock.ist_date(now), actor=operator, now=now)
         try:
             return services.import_settlements(import_id=asked.pk, now=clock.now(), on_progress=on_progress)
@@ -130,25 +132,28 @@ class Command(OperatorCommand):
             raise ReportUnreadable(report.error)
         return report
 
-    def _summarise(self, report: SettlementImport) -> None:
+    def _summarise(self, report: SettlementImport, *, was_imported: bool) -> None:
         from apps.ledger import selectors as ledger
 
-        self.stdout.write(
-            f"{report.public_id}: {report.rows_read:,} rows read, {report.lines_added:,} lines added,"
-            f" {report.exceptions_opened:,} exceptions opened."
-        )
+        if was_imported and report.completed_at is not None:
+            self.stdout.write(already_imported(report.public_id, report.completed_at))
+        else:
+            read, added = counted(report.rows_read, "row"), counted(report.lines_added, "line")
+            opened = exceptions_opened(report.exceptions_opened)
+            self.stdout.write(f"{report.public_id}: {read} read, {added} added. {opened}")
         for reason, count in ledger.count_open_exceptions().items():
             self.stdout.write(self.style.WARNING(f"  open: {reason:<18} {count:>8,}"))
 
 
-def _summary(report: SettlementImport) -> dict[str, Any]:
+def _summary(report: SettlementImport, *, was_imported: bool) -> dict[str, Any]:
     from apps.ledger import selectors as ledger
 
     return {
         "id": report.public_id,
         "status": report.status,
         "rows_read": report.rows_read,
-        "lines_added": report.lines_added,
-        "exceptions_opened": report.exceptions_opened,
+        "lines_added": 0 if was_imported else report.lines_added,
+        "exceptions_opened": 0 if was_imported else report.exceptions_opened,
+        "was_imported": was_imported,
         "open_exceptions": ledger.count_open_exceptions(),
     }
