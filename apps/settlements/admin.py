@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.core import clock
-from apps.core.admin_actions import ObjectAction, add_object_action, staff_actor
+from apps.core.admin_actions import ObjectAction, Preview, add_object_action, staff_actor
 from apps.core.admin_fields import PercentField
 from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import without_empty_columns
@@ -33,6 +33,7 @@ from apps.settlements.models import (
     SettlementLine,
 )
 from apps.settlements.services import bank_lines, fee_rates
+from apps.settlements.services.transfers import expected_amount
 from apps.settlements.states import FUNDINGS, NETWORKS, BankLineKind
 
 
@@ -296,18 +297,59 @@ class BankLineAdmin(KeySearch, ReadOnlyAdmin):
 
 
 class AssignForm(forms.Form):
-    """The settlement that the line brought."""
+    """The settlement that the line brought, and why it brought another amount if it did."""
 
     gateway_settlement_id = forms.CharField(
         max_length=40,
-        help_text="The gateway's id of a settlement in transit of the same amount, such as setl_NQxlPq2WmR8sTz.",
+        help_text="The gateway's id of a settlement in transit, such as setl_NQxlPq2WmR8sTz.",
     )
+    note = forms.CharField(
+        max_length=300,
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Needed if the settlement has another amount: why this line is its transfer.",
+    )
+    seen_difference = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
-def _assign(line: BankLine, *, user: Any, actor: Any, now: Any, gateway_settlement_id: str) -> str:
+def _assign(
+    line: BankLine,
+    *,
+    user: Any,
+    actor: Any,
+    now: Any,
+    gateway_settlement_id: str,
+    note: str,
+    seen_difference: int | None,
+) -> str:
     settlement = selectors.get_settlement_by_gateway_id(gateway_settlement_id.strip())
-    bank_lines.assign_bank_line(line_id=line.pk, settlement_id=settlement.pk, actor=actor, now=now)
+    bank_lines.assign_bank_line(
+        line_id=line.pk,
+        settlement_id=settlement.pk,
+        accepted_difference=seen_difference or 0,
+        note=note,
+        actor=actor,
+        now=now,
+    )
     return f"The line is assigned to {settlement.gateway_settlement_id}."
+
+
+def _preview_assignment(
+    line: BankLine, actor: Any, *, gateway_settlement_id: str, note: str, seen_difference: int | None
+) -> Preview:
+    settlement = selectors.get_settlement_by_gateway_id(gateway_settlement_id.strip())
+    expected = expected_amount(settlement)
+    difference = line.amount - expected
+    rows = [
+        ("Line", f"{rupees(line.amount)} of {format_day(line.booked_on)}"),
+        ("Settlement", f"{settlement.gateway_settlement_id}, {rupees(expected)}"),
+    ]
+    if not difference:
+        return Preview(rows, "Assign to the settlement", {"seen_difference": 0})
+    side = "more" if difference > 0 else "less"
+    remains = "It stays in suspense, as an exception of the settlement that has to be resolved."
+    rows.append(("Difference", f"The bank received {rupees(abs(difference))} {side}. {remains}"))
+    return Preview(rows, "Accept the difference and assign", {"seen_difference": difference})
 
 
 def _forecast_assignment(line: BankLine) -> list[tuple[str, Any]]:
@@ -323,6 +365,7 @@ add_object_action(
     "settlements.bankline",
     ObjectAction(
         name="assign", title="Assign to a settlement", permission=bank_lines.ASSIGN_PERMISSION, perform=_assign,
-        icon="link", form=AssignForm, forecast=_forecast_assignment, is_available=lambda line: line.kind == BankLineKind.SUSPENSE,
+        icon="link", form=AssignForm, forecast=_forecast_assignment, preview=_preview_assignment,
+        is_available=lambda line: line.kind == BankLineKind.SUSPENSE,
     ),
 )  # fmt: skip

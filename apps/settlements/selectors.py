@@ -266,6 +266,11 @@ def get_bank_line(line_id: UUID) -> BankLine:
     return line
 
 
+def find_bank_line_of_exception(exception_id: UUID) -> BankLine | None:
+    """Return the line of a bank's statement that an exception holds in suspense, or None."""
+    return BankLine.objects.filter(exception_id=exception_id).first()
+
+
 def has_bank_line(fingerprint: str) -> bool:
     """Test if there is a line of a bank's statement with a fingerprint."""
     return BankLine.objects.filter(fingerprint=fingerprint).exists()

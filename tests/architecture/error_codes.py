@@ -12,6 +12,7 @@ PUBLISHED = {
     "bank_line_amount_differs": "BankLineAmountDiffers",
     "bank_line_not_assignable": "BankLineNotAssignable",
     "bank_line_not_found": "BankLineNotFound",
+    "bank_line_of_settlement_in_transit": "BankLineOfSettlementInTransit",
     "bank_statement_not_found": "BankStatementNotFound",
     "body_incomplete": "BodyIncomplete",
     "body_too_large": "BodyTooLarge",

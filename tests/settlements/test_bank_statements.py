@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from django.core.management import ManagementUtility, call_command
 from django.db import transaction
+from django.urls import reverse
 
-from apps.core import clock
+from apps.core import clock, ids
 from apps.core.dates import format_instant
 from apps.core.events import SYSTEM
 from apps.core.models import Event
@@ -23,7 +24,8 @@ from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.payments.models import PaymentAttempt, Refund
 from apps.settlements import locks, selectors
 from apps.settlements.models import BankLine, BankStatementImport, Settlement
-from apps.settlements.services import bank_lines, bank_statements, report_imports, report_rows, transfers
+from apps.settlements.services import bank_lines, bank_statements, matching, report_imports, report_rows, transfers
+from apps.settlements.services.exception_resolution import BankLineOfSettlementInTransit
 from apps.settlements.services.import_claims import ImportInProgress
 from tests.factories.orders import make_order
 from tests.factories.payments import make_settlement, pay
@@ -36,6 +38,8 @@ from tests.support.threads import run_together
 INVARIANTS = (
     "INV-25c", "INV-25e", "INV-26", "INV-26b", "INV-26c", "INV-26e", "INV-26f", "INV-26g", "INV-26h", "INV-26i", "INV-28b", "INV-28c",
 )  # fmt: skip
+#: What the page "Where the money is" shows agrees with the books too.
+STATES = ("INV-21c", "INV-26p", "INV-26q")
 UTR = "UTR1000001"
 
 
@@ -309,6 +313,138 @@ class TestAssignBankLine:
                 bank_lines.assign_bank_line(line_id=waiting.pk, settlement_id=row.pk, actor=SYSTEM, now=clock.now())
 
         assert state() == before
+
+
+@pytest.mark.django_db
+class TestAssignLineOfAnotherAmount:
+    @pytest.fixture(params=[-1, 1, -250_00])
+    def difference(self, request: pytest.FixtureRequest) -> int:
+        return int(request.param)
+
+    @pytest.fixture
+    def line(self, settlement: Settlement, difference: int) -> BankLine:
+        import_statement(statement((settlement.lines_amount + difference, f"NEFT/{UTR}/RAZORPAY")))
+        return BankLine.objects.get()
+
+    @pytest.mark.parametrize(
+        ("resolution", "account"),
+        [
+            ("written_off", "gateway_fees:razorpay"),
+            ("paid_outside", "other_bank_movements"),
+            ("cleared", "gateway_receivable:razorpay"),
+        ],
+    )
+    def test_banks_what_came_and_leaves_the_rest_to_staff(
+        self, line: BankLine, settlement: Settlement, difference: int, resolution: str, account: str
+    ) -> None:
+        before = ledger.balance_of(account)
+
+        assign(line, settlement, accepted_difference=difference, note="the bank says so")
+
+        settlement.refresh_from_db()
+        rest = ReconciliationException.objects.get(reason="sum_mismatch")
+        assert (settlement.transfer_status, settlement.amount) == ("banked", line.amount)
+        assert (ledger.balance_of("bank"), ledger.balance_of("settlement_in_transit")) == (line.amount, 0)
+        assert (rest.held_amount, ledger.balance_of("suspense"), rest.settlement_id) == (
+            -difference, -difference, settlement.pk,
+        )  # fmt: skip
+        assert line.public_id in rest.description
+        assert "the bank says so" in ReconciliationException.objects.get(pk=line.exception_id).note
+        assert violated(*INVARIANTS, *STATES) == []
+
+        resolve(rest, resolution)
+
+        assert (ledger.balance_of("suspense"), ledger.balance_of(account) - before) == (0, -difference)
+        assert violated(*INVARIANTS, *STATES) == []
+
+    def test_is_refused_without_its_difference_or_a_note(
+        self, line: BankLine, settlement: Settlement, difference: int
+    ) -> None:
+        before = state()
+
+        for given, refusal in (
+            ({}, bank_lines.BankLineAmountDiffers),
+            ({"accepted_difference": difference * 2, "note": "so"}, bank_lines.BankLineAmountDiffers),
+            ({"accepted_difference": difference, "note": " "}, ledger_services.NoteRequired),
+        ):
+            with pytest.raises(refusal):
+                assign(line, settlement, **given)
+
+        assert state() == before
+
+    @pytest.mark.parametrize("resolution", ["cleared", "written_off", "paid_outside"])
+    def test_cannot_be_resolved_so_that_the_settlement_stays_in_transit(self, line: BankLine, resolution: str) -> None:
+        before = state()
+
+        with pytest.raises(BankLineOfSettlementInTransit):
+            resolve(ReconciliationException.objects.get(), resolution)
+
+        assert state() == before
+
+
+@pytest.mark.django_db
+class TestLineWithTheReferenceOfASettlement:
+    def test_can_be_resolved_once_another_line_brought_it(self, settlement: Settlement) -> None:
+        amount = settlement.lines_amount
+        import_statement(statement((100, f"NEFT/{UTR}/A"), (amount, f"NEFT/{UTR}/RAZORPAY")))
+
+        resolve(ReconciliationException.objects.get(), "cleared")
+
+        assert violated(*INVARIANTS, *STATES) == []
+
+    def test_debit_is_resolved_and_never_assigned(self, settlement: Settlement) -> None:
+        import_statement(statement((-100, f"REVERSAL {UTR}")))
+        line = BankLine.objects.get()
+
+        with pytest.raises(bank_lines.BankLineAmountDiffers):
+            assign(line, settlement, accepted_difference=-100 - settlement.lines_amount, note="so")
+        resolve(ReconciliationException.objects.get(), "written_off")
+
+        assert violated(*INVARIANTS, *STATES) == []
+
+    def test_difference_that_the_gateway_reported_already_is_replaced(self, settlement: Settlement) -> None:
+        facts = transfers.GatewaySettlement(
+            gateway="razorpay", id=settlement.gateway_settlement_id, amount=settlement.lines_amount - 500, status="processed",
+            utr=UTR, created_at=None,
+        )  # fmt: skip
+        transfers.record_transfer(settlement_id=settlement.pk, facts=facts, now=clock.now())
+        matching.open_sum_mismatch_exceptions(settlement_ids=[settlement.pk], now=clock.now())
+        import_statement(statement((settlement.lines_amount - 501, f"NEFT/{UTR}/RAZORPAY")))
+
+        assign(BankLine.objects.get(), settlement, accepted_difference=-1, note="so")
+
+        rest = ReconciliationException.objects.filter(reason="sum_mismatch").order_by("pk")
+        assert [(one.held_amount, one.resolution) for one in rest] == [(500, "arrived"), (501, "")]
+        assert (ledger.balance_of("suspense"), ledger.balance_of("settlement_in_transit")) == (501, 0)
+        assert violated(*INVARIANTS, *STATES) == []
+
+    def test_staff_see_the_difference_before_they_accept_it(
+        self, settlement: Settlement, administrator: Any, client: Any
+    ) -> None:
+        import_statement(statement((settlement.lines_amount - 1, f"NEFT/{UTR}/RAZORPAY")))
+        page = reverse("admin:settlements_bankline_action", args=[BankLine.objects.get().pk, "assign"])
+        client.force_login(administrator)
+        form = {"gateway_settlement_id": settlement.gateway_settlement_id, "note": "the bank says so"}
+
+        preview = client.post(page, form).content.decode()
+        client.post(page, {**form, "seen_difference": -1, "confirmed": "1", "request_key": str(ids.new())})
+
+        assert "The bank received ₹0.01 less." in preview
+        settlement.refresh_from_db()
+        assert settlement.transfer_status == "banked"
+        assert [reason for reason, _, _ in found()] == ["bank_amount_mismatch", "sum_mismatch"]
+
+
+def assign(line: BankLine, settlement: Settlement, **given: Any) -> BankLine:
+    return bank_lines.assign_bank_line(
+        line_id=line.pk, settlement_id=settlement.pk, actor=BALA, now=clock.now(), **given
+    )
+
+
+def resolve(exception: ReconciliationException, resolution: str) -> None:
+    ledger_services.resolve_exception(
+        exception_id=exception.pk, resolution=resolution, note="decided", actor=BALA, now=clock.now()
+    )
 
 
 @pytest.mark.django_db

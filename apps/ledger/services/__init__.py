@@ -1,7 +1,13 @@
 """Writes of the ledger that other apps use."""
 
 from apps.ledger.services.accounts import SUSPENSE, NewAccount, open_accounts, set_up_reference_data
-from apps.ledger.services.exceptions import close_exception, open_exception, open_exception_once, resolve_exception
+from apps.ledger.services.exceptions import (
+    NoteRequired,
+    close_exception,
+    open_exception,
+    open_exception_once,
+    resolve_exception,
+)
 from apps.ledger.services.postings import post_to_ledger
 from apps.ledger.services.resolvers import ExceptionResolver, register_resolver
 
@@ -9,6 +15,7 @@ __all__ = [
     "SUSPENSE",
     "ExceptionResolver",
     "NewAccount",
+    "NoteRequired",
     "close_exception",
     "open_accounts",
     "open_exception",

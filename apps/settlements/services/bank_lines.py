@@ -28,6 +28,7 @@ from apps.payments.services import BANK
 from apps.settlements import events, locks, rules, selectors
 from apps.settlements.models import BankLine, Settlement
 from apps.settlements.services.ledger_accounts import BANK_CHARGES, INPUT_GST, SETTLEMENT_IN_TRANSIT
+from apps.settlements.services.matching import hold_bank_difference
 from apps.settlements.services.transfers import expected_amount, mark_transfer_banked
 from apps.settlements.states import BankLineKind, TransferStatus
 
@@ -50,7 +51,11 @@ class SettlementNotInTransit(Conflict):
 
 
 class BankLineAmountDiffers(Conflict):
-    """The line of the bank's statement has another amount than the settlement. Choose another settlement."""
+    """
+    The line of the bank's statement has another amount than the settlement, and not by the difference that was accepted.
+
+    Choose another settlement, or look at the difference again and accept it.
+    """
 
     message = "The bank's line is of {0}, the settlement {1} of {2}."
 
@@ -207,15 +212,28 @@ def _is_assignable(line: BankLine, settlement: Settlement) -> bool:
 
 
 @transaction.atomic
-def assign_bank_line(*, line_id: UUID, settlement_id: UUID, actor: Actor, now: datetime) -> BankLine:
+def assign_bank_line(
+    *,
+    line_id: UUID,
+    settlement_id: UUID,
+    actor: Actor,
+    now: datetime,
+    accepted_difference: int = 0,
+    note: str = "",
+) -> BankLine:
     """
     Assign a line in suspense to a settlement in transit: its money is posted from suspense to what was in transit.
+
+    A credit of another amount is assigned only if the caller accepts its difference (paise, positive if the bank received
+    more), with a note that says why. The difference stays in suspense, with an exception about the settlement
+    (`sum_mismatch`).
 
     :raises SettlementNotFound: if there is no such settlement
     :raises BankLineNotFound: if there is no such line
     :raises BankLineNotAssignable: if the line is not in suspense any more
     :raises SettlementNotInTransit: if the settlement failed or is on a statement already
-    :raises BankLineAmountDiffers: if the amounts are not the same
+    :raises BankLineAmountDiffers: if the amounts differ, and not by the accepted difference; or if the line is a debit
+    :raises NoteRequired: if there is a difference and no note
     """
     named = selectors.get_settlement(settlement_id)
     settlement = locks.lock_settlement(gateway=named.gateway, gateway_settlement_id=named.gateway_settlement_id)
@@ -230,15 +248,28 @@ def assign_bank_line(*, line_id: UUID, settlement_id: UUID, actor: Actor, now: d
         raise BankLineNotAssignable(line.public_id)
     if settlement.transfer_status != TransferStatus.IN_TRANSIT:
         raise SettlementNotInTransit(settlement.gateway_settlement_id)
-    if line.amount != expected_amount(settlement):
-        raise BankLineAmountDiffers(
-            rupees(line.amount), settlement.gateway_settlement_id, rupees(expected_amount(settlement))
-        )
+    expected = expected_amount(settlement)
+    if line.amount - expected != accepted_difference or line.amount <= 0 or line.currency != settlement.currency:
+        raise BankLineAmountDiffers(rupees(line.amount), settlement.gateway_settlement_id, rupees(expected))
+    if accepted_difference and not note.strip():
+        raise ledger.NoteRequired(param="note")
 
     assigned = {"kind": BankLineKind.SETTLEMENT, "settlement_id": settlement.pk}
-    change(line, events.BANK_LINE_ASSIGNED, assigned, actor=actor, now=now)
+    change(line, events.BANK_LINE_ASSIGNED, assigned, actor=actor, event_reason=note.strip(), now=now)
     mark_transfer_banked(settlement, amount=line.amount, actor=actor, now=now)
-    note = f"assigned to {settlement.gateway_settlement_id}"
-    ledger.close_exception(exception, resolution=Resolution.BOOKED, note=note, actor=actor, now=now)
+    decided = f"assigned to {settlement.gateway_settlement_id}. {note.strip()}".strip()
+    ledger.close_exception(exception, resolution=Resolution.BOOKED, note=decided, actor=actor, now=now)
+    if accepted_difference:
+        description = _describe_difference(line, settlement, expected=expected)
+        hold_bank_difference(settlement, description=description, actor=actor, now=now)
 
     return line
+
+
+def _describe_difference(line: BankLine, settlement: Settlement, *, expected: int) -> str:
+    difference = line.amount - expected
+    return (
+        f"The bank's statement of {format_day(line.booked_on)} brought {rupees(line.amount)} of {settlement.gateway_settlement_id},"
+        f" {rupees(abs(difference))} {'more' if difference > 0 else 'less'} than the {rupees(expected)} of the settlement."
+        f" The line {line.public_id} was assigned to it all the same."
+    )

@@ -9,7 +9,7 @@ from apps.ledger.services import SUSPENSE
 from apps.ledger.states import ExceptionReason, Resolution
 from apps.payments import selectors as payments
 from apps.payments.services import gateway_receivable
-from apps.settlements import locks, selectors
+from apps.settlements import locks, rules, selectors
 from apps.settlements.services.ledger_accounts import (
     BANK_CHARGES,
     INPUT_GST,
@@ -94,12 +94,26 @@ class SettlementStillInTransit(Conflict):
     """
     The money of the settlement is in transit until a line of the bank's statement brings it, or the transfer fails.
 
-    Import the statement, or assign a line in suspense to the settlement. Resolve the exception as noted to keep only a remark.
+    Import the statement, or assign a line in suspense to the settlement, also one of another amount. Resolve the exception as
+    noted to keep only a remark.
     """
 
     message = (
-        "{0} is still in transit. Import the bank's statement, or assign a line in suspense to it; if the transfer failed, this"
-        " exception closes by itself once the gateway says so."
+        "{0} is still in transit. Import the bank's statement, or assign a line in suspense to it, also one of another amount; if the"
+        " transfer failed, this exception closes by itself once the gateway says so."
+    )
+
+
+class BankLineOfSettlementInTransit(Conflict):
+    """
+    The line of the bank's statement has the UTR of a settlement that is in transit, so it is not resolved otherwise.
+
+    Assign the line to the settlement; what differs becomes an exception of its own.
+    """
+
+    message = (
+        "This line has the UTR of {0}, which is in transit. Assign the line to it on the line's page; what differs becomes an"
+        " exception of its own. If another line brings {0}, this one can be resolved after that."
     )
 
 
@@ -289,6 +303,20 @@ class FailedSettlementResolver(OverdueReceivableResolver):
 
 class BankLineResolver(HeldAmountResolver):
     """Resolves exceptions about a line of a bank's statement, whose amount is in suspense."""
+
+    def check(self, exception: "ReconciliationException", resolution: Resolution, *, owed: int) -> None:
+        """
+        Check that no settlement is in transit that the line brings: nothing but the line would end that.
+
+        :raises BankLineOfSettlementInTransit: if there is one
+        """
+        line = selectors.find_bank_line_of_exception(exception.pk)
+        if line is None or line.amount <= 0:
+            return
+        references = rules.list_references(line.reference, line.description)
+        for settlement in selectors.list_settlements_of_references(references):
+            if settlement.transfer_status == TransferStatus.IN_TRANSIT:
+                raise BankLineOfSettlementInTransit(settlement.gateway_settlement_id, param="resolution")
 
     def destination(self, exception: "ReconciliationException", resolution: Resolution) -> dict[str, int]:
         """Return the entries that balance what is held; `booked` is that of a line assigned to a settlement."""

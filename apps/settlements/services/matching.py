@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from apps.core.events import SYSTEM, change, current_values, gateway_actor
+from apps.core.events import SYSTEM, Actor, change, current_values, gateway_actor
 from apps.core.models import subject_type_of
 from apps.core.money import rupees
 from apps.ledger import locks as ledger_locks
@@ -217,14 +217,9 @@ def _check_sum(settlement_id: UUID, *, must_be_whole: bool, now: datetime) -> in
     settlement = selectors.get_settlement(settlement_id)
     locks.lock_settlement(gateway=settlement.gateway, gateway_settlement_id=settlement.gateway_settlement_id)
     settlement.refresh_from_db()
-    difference = _unexplained_amount(settlement)
+    difference = _reopen_difference(settlement, note="lines came", now=now)
     if difference == 0:
         return 0
-
-    stale = selectors.find_open_sum_mismatch_id(settlement.pk)
-    if stale is not None:
-        _close_if_open(stale, note="lines came", now=now)
-        difference = _unexplained_amount(settlement)
 
     missed = _find_unsettled(settlement, difference, must_be_whole=must_be_whole, now=now)
     for one in missed:
@@ -232,19 +227,48 @@ def _check_sum(settlement_id: UUID, *, must_be_whole: bool, now: datetime) -> in
         difference -= one.credit
     if difference == 0 or must_be_whole:
         return len(missed)
+    _open_sum_mismatch(settlement, difference, actor=SYSTEM, now=now)
+    return len(missed) + 1
+
+
+def hold_bank_difference(settlement: Settlement, *, description: str, actor: Actor, now: datetime) -> None:
+    """
+    Hold the difference between what the bank received of a locked settlement and its lines, with an exception that says so.
+
+    It is explained by no payments: the caller knows that the bank's line differs.
+    """
+    difference = _reopen_difference(settlement, note="the bank's statement shows another amount", now=now)
+    if difference:
+        _open_sum_mismatch(settlement, difference, actor=actor, description=description, now=now)
+
+
+def _reopen_difference(settlement: Settlement, *, note: str, now: datetime) -> int:
+    """Return what is unexplained of a locked settlement, in paise; an open exception about another difference is closed first."""
+    difference = _unexplained_amount(settlement)
+    stale = selectors.find_open_sum_mismatch_id(settlement.pk) if difference else None
+    if stale is not None:
+        _close_if_open(stale, note=note, now=now)
+        difference = _unexplained_amount(settlement)
+    return difference
+
+
+def _open_sum_mismatch(
+    settlement: Settlement, difference: int, *, actor: Actor, now: datetime, description: str = ""
+) -> None:
     mismatch = ledger.open_exception(
         gateway=settlement.gateway,
         reason=ExceptionReason.SUM_MISMATCH,
         settlement_id=settlement.pk,
         entity_id=settlement.gateway_settlement_id,
+        description=description,
         expected_amount=(settlement.amount or 0) - difference,
         actual_amount=settlement.amount,
         held_amount=-difference,
         currency=settlement.currency,
+        actor=actor,
         now=now,
     )
     _post_difference(mismatch, settlement)
-    return len(missed) + 1
 
 
 def _unexplained_amount(settlement: Settlement) -> int:
