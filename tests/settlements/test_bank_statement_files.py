@@ -13,7 +13,7 @@ from apps.payments.facts import UnreadableFacts
 from apps.settlements.gateways.bank_statements import inspect_statement, layouts, read_lines
 from apps.settlements.gateways.bank_statements.facts import BankFact
 from apps.settlements.management.commands.import_bank_statement import Command as ImportBankStatement
-from apps.settlements.rules import gst_of_charge, is_bank_charge, list_references
+from apps.settlements.rules import MAX_BANK_CHARGE, gst_of_charge, is_bank_charge, list_references
 from tests.support.pages import read_example
 
 FILES = Path(__file__).parent / "files"
@@ -260,13 +260,38 @@ class TestWordsOfLines:
             ("NEFT CHARGES INCL GST 0.36", True, 36),
             ("GST ON NEFT CHGS", True, 2_36),
             ("NEFT CHARGES", True, 0),
+            ("SMS CHRG APR26-JUN26 INCL GST-MIR2610312345678", True, 0),
+            ("Consolidated Charges for A/c", True, 0),
+            ("AMB CHRG INCL GST FOR 01/10/26-31/10/26", True, 0),
+            ("GST @18% on Charge", True, 2_36),
+            ("CHQ BOOK ISSUE CHGS INCL GST OF RS. 0.36", True, 36),
+            ("NEFT CHARGES INCL GST 1.99", True, 0),
             ("DISCHARGE OF LOAN", False, 0),
             ("GST PAYMENT CPIN 2611", False, 2_36),
+            ("GST CHARGES NOV", False, 2_36),
+            ("GST PMT-06 CHALLAN LATE FEE CHARGES", False, 2_36),
+            ("NEFT DR-DELHIVERY LTD-FREIGHT CHARGES NOV", False, 0),
+            ("FREIGHT CHARGES NOV", False, 0),
+            ("UPI/632612345678/CHARGES", False, 0),
+            ("IMPS 632612345678 CHARGES", False, 0),
+            ("NEFT HDFCN26326123456 CHARGES", False, 0),
+            ("RTGS HDFCR52026112612345678 CHARGES", False, 0),
+            ("ELECTRICITY CHARGES", False, 0),
+            ("ASHA CHARGES", False, 0),
+            ("NEFT", False, 0),
         ],
     )
     def test_a_charge_is_named_as_one(self, description: str, is_charge: bool, tax: int) -> None:
         assert is_bank_charge(amount=-2_36, description=description) is is_charge
         assert gst_of_charge(amount=-2_36, description=description) == tax
+
+    def test_a_large_charge_is_for_staff(self) -> None:
+        assert is_bank_charge(amount=-MAX_BANK_CHARGE, description="AMB CHARGES")
+        assert not is_bank_charge(amount=-MAX_BANK_CHARGE - 1, description="AMB CHARGES")
+
+    def test_what_has_the_reference_of_a_transfer_is_no_charge(self) -> None:
+        assert is_bank_charge(amount=-2_36, description="NEFT CHARGES", reference="0000000000000000")
+        assert not is_bank_charge(amount=-2_36, description="NEFT CHARGES", reference="HDFCN26326123456")
 
     def test_a_credit_is_no_charge(self) -> None:
         assert not is_bank_charge(amount=2_36, description="NEFT CHARGES REVERSED")

@@ -136,6 +136,22 @@ class TestOtherLines:
         assert ledger.balance_of("bank") == -2_72
         assert (found(), violated(*INVARIANTS)) == ([], [])
 
+    @pytest.mark.parametrize(
+        "line",
+        [
+            (-50_000_00, "NEFT DR-DELHIVERY LTD-FREIGHT CHARGES NOV"),
+            (-500_00, "GST PMT-06 CHALLAN LATE FEE CHARGES"),
+            (-1_180_01, "AMB CHARGES INCL GST"),
+        ],
+    )
+    def test_payment_to_others_and_large_charge_are_in_suspense(self, shop: Any, line: tuple[int, str]) -> None:
+        import_statement(statement(line))
+
+        assert (BankLine.objects.get().kind, ledger.balance_of("suspense")) == ("suspense", -line[0])
+        assert (ledger.balance_of("bank_charges"), ledger.balance_of("input_gst")) == (0, 0)
+        assert [reason for reason, _, _ in found()] == ["bank_line_unknown"]
+        assert violated(*INVARIANTS) == []
+
     def test_refund_that_another_import_has_just_booked_is_repeated(
         self, colleagues: None, paid: PaymentAttempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -117,7 +117,7 @@ def _find_match(line: BankLine) -> _Match:
                 return _Match(BankLineKind.REFUND, refund_id=refunds[0].pk)
             reason = ExceptionReason.BANK_AMOUNT_MISMATCH if is_first else ExceptionReason.BANK_LINE_REPEATED
             return _Match(BankLineKind.SUSPENSE, reason=reason)
-        if rules.is_bank_charge(amount=line.amount, description=line.description):
+        if rules.is_bank_charge(amount=line.amount, description=line.description, reference=line.reference):
             tax = rules.gst_of_charge(amount=line.amount, description=line.description)
             return _Match(BankLineKind.CHARGE, tax_amount=tax)
     return _Match(BankLineKind.SUSPENSE, reason=ExceptionReason.BANK_LINE_UNKNOWN)
