@@ -1,4 +1,4 @@
-"""Rules of settlements: which payments explain a difference, and what the words of a bank's line say."""
+"""Rules of settlements: which payments explain a difference, what the words of a bank's line say, and what a refusal may keep."""
 
 import itertools
 import math
@@ -29,6 +29,9 @@ _FIGURE = re.compile(
 _IS_GST = re.compile(r"^\W*(?:[CSI]|UT)?GST\b", re.IGNORECASE)
 _IS_GST_ON_CHARGE = re.compile(r"^\W*(?:[CSI]|UT)?GST\b[^A-Z]*\b(?:ON|FOR|OF)\b", re.IGNORECASE)
 _STATED_GST = re.compile(r"\bGST\b\s*(?:OF)?\s*(?:RS\.?|INR|₹)?\s*([0-9]{1,9})\.([0-9]{2})\b", re.IGNORECASE)
+
+#: What a sentence quotes as `repr` does.
+_QUOTED = re.compile(r"""(?<!\w)(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""", re.DOTALL)
 
 #: The most that is booked as a charge without staff, in paise: 1,000 rupees and GST of 18 %. The charges of a transfer, a cheque
 #: book or a quarter's messages are less; a penalty for a low balance or for cash that is more is worth a look.
@@ -83,6 +86,11 @@ def is_bank_charge(*, amount: int, description: str, reference: str = "") -> boo
     # "GST CHARGES" may be the tax that the shop pays itself.
     is_own_tax = _IS_GST.search(description) is not None and _IS_GST_ON_CHARGE.search(description) is None
     return is_known and not is_own_tax and not _CHARGE.isdisjoint(words)
+
+
+def without_cells(refusal: str) -> str:
+    """Return why a file is refused without the cells that the sentence quotes: they may name persons, and this is kept for ever."""
+    return _QUOTED.sub("“…”", refusal)
 
 
 def gst_of_charge(*, amount: int, description: str) -> int:

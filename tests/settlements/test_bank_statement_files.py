@@ -200,7 +200,7 @@ class TestXml:
     def test_in_another_currency_is_refused(self) -> None:
         raw = (FILES / "camt053.xml").read_bytes().replace(b'Ccy="INR"', b'Ccy="USD"')
 
-        assert "is in USD, not in INR" in refusal(raw, account="")
+        assert "is in 'USD', not in INR" in refusal(raw, account="")
 
 
 class TestMapping:

@@ -87,7 +87,8 @@ def import_bank_statement(
             _book(lines, claim=claim, now=now, on_progress=on_progress or (lambda _step, _count: None))
         return _complete(report, seen, now=now)
     except UnreadableFacts as failure:
-        _fail(report, str(failure), now=now)
+        # The caller may see what is in a cell; what is stored, logged and in events has no words of the bank.
+        _fail(report, rules.without_cells(str(failure)), now=now)
         raise StatementUnreadable(failure) from failure
     except BaseException as failure:
         _fail(report, type(failure).__name__, now=now)

@@ -19,7 +19,7 @@ from apps.core.events import SYSTEM, Actor, change, create_if_absent, gateway_ac
 from apps.payments import services as payments
 from apps.payments.facts import GatewaySettlement, UnreadableFacts
 from apps.payments.services import GatewayFailure
-from apps.settlements import events, locks, selectors
+from apps.settlements import events, locks, rules, selectors
 from apps.settlements.models import SettlementImport
 from apps.settlements.services.bank_lines import assign_waiting_lines
 from apps.settlements.services.fee_audit import audit_imported_fees
@@ -192,7 +192,10 @@ def _import(
         _book(claim=claim, now=now, on_progress=show)
         return _complete(report, now=now)
     except UnreadableFacts as failure:
-        _fail(report, str(failure), now=now)
+        kept = rules.without_cells(str(failure))
+        _fail(report, kept, now=now)
+        if stream is None:  # a worker logs what it raises, with its cause
+            raise ReportUnreadable(kept) from None
         raise ReportUnreadable(failure) from failure
     except GatewayFailure as failure:
         _fail(report, str(failure), now=now)
@@ -276,7 +279,11 @@ def _fetch_transfer_amount(gateway: str, gateway_settlement_id: str) -> GatewayS
         return payments.fetch_settlement(gateway=gateway, gateway_settlement_id=gateway_settlement_id)
     except (GatewayFailure, UnreadableFacts) as failure:
         # The lines are booked anyway; their sum is checked once the amount is known.
-        log.warning("settlement_amount_unavailable", settlement=gateway_settlement_id, failure=str(failure)[:200])
+        log.warning(
+            "settlement_amount_unavailable",
+            settlement=gateway_settlement_id,
+            failure=rules.without_cells(str(failure))[:200],
+        )
         return None
 
 

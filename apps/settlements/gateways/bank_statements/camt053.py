@@ -166,7 +166,7 @@ class _Reader:
         sign = {"CRDT": 1, "DBIT": -1}.get(fields.get("CdtDbtInd", ""))
         if fields.get("Ccy") != "INR":
             raise UnreadableFacts(
-                f"line {fields['row']}: the amount is in {fields.get('Ccy', 'no currency')}, not in INR"
+                f"line {fields['row']}: the amount is in {fields.get('Ccy', 'no currency')!r}, not in INR"
             )
         if found is None or sign is None or (found[2] or "")[2:].strip("0"):
             raise UnreadableFacts(f"line {fields['row']}: the amount cannot be read")
