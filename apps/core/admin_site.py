@@ -13,7 +13,7 @@ from django.contrib.admin.options import ShowFacets
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Field, IntegerField, Model, TextChoices
+from django.db.models import Field, IntegerField, Model, QuerySet, TextChoices
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -368,6 +368,14 @@ class ReadOnlyTabularInline(TabularInline):
         super().__init__(parent_model, admin_site)
         _spell_field_names(self.model)
         self.readonly_preprocess_fields = {**_display_of_numbers(self.model), **self.readonly_preprocess_fields}
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """Return the rows with what their columns refer to, in one query: Django would read it row by row."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        references = [
+            field.name for field in self.model._meta.fields if field.is_relation and field.name in (self.fields or ())
+        ]
+        return rows.select_related(*references) if references else rows
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -171,6 +171,27 @@ def test_the_menu_of_a_role_leads_only_to_pages_that_open(role: str, shop: Any) 
     assert "More" not in [group.get("title") for group in menu]
 
 
+def test_rows_on_a_page_are_read_with_what_they_refer_to(administrator: Any) -> None:
+    """A reference that is shown and not selected with the rows is a query for each row."""
+    request, seen = RequestFactory().get("/admin/"), 0
+    request.user = administrator
+    for _, page in OURS:
+        for kind in page.inlines:
+            inline = kind(page.model, admin.site)
+            # The order's page shows its lines in a table of its own, so that its inline names no columns.
+            shown = set(inline.fields or ())
+            references = {
+                field.name
+                for field in inline.model._meta.fields
+                if field.is_relation and field.name in shown and field.related_model is not page.model
+            }
+            selected = inline.get_queryset(request).query.select_related
+
+            assert references <= set(selected or ()), (kind, references)
+            seen += len(references)
+    assert seen >= 3
+
+
 def test_customers_and_strangers_stay_outside(owner: Any, anonymous: Any) -> None:
     for client in (signed_in(owner), Client()):
         answer = client.get("/admin/")

@@ -18,7 +18,7 @@ from apps.fulfilment.services.packing_slips import render_packing_slip
 from apps.orders import services as orders
 from apps.orders.models import Order
 from apps.payments.services.refunds.amounts import RefundLineInput
-from tests.factories.catalog import make_variant
+from tests.factories.catalog import make_registration, make_variant
 from tests.factories.fulfilment import (
     make_dispatched_shipment,
     make_invoiced_order,
@@ -161,6 +161,27 @@ class TestToPack:
         assert "paid orders to pack; 1 parcel to dispatch" in shown
         assert f'href="{TO_PACK}"' in shown
         cache.delete("back-office:numbers")
+
+
+class TestPage:
+    def test_query_count_is_constant(
+        self, reference_data: None, owner: Any, administrator: Any, desk: Any, count_queries: Any
+    ) -> None:
+        make_registration()
+        variants = [make_variant(stock=10) for _ in range(15)]
+        small, large = (
+            make_packed_shipment(make_invoiced_order(owner, [(variant, 1) for variant in some]))
+            for some in (variants[:1], variants)
+        )
+        browser, counts = desk(administrator), []
+        browser.get(page_of(small))
+
+        for shipment in (small, large):
+            with count_queries() as queries:
+                browser.get(page_of(shipment))
+            counts.append(len(queries))
+
+        assert counts[0] == counts[1]
 
 
 class TestPack:
