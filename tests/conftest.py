@@ -26,7 +26,7 @@ from rest_framework.test import APIClient
 from config.settings.environment.servers import read_database
 from devtools import embedded
 from tests.factories.accounts import make_access_token, make_staff, make_user
-from tests.support import distribution, lock_controls
+from tests.support import distribution, lock_controls, prepared_audits
 from tests.support.api_client import CheckedClient
 from tests.support.capabilities import CapabilityReport
 from tests.support.colleagues import make_colleagues
@@ -48,6 +48,7 @@ _servers = contextlib.ExitStack()
 
 def pytest_configure(config: pytest.Config) -> None:
     lock_controls.install()
+    prepared_audits.install()
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(CapabilityReport(config), "capabilities")
         config.pluginmanager.register(distribution, "distribution")
