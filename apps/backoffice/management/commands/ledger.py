@@ -28,10 +28,11 @@ _WIDTHS = {"type": 34, "version": 3, "id": 31, "status": 18, "kind": 18, "accoun
 
 class Command(OperatorCommand):
     help = (
-        "Show the books. Without options: the trial balance, every account with its debit or credit; the two sums are equal or"
-        " the command exits 1. With --account: its entries, oldest first, each with the balance after it. With --order: the"
-        " whole history of an order, which is its events, payments, attempts, refunds, disputes, documents and postings."
-        " Amounts are rupees; in JSON they are paise, debits positive and credits negative. Nothing is written."
+        "Show the trial balance, an account, or all that became of an order. Without options: the trial balance, every account"
+        " with its debit or credit; the two sums are equal or the command exits 1. With --account: its entries, oldest first,"
+        " each with the balance after it. With --order: the whole history of an order, which is its events, payments, attempts,"
+        " refunds, disputes, documents and postings. Amounts are rupees; in JSON they are paise, debits positive and credits"
+        " negative. Nothing is written."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
