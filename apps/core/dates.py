@@ -4,6 +4,9 @@ from datetime import date, datetime, timedelta
 
 from apps.core.clock import IST
 
+#: The years of the days and instants that people and programs may name. Others are slips, and at both ends of the calendar an
+#: instant cannot be converted to another zone.
+YEARS = range(2000, 2200)
 _NOON = 12
 _DAYS_OF_A_WEEK, _WORKING_DAYS_OF_A_WEEK = 7, 5
 #: As `date.weekday` counts.

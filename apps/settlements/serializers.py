@@ -1,15 +1,23 @@
 """Request and response schemas of settlements, their lines and imports."""
 
+from datetime import date
+
 from rest_framework import serializers
 
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer
+from apps.core.dates import YEARS
 from apps.settlements.states import BankLineKind, ImportStatus, LineKind, ReportSource, TransferStatus
+
+
+def _check_year(day: date) -> None:
+    if day.year not in YEARS:
+        raise serializers.ValidationError(f"The day must be between {YEARS[0]} and {YEARS[-1]}.")
 
 
 class ImportSettlementsRequest(RequestSerializer):
     """The day (in India) whose report to import."""
 
-    day = serializers.DateField(help_text="As 2026-04-30.")
+    day = serializers.DateField(help_text="As 2026-04-30.", validators=[_check_year])
 
 
 class SettlementImportResponse(ResponseSerializer):

@@ -242,6 +242,8 @@ def test_a_worker_that_was_quicker_is_waited_for(settled: Any, monkeypatch: pyte
         (["reconcile", "--since", "2199-01-01"], "is in the future"),
         (["import_settlements", "--date", "24/11/2026"], "'24/11/2026' is not a date; write it as 2026-11-20"),
         (["import_settlements", "--date", "2199-01-01"], "There is no report of 2199-01-01 yet"),
+        (["import_settlements", "--date", "0001-01-01"], "'0001-01-01' is not between 2000 and 2199"),
+        (["import_settlements", "--date", "2026-W47-6"], "'2026-W47-6' is not a date; write it as 2026-11-20"),
         (["import_settlements", "--csv", "/nowhere/report.csv"], "/nowhere/report.csv cannot be read: No such file"),
     ],
 )

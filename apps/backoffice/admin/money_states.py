@@ -18,7 +18,7 @@ from apps.backoffice.sql.money_states import MoneyLine
 from apps.core import clock
 from apps.core.admin_panels import without_empty_columns
 from apps.core.admin_site import SitePage, add_site_page, link, site_context
-from apps.core.dates import format_day, format_instant
+from apps.core.dates import YEARS, format_day, format_instant
 from apps.core.money import rupees
 
 PERMISSION = "settlements.view_settlement"
@@ -55,6 +55,8 @@ def _day_end(text: str, now: datetime) -> datetime:
     try:
         day = datetime.fromisoformat(text[:10]).replace(tzinfo=clock.IST)
     except ValueError:
+        return now
+    if day.year not in YEARS:
         return now
     return min(day + timedelta(days=1) - timedelta(milliseconds=1), now)
 
@@ -118,9 +120,10 @@ def _place(text: str) -> tuple[datetime, UUID] | None:
     """Return where a list goes on, or None for its beginning, also if the address is damaged."""
     at, _, row_id = text.partition("|")
     try:
-        return datetime.fromisoformat(at), UUID(row_id)
+        place = datetime.fromisoformat(at), UUID(row_id)
     except ValueError:
         return None
+    return place if place[0].tzinfo and place[0].year in YEARS else None
 
 
 def _row(line: MoneyLine) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
+from apps.core.dates import YEARS
 from apps.core.errors import Invalid
 from apps.core.events import Actor, user_actor
 
@@ -16,9 +17,6 @@ from apps.core.events import Actor, user_actor
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-
-#: Instants of other years are slips of the pen, and some of them no database takes.
-_YEARS = range(2000, 2200)
 
 
 class UnknownParameter(Invalid):
@@ -94,7 +92,7 @@ def parse_instant(text: str) -> datetime | None:
         instant = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return instant if instant.year in _YEARS else None
+    return instant if instant.year in YEARS else None
 
 
 def instant_reader(name: str) -> Callable[[str], datetime]:

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import sys
 import time
 import traceback
@@ -15,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
 from apps.core import clock
+from apps.core.dates import YEARS
 
 #: What was compared does not agree; it could not be done at all; Ctrl-C.
 MISMATCH, FAILED, INTERRUPTED = 1, 2, 130
@@ -204,14 +206,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+#: fromisoformat alone would also read weeks and ordinal days.
+_BEGINS_WITH_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:$|[T ])")
+
+
 def parse_instant(text: str) -> datetime:
-    """Read an instant from the command line: a day or a time, in India unless it says where."""
+    """Read an instant from the command line: a day or a time, in India unless it says where; the years are 2000 to 2199."""
     try:
-        at = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text if _BEGINS_WITH_DAY.match(text) else "")
     except ValueError as error:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a time; write 2026-11-20, or 2026-11-20T18:30 (Indian time)"
         ) from error
+    _check_year(text, at)
     at = at if at.tzinfo else at.replace(tzinfo=clock.IST)
     if at > clock.now():
         raise argparse.ArgumentTypeError(f"{text!r} is in the future")
@@ -219,11 +226,18 @@ def parse_instant(text: str) -> datetime:
 
 
 def parse_day(text: str) -> date:
-    """Read a day of the Indian calendar from the command line."""
+    """Read a day of the Indian calendar from the command line; the years are 2000 to 2199."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text if _BEGINS_WITH_DAY.match(text) else "")
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date; write it as 2026-11-20") from error
+    _check_year(text, day)
+    return day
+
+
+def _check_year(text: str, day: date) -> None:
+    if day.year not in YEARS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between {YEARS[0]} and {YEARS[-1]}")
 
 
 class _AsWritten(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
