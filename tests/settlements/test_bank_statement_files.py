@@ -11,6 +11,7 @@ import pytest
 
 from apps.payments.facts import UnreadableFacts
 from apps.settlements.gateways.bank_statements import inspect_statement, layouts, read_lines
+from apps.settlements.gateways.bank_statements.camt053 import read_camt053
 from apps.settlements.gateways.bank_statements.facts import BankFact
 from apps.settlements.management.commands.import_bank_statement import Command as ImportBankStatement
 from apps.settlements.rules import MAX_BANK_CHARGE, gst_of_charge, is_bank_charge, list_references
@@ -201,6 +202,46 @@ class TestXml:
         raw = (FILES / "camt053.xml").read_bytes().replace(b'Ccy="INR"', b'Ccy="USD"')
 
         assert "is in 'USD', not in INR" in refusal(raw, account="")
+
+
+class TestLongFields:
+    """A file of any size is read in the same memory and time for each byte: what would have to be held whole is refused."""
+
+    SIZE = 8 << 20
+
+    @pytest.mark.parametrize(
+        ("start", "end", "why"),
+        [
+            (b'<Document a="', b'"/>', "a tag or a comment of its XML is longer"),
+            (b"<Document><!--", b"--></Document>", "a tag or a comment of its XML is longer"),
+            (b"<Document><?a ", b"?></Document>", "a tag or a comment of its XML is longer"),
+            (b"<Document><", b"/></Document>", "a tag or a comment of its XML is longer"),
+        ],
+    )
+    def test_of_xml_are_refused_before_they_end(self, start: bytes, end: bytes, why: str) -> None:
+        stream = io.BytesIO(start + b"x" * self.SIZE + end)
+
+        with pytest.raises(UnreadableFacts, match=why):
+            list(read_camt053(stream))
+
+        assert stream.tell() < 2 << 20
+
+    def test_text_of_xml_is_passed_over(self) -> None:
+        whole = (FILES / "camt053.xml").read_bytes()
+        long = whole.replace(b"<Stmt>", b"<Stmt><Note>" + b"x" * self.SIZE + b"</Note>", 1)
+
+        assert long != whole
+        assert list(read_camt053(io.BytesIO(long))) == list(read_camt053(io.BytesIO(whole)))
+
+    def test_of_more_kinds_than_a_statement_has_are_refused(self) -> None:
+        names = b"".join(b"<a%d/>" % number for number in range(2_000))
+
+        assert "more kinds of elements" in refusal(b"<Document>" + names + b"</Document>")
+
+    def test_of_mt940_are_refused_before_they_end(self) -> None:
+        head = ":20:S\n:25:50200012345678\n:60F:C261120INR100,00\n:61:2611201120C10,00NTRFNONREF\n:86:"
+
+        assert "line 5 is longer than" in refusal((head + "x" * self.SIZE).encode())
 
 
 class TestMapping:

@@ -18,6 +18,8 @@ from apps.settlements.gateways.bank_statements.facts import BankFact, StatementA
 _AMOUNT = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,5}))?")
 _YEARS = range(2000, 2100)
 _MAX_DEPTH, _MAX_TEXT, _PIECE = 40, 4_000, 1 << 16
+#: Tags and comments are read whole, and looked at again with each piece of the file: the bytes of one, and how many names there are.
+_MAX_TOKEN, _MAX_NAMES = 1 << 20, 1_000
 _OPENING, _CLOSING = frozenset({"OPBD", "PRCD"}), frozenset({"CLBD"})
 _REFERENCES = ("AcctSvcrRef", "TxId", "EndToEndId", "InstrId", "NtryRef")
 _WORDS = ("Ustrd", "Nm", "AddtlTxInf")
@@ -65,6 +67,8 @@ class _Reader:
         self._fields: dict[str, str] = {}
         self._items: deque[StatementItem] = deque()
         self._closing: list[StatementBalance] = []
+        self._names: set[str] = set()
+        self._fed = 0
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
         self._parser.StartElementHandler = self._start
@@ -73,6 +77,9 @@ class _Reader:
 
     def feed(self, piece: bytes, *, is_last: bool = False) -> None:
         self._parser.Parse(piece, is_last)
+        self._fed += len(piece)
+        if self._fed - self._parser.CurrentByteIndex > _MAX_TOKEN:
+            raise UnreadableFacts("a tag or a comment of its XML is longer than any of a statement")
 
     def take(self) -> Iterator[StatementItem]:
         while self._items:
@@ -84,6 +91,9 @@ class _Reader:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(" ")[2]
         self._path.append(local)
+        self._names.add(name)
+        if len(self._names) > _MAX_NAMES:
+            raise UnreadableFacts("its XML has more kinds of elements than any statement")
         if len(self._path) > _MAX_DEPTH:
             raise UnreadableFacts("its XML is nested too deeply")
         self._text = ""
