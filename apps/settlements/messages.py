@@ -16,3 +16,10 @@ def exceptions_opened(count: int) -> str:
         return "No exception was opened."
     opened = "1 exception was opened" if count == 1 else f"{count:,} exceptions were opened"
     return f"{opened}: see Reconciliation exceptions in the back office (/admin/ledger/reconciliationexception/?state=open)."
+
+
+def why_import_failed(error: str) -> str:
+    """Return why an import failed, as sentences; what is stored is a clause, or the name of an error if it was interrupted."""
+    if error.isidentifier():
+        return f"It was interrupted ({error}). Import it again: it continues where it stopped."
+    return f"It could not be imported: {error.rstrip('.')}."

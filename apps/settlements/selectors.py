@@ -254,6 +254,11 @@ def list_overdue_transfers(*, first: date, last: date, limit: int) -> list[Settl
     )
 
 
+def list_bank_lines_in_suspense(statement_id: UUID) -> QuerySet[BankLine]:
+    """Return the lines that an import of a bank's statement added and nothing explained yet, in the order of the file."""
+    return list_bank_lines(statement_id).filter(kind=BankLineKind.SUSPENSE)
+
+
 def get_bank_line(line_id: UUID) -> BankLine:
     """
     Return a line of a bank's statement.
@@ -332,6 +337,13 @@ def list_fee_rates(*, gateway: str, on: date | None = None) -> list[FeeRate]:
         if not row.is_withdrawn
         and (on is None or (row.valid_from <= on and (row.valid_to is None or on <= row.valid_to)))
     ]
+
+
+def list_fee_rate_ids_in_force() -> set[UUID]:
+    """Return the rows of the rate card that are neither corrected nor withdrawn, whether or not their period has today."""
+    key = fee_audit.KEY.split(", ")
+    latest = FeeRate.objects.order_by(*key, "-pk").distinct(*key).values_list("pk", "is_withdrawn")
+    return {pk for pk, is_withdrawn in latest if not is_withdrawn}
 
 
 def has_fee_rates(gateway: str) -> bool:

@@ -1,6 +1,7 @@
 """Lines of bank statements in the books: settlements, refunds, charges, and what nothing explains."""
 
 import gc
+import html
 import io
 import json
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import ManagementUtility, call_command
 from django.db import transaction
+from django.test import Client
 from django.urls import reverse
 
 from apps.core import clock, ids
@@ -23,6 +25,7 @@ from apps.ledger import services as ledger_services
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.payments.models import PaymentAttempt, Refund
 from apps.settlements import locks, selectors
+from apps.settlements.messages import why_import_failed
 from apps.settlements.models import BankLine, BankStatementImport, Settlement
 from apps.settlements.services import bank_lines, bank_statements, matching, report_imports, report_rows, transfers
 from apps.settlements.services.exception_resolution import BankLineOfSettlementInTransit
@@ -768,3 +771,52 @@ def test_finance_reads_statements_over_http(settlement: Settlement, finance: Any
         "bank_statement_not_found"
     )
     assert client_of(support).get(url).status_code == 403
+
+
+@pytest.mark.django_db
+class TestPagesOfImports:
+    @pytest.fixture
+    def client(self, finance: Any) -> Client:
+        client = Client()
+        client.force_login(finance)
+        return client
+
+    def test_the_list_says_how_to_import_and_why_one_failed(self, shop: Any, client: Client) -> None:
+        with pytest.raises(bank_statements.StatementUnreadable):
+            import_statement(statement((100, "ONE"), (200, "TWO")).replace(b"10003.00", b"10004.00"))
+
+        page = html.unescape(client.get(reverse("admin:settlements_bankstatementimport_changelist")).content.decode())
+
+        assert "import_bank_statement FILE --account NUMBER" in page
+        assert "It could not be imported: the balance of row 3 is not that of the line before it" in page
+
+    def test_the_page_of_an_import_leads_to_its_lines_and_exceptions_and_hides_internals(
+        self, shop: Any, client: Client
+    ) -> None:
+        done = import_statement(statement((-5_000_00, "RENT"), (-2_36, "NEFT CHARGES")))
+        import_statement(statement((-1_00, "OTHER"), first=9_000_000))
+        line = BankLine.objects.get(description="RENT")
+        lines = f"{reverse('admin:settlements_bankline_changelist')}?statement={done.pk}"
+
+        page = client.get(reverse("admin:settlements_bankstatementimport_change", args=[done.pk])).content.decode()
+        listed = client.get(lines).content.decode()
+
+        assert lines in page
+        assert reverse("admin:settlements_bankline_change", args=[line.pk]) in page
+        assert reverse("admin:ledger_reconciliationexception_change", args=[line.exception_id]) in page
+        assert listed.count("/admin/settlements/bankline/0") == 2
+        for internal in ("Claimed until", "Version", "Metadata", "Fingerprint"):
+            assert internal not in page
+
+    @pytest.mark.parametrize(
+        ("error", "sentence"),
+        [
+            (
+                "KeyboardInterrupt",
+                "It was interrupted (KeyboardInterrupt). Import it again: it continues where it stopped.",
+            ),
+            ("no date order fits", "It could not be imported: no date order fits."),
+        ],
+    )
+    def test_a_failure_is_told_in_sentences(self, error: str, sentence: str) -> None:
+        assert why_import_failed(error) == sentence

@@ -9,6 +9,7 @@ from typing import Any
 
 import pgtrigger
 import pytest
+from django.contrib import admin
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -543,6 +544,10 @@ class TestInvariants:
         assert violated(*FEE_INVARIANTS) == ["INV-29c"]
 
 
+def page_of(model: Any) -> Any:
+    return admin.site._registry[model]
+
+
 class TestPages:
     def sign_in(self, role: str) -> Client:
         client = Client()
@@ -563,6 +568,30 @@ class TestPages:
             "card", date(2026, 4, 1), network="Visa", is_international=False, amount_to=2_00_000, rate_basis_points=195,
             max_amount=50_000, gst_basis_points=0, contract="Letter of 3 Mar 2026",
         )  # fmt: skip
+
+    def test_the_list_says_which_rates_are_in_force_and_for_which_amounts(self, count_queries: Any) -> None:
+        client, page = self.sign_in("finance"), reverse("admin:settlements_feerate_changelist")
+        add_rate(amount_to=2000_00)
+        client.get(page)
+        with count_queries() as few:
+            client.get(page)
+        add_rate(amount_to=2000_00, rate_basis_points=195)
+        wrong = add_rate(network="Visa")
+        fee_rates.withdraw_fee_rate(rate_id=wrong.pk, actor=SYSTEM, now=clock.now())
+        add_rate(valid_from=date(2090, 1, 1))
+        add_rate("upi", valid_to=date(2021, 1, 1))
+        with count_queries() as many:
+            answer = client.get(page)
+
+        rows = answer.context["cl"].result_list
+        shown = {(rate.method, rate.rate_basis_points, rate.network, page_of(FeeRate).in_force(rate)) for rate in rows}
+        assert shown == {
+            ("card", 200, "", "no, replaced by a later row"), ("card", 195, "", "yes"), ("card", 200, "Visa", "no, withdrawn"),
+            ("card", 200, "Visa", "no, replaced by a later row"), ("card", 200, "", "from 1 Jan 2090"),
+            ("upi", 200, "", "no, ended on 1 Jan 2021"),
+        }  # fmt: skip
+        assert {page_of(FeeRate).band(rate) for rate in rows} == {"up to ₹2,000.00", "every amount"}
+        assert len(many) == len(few)
 
     def test_support_adds_none(self) -> None:
         assert self.sign_in("support").get(reverse("admin:settlements_feerate_add")).status_code == 403

@@ -1,103 +1,32 @@
-"""Admin pages of settlements, bank statements and the fee audit: read-only, except the rate card and lines in suspense."""
+"""Admin pages of the rate card and of what the fee audit found."""
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Case, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from apps.core import clock
-from apps.core.admin_actions import ObjectAction, Preview, add_object_action, staff_actor
+from apps.core.admin_actions import ObjectAction, add_object_action, staff_actor
 from apps.core.admin_fields import PercentField
-from apps.core.admin_lists import KeySearch
 from apps.core.admin_panels import without_empty_columns
 from apps.core.admin_site import INTRODUCTION, ReadOnlyAdmin, ServiceAdmin, link
 from apps.core.dates import format_day
 from apps.core.money import rupees
-from apps.core.search import SearchTerm, any_of
 from apps.settlements import selectors
 from apps.settlements.facts import FeeTerms
 from apps.settlements.models import (
-    BankLine,
-    BankStatementImport,
     FeeCheck,
     FeeRate,
-    Settlement,
-    SettlementImport,
-    SettlementLine,
 )
-from apps.settlements.services import bank_lines, fee_rates
-from apps.settlements.services.transfers import expected_amount
-from apps.settlements.states import FUNDINGS, NETWORKS, BankLineKind
-
-
-@admin.register(SettlementImport)
-class SettlementImportAdmin(ReadOnlyAdmin):
-    """Imports of settlement reports, and their results."""
-
-    list_display = (
-        "created_at",
-        "source",
-        "day",
-        "file_name",
-        "status",
-        "rows_read",
-        "lines_added",
-        "exceptions_opened",
-    )
-    list_filter = ("status", "source", "created_at")
-    ordering = ("-created_at", "-id")
-
-
-@admin.register(Settlement)
-class SettlementAdmin(KeySearch, ReadOnlyAdmin):
-    """The gateway's transfers to our bank."""
-
-    list_display = ("gateway_settlement_id", "utr", "transferred", "of_lines", "transfer_status", "settled_at")
-    list_filter = ("transfer_status", "settled_at")
-    ordering = ("-settled_at", "-id")
-    search_fields = ("gateway_settlement_id__exact",)
-    search_help_text = "A gateway's settlement id, or the bank's reference (UTR)."
-
-    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
-        return selectors.search_settlements(term).values("pk")
-
-    @admin.display(description="Transferred")
-    def transferred(self, settlement: Settlement) -> str:
-        return rupees(settlement.amount) if settlement.amount is not None else "not reported yet"
-
-    @admin.display(description="Sum of lines")
-    def of_lines(self, settlement: Settlement) -> str:
-        return rupees(settlement.lines_amount)
-
-
-@admin.register(SettlementLine)
-class SettlementLineAdmin(KeySearch, ReadOnlyAdmin):
-    """The lines of settlements, as reported and as booked."""
-
-    list_display = ("entity_id", "kind", "settlement", "reported", "problem", "created_at")
-    list_filter = ("kind", "problem")
-    list_select_related = ("settlement",)
-    ordering = ("-id",)
-    search_fields = ("entity_id__exact",)
-    search_help_text = "A gateway's id of a payment, refund or settlement."
-
-    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
-        settlements = selectors.search_settlements(term).order_by().values("pk")
-        return any_of(
-            SettlementLine.objects.filter(entity_id=term.reference).exclude(entity_id="").values_list("pk"),
-            SettlementLine.objects.filter(settlement_id__in=settlements).values_list("pk"),
-        )
-
-    @admin.display(description="Amount")
-    def reported(self, line: SettlementLine) -> str:
-        return rupees(line.amount)
+from apps.settlements.services import fee_rates
+from apps.settlements.states import FUNDINGS, NETWORKS
 
 
 def _is_true(text: str) -> bool:
@@ -109,8 +38,13 @@ class FeeRateAdmin(ServiceAdmin):
     """The rate card. A new row of the same conditions, amounts and first day corrects an older one; a wrong row is withdrawn."""
 
     list_display = (
-        "method", "network", "funding", "is_international", "charge", "valid_from", "valid_to", "contract", "is_withdrawn",
+        "method", "network", "funding", "is_international", "band", "charge", "in_force", "valid_from", "valid_to", "contract",
     )  # fmt: skip
+    list_before_template = INTRODUCTION
+    introduction = (
+        "The contracted fees. A CSV file of them is imported with the command rate_card import FILE; afterwards audit_fees judges the"
+        " settled fees."
+    )
     list_filter = ("method", "is_withdrawn")
     ordering = ("method", "-valid_from", "-id")
     fields = (
@@ -155,6 +89,24 @@ class FeeRateAdmin(ServiceAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[FeeRate]":
+        is_current = Q(pk__in=selectors.list_fee_rate_ids_in_force())
+        rows: QuerySet[FeeRate] = super().get_queryset(request)
+        return rows.annotate(is_current=Case(When(is_current, then=True), default=False))
+
+    @admin.display(description="Amounts")
+    def band(self, rate: FeeRate) -> str:
+        return fee_rates.describe_band(rate) or "every amount"
+
+    @admin.display(description="In force")
+    def in_force(self, rate: Any) -> str:
+        today = clock.ist_date(clock.now())
+        if not rate.is_current:
+            return "no, withdrawn" if rate.is_withdrawn else "no, replaced by a later row"
+        if rate.valid_from > today:
+            return f"from {format_day(rate.valid_from)}"
+        return "yes" if rate.valid_to is None or rate.valid_to >= today else f"no, ended on {format_day(rate.valid_to)}"
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> FeeRate:
         terms = FeeTerms(**{**values, "fixed_amount": values["fixed_amount"] or 0})
@@ -255,117 +207,3 @@ class FeeCheckAdmin(ReadOnlyAdmin):
     @admin.display(description="By the rate card")
     def expected(self, check: FeeCheck) -> str:
         return "-" if check.expected_fee is None else rupees(check.expected_fee)
-
-
-@admin.register(BankStatementImport)
-class BankStatementImportAdmin(ReadOnlyAdmin):
-    """Imports of bank statements, and their results."""
-
-    list_display = (
-        "created_at",
-        "layout",
-        "account",
-        "file_name",
-        "status",
-        "first_on",
-        "last_on",
-        "lines_added",
-        "exceptions_opened",
-    )
-    list_filter = ("status", "created_at")
-    ordering = ("-created_at", "-id")
-
-
-@admin.register(BankLine)
-class BankLineAdmin(KeySearch, ReadOnlyAdmin):
-    """The lines of bank statements, as the bank wrote them and as they are booked."""
-
-    list_display = ("booked_on", "moved", "reference", "kind", "settlement", "account")
-    list_filter = ("kind", "booked_on")
-    list_select_related = ("settlement",)
-    ordering = ("-booked_on", "-id")
-    search_fields = ("reference__exact",)
-    search_help_text = "The UTR of a settlement, or a gateway's settlement id."
-
-    def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
-        settlements = selectors.search_settlements(term).order_by().values("pk")
-        return BankLine.objects.filter(settlement_id__in=settlements).values("pk")
-
-    @admin.display(description="Amount")
-    def moved(self, line: BankLine) -> str:
-        return rupees(line.amount)
-
-
-class AssignForm(forms.Form):
-    """The settlement that the line brought, and why it brought another amount if it did."""
-
-    gateway_settlement_id = forms.CharField(
-        max_length=40,
-        help_text="The gateway's id of a settlement in transit, such as setl_NQxlPq2WmR8sTz.",
-    )
-    note = forms.CharField(
-        max_length=300,
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Needed if the settlement has another amount: why this line is its transfer.",
-    )
-    seen_difference = forms.IntegerField(required=False, widget=forms.HiddenInput)
-
-
-def _assign(
-    line: BankLine,
-    *,
-    user: Any,
-    actor: Any,
-    now: Any,
-    gateway_settlement_id: str,
-    note: str,
-    seen_difference: int | None,
-) -> str:
-    settlement = selectors.get_settlement_by_gateway_id(gateway_settlement_id.strip())
-    bank_lines.assign_bank_line(
-        line_id=line.pk,
-        settlement_id=settlement.pk,
-        accepted_difference=seen_difference or 0,
-        note=note,
-        actor=actor,
-        now=now,
-    )
-    return f"The line is assigned to {settlement.gateway_settlement_id}."
-
-
-def _preview_assignment(
-    line: BankLine, actor: Any, *, gateway_settlement_id: str, note: str, seen_difference: int | None
-) -> Preview:
-    settlement = selectors.get_settlement_by_gateway_id(gateway_settlement_id.strip())
-    expected = expected_amount(settlement)
-    difference = line.amount - expected
-    rows = [
-        ("Line", f"{rupees(line.amount)} of {format_day(line.booked_on)}"),
-        ("Settlement", f"{settlement.gateway_settlement_id}, {rupees(expected)}"),
-    ]
-    if not difference:
-        return Preview(rows, "Assign to the settlement", {"seen_difference": 0})
-    side = "more" if difference > 0 else "less"
-    remains = "It stays in suspense, as an exception of the settlement that has to be resolved."
-    rows.append(("Difference", f"The bank received {rupees(abs(difference))} {side}. {remains}"))
-    return Preview(rows, "Accept the difference and assign", {"seen_difference": difference})
-
-
-def _forecast_assignment(line: BankLine) -> list[tuple[str, Any]]:
-    candidates = [one.gateway_settlement_id for one in selectors.list_settlements_in_transit(line.amount)[:5]]
-    return [
-        ("Day", format_day(line.booked_on)),
-        ("Amount", f"{rupees(line.amount)}, which leaves suspense for what is in transit"),
-        ("Settlements of this amount in transit", ", ".join(candidates) or "none"),
-    ]
-
-
-add_object_action(
-    "settlements.bankline",
-    ObjectAction(
-        name="assign", title="Assign to a settlement", permission=bank_lines.ASSIGN_PERMISSION, perform=_assign,
-        icon="link", form=AssignForm, forecast=_forecast_assignment, preview=_preview_assignment,
-        is_available=lambda line: line.kind == BankLineKind.SUSPENSE,
-    ),
-)  # fmt: skip
