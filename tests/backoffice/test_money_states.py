@@ -299,7 +299,8 @@ class TestPage:
     def test_finance_sees_the_states_and_the_goal(self, attempt: PaymentAttempt) -> None:
         page = self.open("finance").content.decode()
 
-        assert "captured, in no settlement yet" in page
+        assert "in no settlement yet, or owed again" in page
+        assert "0-1 working days old" in page
         assert "so nothing has to be explained three ways yet." in page
 
     def test_finance_opens_the_payments_of_a_state(self, attempt: PaymentAttempt) -> None:
@@ -357,3 +358,7 @@ class TestLongQueries:
         cache.clear()
 
         assert seen == ["5min", "5min", "15s"]
+
+
+def test_no_state_is_explained_by_its_own_word() -> None:
+    assert [name for name, text in selectors.STATES.items() if name in text.split()] == []

@@ -83,7 +83,7 @@ def _states_section(request: HttpRequest, found: MoneyStates) -> dict[str, Any]:
     return {
         "title": found.title,
         **without_empty_columns(
-            ("State", "Payments", "Amount", *(f"{name} days" for name in BUCKETS), "Of no payment"),
+            ("State", "Payments", "Amount", *(f"{name} working days old" for name in BUCKETS), "Of no payment"),
             [*rows, ("Sum", f"{found.captured_count:,}", rupees(total), *[""] * (len(BUCKETS) + 1))],
         ),
         "meanings": [(name.capitalize(), text) for name, text in STATES.items()],

@@ -16,13 +16,13 @@ from apps.core.dates import working_days_before, working_days_between
 
 #: The states in the order in which money passes through them, with what each means.
 STATES = {
-    "captured": "captured, in no settlement yet",
-    "settled": "settled, on its way to the bank",
-    "banked": "on the bank's statement",
-    "deducted": "deducted in settlements: fees, GST and adjustments",
-    "refunded": "refunded to the payer",
-    "disputed": "taken in a dispute, or lost in one",
-    "suspense": "in suspense, under an open exception",
+    "captured": "in no settlement yet, or owed again after a failed transfer",
+    "settled": "in a settlement that the bank's statement does not show yet",
+    "banked": "in a settlement that the bank's statement shows",
+    "deducted": "fees, GST and adjustments of settlements",
+    "refunded": "returned to the payer",
+    "disputed": "taken by a bank in a dispute that is open or lost",
+    "suspense": "not explained yet, under an open exception",
 }
 #: What is captured and, after `DUE_WORKING_DAYS`, not in our books, the gateway's report and the bank's statement alike.
 UNEXPLAINED = "unexplained"

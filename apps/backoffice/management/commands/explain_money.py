@@ -10,7 +10,14 @@ from django.core.management.base import CommandParser
 
 from apps.core import clock
 from apps.core.dates import format_instant
-from apps.core.management.operator_commands import MISMATCH, OperatorCommand, Progress, add_examples, parse_instant
+from apps.core.management.operator_commands import (
+    MISMATCH,
+    OperatorCommand,
+    Progress,
+    add_examples,
+    counted,
+    parse_instant,
+)
 from apps.core.money import rupees
 
 if TYPE_CHECKING:
@@ -96,7 +103,7 @@ class Command(OperatorCommand):
         period = f" since {format_instant(found.since)}" if found.since else ""
         self.stdout.write(
             f"On {format_instant(found.at)} {rupees(found.captured_amount)} had been captured{period}, in"
-            f" {found.captured_count:,} payments. Ages are working days since the capture."
+            f" {counted(found.captured_count, 'payment')}. Ages are working days since the capture."
         )
         self.stdout.write(_ROW.format("State", "Payments", "Amount", *(f"{name} days" for name in BUCKETS)))
         for state in found.states:
