@@ -468,6 +468,17 @@ class TestCommands:
         assert "₹3.00, at most ₹1,500.00, and 18 % GST" in shown
         assert len(json.loads(self.run("rate_card", "show", "--on", "2027-04-01", "--json")[1])["rates"]) == 1
 
+    def test_an_empty_card_and_a_missing_file_are_said_with_what_to_do(self) -> None:
+        assert self.run("rate_card", "show")[1].startswith("The rate card is empty. Import rates with")
+        with pytest.raises(CommandError, match="Name the CSV file with the rates: rate_card import FILE"):
+            call_command("rate_card", "import")
+        with pytest.raises(CommandError, match="rate_card show takes no file"):
+            call_command("rate_card", "show", "rates.csv")
+        add_rate(valid_from=date(2090, 1, 1))
+        assert self.run("rate_card", "show", "--on", "2026-11-20")[1].startswith(
+            "No rate of the rate card has 20 Nov 2026 in its period."
+        )
+
     def test_a_file_that_is_no_rate_card_ends_with_2(self, tmp_path: Path) -> None:
         file = tmp_path / "rates.csv"
         file.write_bytes(b"\xff\xfe")

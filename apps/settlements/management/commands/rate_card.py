@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandParser
 
 from apps.core import clock
+from apps.core.dates import format_day
 from apps.core.errors import BahiError
 from apps.core.management.operator_commands import OperatorCommand, add_examples, parse_day
 
@@ -48,8 +49,10 @@ class Command(OperatorCommand):
     ) -> None:
         from apps.settlements import selectors
 
-        if (action == "import") != (file is not None):
-            raise self.fail("Give a file to import, and none to show.")
+        if action == "import" and file is None:
+            raise self.fail("Name the CSV file with the rates: rate_card import FILE.")
+        if action == "show" and file is not None:
+            raise self.fail(f"rate_card show takes no file. To add the rates of {file}: rate_card import {file}.")
         added = self._import(file) if file is not None else []
         rates = selectors.list_fee_rates(gateway=_GATEWAY, on=on)
 
@@ -65,7 +68,13 @@ class Command(OperatorCommand):
         for rate in rates:
             self.stdout.write(_as_line(rate))
         if not rates:
-            self.stdout.write("The rate card has no such row. Import one with `rate_card import FILE`.")
+            is_empty = not selectors.list_fee_rates(gateway=_GATEWAY)
+            found = (
+                "The rate card is empty."
+                if on is None or is_empty
+                else f"No rate of the rate card has {format_day(on)} in its period."
+            )
+            self.stdout.write(f"{found} Import rates with `rate_card import FILE`.")
 
     def _import(self, file: Path) -> list[FeeRate]:
         from apps.core.events import Actor
