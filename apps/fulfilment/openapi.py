@@ -162,7 +162,7 @@ describe_shipments = extend_schema_view(
     mark_lost=operation(
         "mark_shipment_lost",
         "Record the loss of a shipment",
-        description="For staff. The units stay out of the stock; refund them, or send others as another order. A reason is optional.",
+        description="For staff. The units stay out of the stock. Refund them; what is sent instead is another order. A reason is optional.",
         examples=[
             _reason("The carrier cannot find it"),
             OpenApiExample("Lost", response_only=True, value=_ended("lost")),
@@ -172,7 +172,7 @@ describe_shipments = extend_schema_view(
     mark_damaged=operation(
         "mark_shipment_damaged",
         "Record damage of a shipment",
-        description="For staff. The units stay out of the stock; refund them, or send others as another order. A reason is optional.",
+        description="For staff. The units stay out of the stock. Refund them; what is sent instead is another order. A reason is optional.",
         examples=[
             _reason("It fell into water"),
             OpenApiExample("Damaged", response_only=True, value=_ended("damaged")),

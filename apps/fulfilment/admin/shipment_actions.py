@@ -95,7 +95,7 @@ def _forecast_loss(shipment: Shipment) -> list[tuple[str, Any]]:
         ("Stock", "The units have left the stock and do not come back."),
         (
             "Money",
-            "Nothing is refunded by this. Refund the units on the order's page, or send others as another order.",
+            "Nothing is refunded by this. Refund the units on the order's page; what is sent instead is another order.",
         ),
         ("Afterwards", "This cannot be undone."),
     ]

@@ -243,7 +243,9 @@ def _headline_of_order(order: Any) -> Headline | None:
         by_status[shipment.status].append(shipment.number)
     gone = [*by_status[ShipmentStatus.LOST], *by_status[ShipmentStatus.DAMAGED]]
     if gone and order.status == OrderStatus.IN_FULFILMENT:
-        text = f"Lost or damaged on the way: {', '.join(gone)}. Refund these units, or send others as another order."
+        text = (
+            f"Lost or damaged on the way: {', '.join(gone)}. Refund these units; what is sent instead is another order."
+        )
         return Headline(62, text, "danger")
     packed = by_status[ShipmentStatus.PACKED]
     return Headline(32, f"Packed and to be dispatched: {', '.join(packed)}.", "warning") if packed else None

@@ -28,7 +28,7 @@ def deliver_shipment(*, shipment_id: UUID, actor: Actor, now: datetime) -> Shipm
 @transaction.atomic
 def mark_shipment_lost(*, shipment_id: UUID, reason: str = "", actor: Actor, now: datetime) -> Shipment:
     """
-    Record that the carrier lost a shipment. Its units stay consumed; they are refunded, or sent again as another order.
+    Record that the carrier lost a shipment. Its units stay consumed and are refunded; what is sent instead is another order.
 
     :raises ShipmentNotFound: if there is none
     :raises InvalidTransition: if it is not dispatched
@@ -39,7 +39,7 @@ def mark_shipment_lost(*, shipment_id: UUID, reason: str = "", actor: Actor, now
 @transaction.atomic
 def mark_shipment_damaged(*, shipment_id: UUID, reason: str = "", actor: Actor, now: datetime) -> Shipment:
     """
-    Record that a shipment was damaged on its way. Its units stay consumed; they are refunded, or sent again as another order.
+    Record that a shipment was damaged on its way. Its units stay consumed and are refunded; what is sent instead is another order.
 
     :raises ShipmentNotFound: if there is none
     :raises InvalidTransition: if it is not dispatched

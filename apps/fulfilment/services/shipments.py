@@ -17,7 +17,7 @@ from apps.core.states import InvalidTransition
 from apps.fulfilment import events, locks, rules, selectors, sql
 from apps.fulfilment.models import Shipment, ShipmentLine
 from apps.fulfilment.services.checks import UnitsRefunded, check_order_shippable
-from apps.fulfilment.states import OPEN
+from apps.fulfilment.states import OPEN, ShipmentStatus
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 
@@ -121,7 +121,9 @@ def update_tracking(
     shipment = locks.lock_shipment(shipment_id)
 
     if shipment.status not in OPEN:
-        raise InvalidTransition(shipment.status, shipment.status, details=[{"allowed": sorted(OPEN)}])
+        raise InvalidTransition(
+            ShipmentStatus(shipment.status), ShipmentStatus(shipment.status), details=[{"allowed": sorted(OPEN)}]
+        )
 
     changed = changed_values(shipment, {"carrier_name": carrier_name, "tracking_number": tracking_number})
     if changed:
