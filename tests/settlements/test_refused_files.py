@@ -24,7 +24,8 @@ UNQUOTED = {
     "row", "ended_at", "reader.line_num", "number", "line.row", "fields['row']", "tag", "value", "found[3]", "failure", "name",
     "report_format.unit", "said", "missing", "unknown[0]", "cell[:12]", "inspection.example", "', '.join(orders)",
     "', '.join(twice)", "', '.join(_SETTINGS)", "', '.join(_COLUMNS)", "', '.join(DATE_ORDERS)", "DAY_FIRST", "MONTH_FIRST",
-    "on", "unsigned", "len(self.account)", "_LONGEST_LINE", "_LONGEST_NAME", "_LONGEST_NUMBER", "_SHORTEST_END", "_WHICH", "_READ", "expat.errors.messages.get(failure.code, 'error')",
+    "on", "unsigned", "len(self.account)", "_LONGEST_LINE", "_LONGEST_NAME", "_LONGEST_NUMBER", "_SHORTEST_END",
+    "_WHICH", "_READ", "expat.errors.messages.get(failure.code, 'error')",
 }  # fmt: skip
 
 
