@@ -31,7 +31,7 @@ def test_an_order_that_is_cancelled_while_it_expires_ends_once(owner: Any, is_lo
 
     order.refresh_from_db()
     assert ([type(result).__name__ for result in results], order.status) == (
-        (["bool", "OrderNotCancellable"], "expired") if is_locked else (["SubjectNotLocked", "Order"], "cancelled")
+        (["bool", "OrderExpired"], "expired") if is_locked else (["SubjectNotLocked", "Order"], "cancelled")
     )
     ends = Event.objects.filter(subject_id=order.pk, type__in=("orders.order.cancelled", "orders.order.expired"))
     assert ends.count() == 1

@@ -22,7 +22,7 @@ from apps.payments.services import payment_acceptance, webhooks
 from apps.payments.services.refunds import amounts, requests
 from apps.settlements.facts import FeeTerms
 from apps.settlements.models import BankLine, FeeCheck, FeeRate, Settlement, SettlementImport, SettlementLine
-from apps.settlements.services import bank_statements, fee_rates, matching, reconciliation, report_imports
+from apps.settlements.services import fee_rates, matching, reconciliation, report_imports
 from tests.factories.accounts import make_user
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
@@ -36,6 +36,7 @@ from tests.factories.payments import (
     make_settlement,
     pay,
 )
+from tests.support.bank_statements import import_statement, statement
 from tests.support.events import record_event
 from tests.support.money_invariants import INVARIANTS
 from tests.support.settlements import as_csv, import_csv, line_of
@@ -189,15 +190,7 @@ def _banked(world: Any) -> bool:
     attempt = _attempt_of(world)
     import_csv(as_csv(line_of(attempt, settlement_utr="UTR1000001")))
     amount = Settlement.objects.get().lines_amount
-    on = f"{clock.ist_date(clock.now()):%d-%m-%Y}"
-    rows = f"{on},-,NEFT/UTR1000001,,{amount // 100}.{amount % 100:02d},,\n{on},-,RENT,50.00,,,\n"
-    bank_statements.import_bank_statement(
-        stream=io.BytesIO(f"Tran Date,CHQNO,PARTICULARS,DR,CR,BAL,SOL\n{rows}".encode()),
-        name="bank.csv",
-        account="917020012345678",
-        actor=SYSTEM,
-        now=clock.now(),
-    )
+    import_statement(statement((amount, "NEFT/UTR1000001"), (-50_00, "RENT")))
     assert violated() == []
     connection.check_constraints()
     return True

@@ -241,7 +241,7 @@ class TestLongFields:
     def test_of_mt940_are_refused_before_they_end(self) -> None:
         head = ":20:S\n:25:50200012345678\n:60F:C261120INR100,00\n:61:2611201120C10,00NTRFNONREF\n:86:"
 
-        assert "line 5 is longer than" in refusal((head + "x" * self.SIZE).encode())
+        assert "line 5 is longer than" in refusal((head + "x" * self.SIZE).encode(), account="50200012345678")
 
 
 class TestMapping:

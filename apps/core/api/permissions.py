@@ -27,10 +27,8 @@ def _sentence(permission: str) -> str:
     """Return what a person without a permission reads. It names what they may not do and no object."""
     app, _, codename = permission.partition(".")
     verb, _, name = codename.partition("_")
-    try:
-        things = str(apps.get_model(app, name)._meta.verbose_name_plural)
-    except LookupError:
-        things = name.replace("_", " ")
+    named = (model._meta for model in apps.get_models() if model._meta.label_lower == f"{app}.{name}")
+    things = next((str(meta.verbose_name_plural) for meta in named), name.replace("_", " "))
     return (
         f"Only staff who may {verb} {things} can do this. Log in with such an account, or ask an administrator for a role that has"
         f" the permission {permission}."

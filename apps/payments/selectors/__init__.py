@@ -11,7 +11,6 @@ from apps.payments.selectors.downtimes import count_current_downtimes
 from apps.payments.selectors.order_money import (
     is_balanced,
     is_fully_refunded,
-    list_line_units,
     list_refunded_lines,
     sum_refunded_units,
 )
@@ -80,7 +79,6 @@ __all__ = [
     "list_disputes_to_reconcile",
     "list_evidence",
     "list_known_amounts",
-    "list_line_units",
     "list_payments_of_order",
     "list_payments_to_reconcile",
     "list_refunded_lines",
