@@ -4,6 +4,12 @@ from dataclasses import dataclass
 
 from apps.payments.states import RefundReason
 
+#: Which units a refund for goods that had been sent takes first; any other begins with what was not.
+_FIRST_TAKEN = {
+    RefundReason.GOODS_RETURNED: ("delivered", "undelivered", "unsent"),
+    RefundReason.GOODS_MISSING: ("undelivered", "delivered", "unsent"),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundedUnits:
@@ -40,23 +46,15 @@ class LineUnits:
         )
 
 
-def choose_refunded_units(quantity: int, *, reason: str, line: LineUnits) -> RefundedUnits:
+def choose_refunded_units(quantity: int, *, reason: RefundReason, line: LineUnits) -> RefundedUnits:
     """
     Return which units of an order line a refund of `quantity` thousandths takes, as they are when it is requested.
 
     Returned goods had arrived; what was missing or damaged had been sent, and need not have arrived. Any other refund
-    first takes what is not to be sent any more.
+    first takes what is not to be sent any more. What no unit is left for counts as never sent.
     """
-    left = line.left
-    unsent, undelivered, delivered = left.unsent, left.undelivered, left.delivered
-    if reason == RefundReason.GOODS_RETURNED:
-        arrived = min(quantity, delivered)
-        on_the_way = min(quantity - arrived, undelivered)
-    elif reason == RefundReason.GOODS_MISSING:
-        on_the_way = min(quantity, undelivered)
-        arrived = min(quantity - on_the_way, delivered)
-    else:
-        rest = max(0, quantity - unsent)
-        on_the_way = min(rest, undelivered)
-        arrived = min(rest - on_the_way, delivered)
-    return RefundedUnits(unsent=quantity - on_the_way - arrived, undelivered=on_the_way, delivered=arrived)
+    left, taken = line.left, {"unsent": 0, "undelivered": 0, "delivered": 0}
+    for kind in _FIRST_TAKEN.get(reason, ("unsent", "undelivered", "delivered")):
+        taken[kind] = min(quantity - sum(taken.values()), getattr(left, kind))
+    taken["unsent"] += quantity - sum(taken.values())
+    return RefundedUnits(**taken)

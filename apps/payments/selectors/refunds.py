@@ -137,8 +137,12 @@ def attempt_refunded_or_lost_amount(attempt_id: UUID) -> int:
     return attempt_refunded_amount(attempt_id) + sum_lost_of_attempt(attempt_id)
 
 
-def returned_amount(attempt_id: UUID) -> int:
-    """Return the amount (paise) of an attempt that was lost, or that a refund returns: one that is not cancelled, or was retried."""
+def attempt_promised_or_lost_amount(attempt_id: UUID) -> int:
+    """
+    Return the amount (paise) of an attempt that refunds return or have still to return, or that was lost in a dispute.
+
+    A cancelled refund returns nothing; a failed one counts until it is retried, and then its retry does.
+    """
     rows = Refund.objects.filter(attempt_id=attempt_id).exclude(status=RefundStatus.CANCELLED)
     retries = Refund.objects.filter(retry_of_id=OuterRef("pk")).exclude(status=RefundStatus.CANCELLED)
     rows = rows.filter(~Exists(retries))

@@ -53,7 +53,7 @@ def reopen_review(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now:
     """
     if not attempt.review_reason or attempt.review_closed_at is None:
         return
-    if attempt.amount - refunds.returned_amount(attempt.pk) < attempt.min_refund_amount:
+    if attempt.amount - refunds.attempt_promised_or_lost_amount(attempt.pk) < attempt.min_refund_amount:
         return
     opened = {"review_reason": attempt.review_reason, "review_opened_at": now, "review_closed_at": None}
     change(

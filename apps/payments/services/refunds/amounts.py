@@ -16,6 +16,7 @@ from apps.core.quantities import to_milli
 from apps.payments import rules
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
 from apps.payments.selectors import disputes, order_money, refunds
+from apps.payments.states import RefundReason
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -308,7 +309,9 @@ def choose_units(order: "Order", lines: Sequence[RefundLine], *, reason: str, ex
         return
     units = order_money.list_line_units(order.pk, excluding=excluding)
     for line in lines:
-        chosen = rules.choose_refunded_units(line.quantity_milli, reason=reason, line=units[line.order_line_id])
+        chosen = rules.choose_refunded_units(
+            line.quantity_milli, reason=RefundReason(reason), line=units[line.order_line_id]
+        )
         line.sent_milli, line.delivered_milli = chosen.sent, chosen.delivered
 
 
