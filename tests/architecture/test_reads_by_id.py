@@ -16,7 +16,7 @@ from apps.accounts.models import Challenge, RefreshToken
 from apps.core import clock
 from apps.payments import locks
 from apps.payments.models import Webhook
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.services import gateway_orders
 from apps.payments.services.disputes import reminders
 from apps.payments.services.refunds import submission
@@ -152,7 +152,7 @@ class TestPayments:
 
         read = rows_read_amid(
             refund,
-            lambda: selectors.cancellation_refund_amount(order.pk),
+            lambda: refund_sums.cancellation_refund_amount(order.pk),
             closed={"status": "'processed'", "processed_at": "now()", "number": "'D' || n"},
             waiting={
                 "order_id": "gen_random_uuid()", "number": "'W' || n", "idempotency_key": "gen_random_uuid()::text",

@@ -8,7 +8,7 @@ from apps.invoicing.models import Invoice
 from apps.orders import selectors as order_selectors
 from apps.orders.models import Order as OrderRow
 from apps.payments.models import PaymentAttempt
-from apps.payments.selectors import refunds as refund_selectors
+from apps.payments.selectors import refund_sums
 from tests.model.books import Role
 from tests.model.stage import Stage, same
 from tests.model.tax import Amounts
@@ -55,7 +55,7 @@ class Comparison(Stage):
             same(Counter((one.amount, one.status) for one in rows), refunds, f"refunds of {name}")
             for attempt in PaymentAttempt.objects.filter(payment__order_id=row.pk, status="captured"):
                 left = order.refundable(order.attempts[attempt.gateway_payment_id])
-                same(refund_selectors.attempt_refundable_amount(attempt), left, f"refundable of {name}")
+                same(refund_sums.attempt_refundable_amount(attempt), left, f"refundable of {name}")
             if order.captured or order.status == "pending_payment":
                 assert str(order_selectors.derive_order_payment_status(row)) == order.payment_status, name
         stock = {sku: (stock.on_hand, stock.reserved) for sku, stock in self.model.stock.items()}

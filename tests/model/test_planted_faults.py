@@ -23,7 +23,7 @@ from apps.fulfilment.services import dispatch
 from apps.orders import states as order_states
 from apps.payments import selectors as payment_selectors
 from apps.payments import states
-from apps.payments.selectors import refunds as refund_selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.services import attempts, late_payments
 from apps.payments.services.disputes import gateway_updates as disputes
 from apps.payments.services.refunds import gateway_updates, requests, submission
@@ -82,16 +82,14 @@ def never_revived() -> AbstractContextManager[Any]:
 
 def split_limit() -> AbstractContextManager[Any]:
     """What one person decided before does not count against the limit."""
-    return patched(refund_selectors, "sum_decided_alone", return_value=0)
+    return patched(refund_sums, "sum_decided_alone", return_value=0)
 
 
 def unknown_money_free() -> AbstractContextManager[Any]:
     """A refund without an answer leaves its money to be refunded again."""
     statuses = tuple(one for one in states.RESERVING_REFUNDS if one != states.RefundStatus.UNKNOWN)
-    reserved = refund_selectors.reserved_amount
-    return patched(
-        refund_selectors, "reserved_amount", lambda attempt_id, *, only=statuses: reserved(attempt_id, only=only)
-    )
+    reserved = refund_sums.reserved_amount
+    return patched(refund_sums, "reserved_amount", lambda attempt_id, *, only=statuses: reserved(attempt_id, only=only))
 
 
 @contextmanager

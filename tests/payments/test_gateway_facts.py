@@ -16,7 +16,7 @@ from apps.orders.models import Order
 from apps.payments.facts import GatewayRefund
 from apps.payments.gateways.razorpay.entities import envelope_from, refund_from
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.services import webhooks
 from apps.payments.services.disputes import gateway_updates as dispute_updates
 from apps.payments.services.refunds import amounts as refund_amounts
@@ -319,7 +319,7 @@ class TestRefundInPayersCurrency:
         order = Order.objects.get()
         assert (refund.status, refund.gateway_refund_id, refund.amount) == ("processed", REFUND, amount)
         assert (order.refunded_amount, ledger.balance_of("refunds_payable")) == (amount, 0)
-        assert selectors.gateway_refundable_amount(attempt) == 49_900 - amount
+        assert refund_sums.gateway_refundable_amount(attempt) == 49_900 - amount
         assert ReconciliationException.objects.count() == 0
         assert violated() == []
 
@@ -372,7 +372,7 @@ class TestRefundInPayersCurrency:
             (10_001, "processed"),
             (39_899, "processed"),
         ]
-        assert (selectors.gateway_refundable_amount(attempt), self.balances()) == (0, (0, 0))
+        assert (refund_sums.gateway_refundable_amount(attempt), self.balances()) == (0, (0, 0))
         assert violated() == []
 
     @pytest.mark.parametrize(

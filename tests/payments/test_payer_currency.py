@@ -14,7 +14,7 @@ from apps.ledger.models import LedgerEntry, ReconciliationException
 from apps.payments.gateways.interface import EvidenceFile
 from apps.payments.gateways.razorpay.disputes import dispute_from
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.services import order_cancellation, webhooks
 from apps.payments.services.disputes import responses
 from apps.payments.services.payer_currency import requested_from_gateway
@@ -174,7 +174,7 @@ class TestRefundOfLessThanAUnit:
 
     def test_does_not_keep_an_order_from_being_cancelled(self, order: Any, attempt: PaymentAttempt) -> None:
         report(attempt, "lost", amount=399, currency="GBP", amount_deducted=399, status="lost")
-        assert selectors.order_refundable_amount(order.pk) == 124
+        assert refund_sums.order_refundable_amount(order.pk) == 124
 
         cancelled = order_cancellation.cancel_order(order_id=order.pk, actor=SYSTEM, reason="", now=clock.now())
 

@@ -20,7 +20,7 @@ from apps.orders.services import cancel_unpaid_order, expire_orders
 from apps.orders.states import OrderPaymentStatus, OrderStatus
 from apps.payments.facts import GatewayOrder, GatewayPayment, GatewayRefund
 from apps.payments.models import Payment, PaymentAttempt, Refund, Webhook
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.services import (
     attempts,
     decision_rights,
@@ -641,7 +641,7 @@ class TestAcceptAttempt:
         accepted = self.accept(rest, ASHA, "other")
 
         assert (accepted.accepted_amount, accepted.acceptance_requested_by) == (order.total_amount, "")
-        assert selectors.sum_decided_alone(order.pk) == 20_000
+        assert refund_sums.sum_decided_alone(order.pk) == 20_000
         (more,) = requests.request_refund_by_amount(
             order_id=order.pk, amount=20_000, reason="other", actor=ASHA, now=clock.now()
         )
@@ -659,7 +659,7 @@ class TestAcceptAttempt:
         assert (self.state_of(attempt), attempt.difference_reason) == (before, "offer")
         accepted = self.accept(attempt, BALA, "offer")
         assert (accepted.difference_reason, accepted.acceptance_requested_by) == ("offer", str(ASHA))
-        assert selectors.sum_decided_alone(attempt.payment.order_id) == 0
+        assert refund_sums.sum_decided_alone(attempt.payment.order_id) == 0
 
     @pytest.mark.usefixtures("colleagues")
     def test_the_first_person_may_change_the_reason(self, attempt: PaymentAttempt, settings: Any) -> None:

@@ -11,7 +11,7 @@ from apps.invoicing import invariants as invoicing
 from apps.ledger import selectors as ledger
 from apps.orders.services import expire_orders, update_payment_totals
 from apps.payments.models import Payment, Refund
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.services import payment_reviews
 from apps.payments.services.refunds import amounts, approvals, requests, submission
 from tests.factories.invoicing import issue_credit_note, issue_invoice
@@ -42,7 +42,7 @@ def test_a_question_that_is_refused_leaves_a_refund_as_unknown_as_it_was(paid: A
     sandbox.control("POST", "/faults", question)
 
     assert sync_refund(refund, after=120).status == "unknown"
-    assert selectors.order_refundable_amount(paid.pk) == paid.total_amount - 40_000
+    assert refund_sums.order_refundable_amount(paid.pk) == paid.total_amount - 40_000
 
     assert sync_refund(refund, after=600).status == "processed"
     assert len(sandbox.control("GET", "/truth")["refunds"]) == 1
@@ -64,7 +64,7 @@ def test_retry_is_cancelled_when_the_first_refund_was_made_after_all(order: Any,
     assert again.status == "cancelled"
     assert submission.submit_refund(refund_id=again.pk, now=clock.now())
     assert ledger.balance_of("refunds_payable") == 0
-    assert selectors.order_refundable_amount(order.pk) == order.total_amount - 15_000
+    assert refund_sums.order_refundable_amount(order.pk) == order.total_amount - 15_000
     assert violated() == []
 
 

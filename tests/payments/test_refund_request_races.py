@@ -9,7 +9,7 @@ from django.urls import reverse
 from apps.core import clock, idempotency
 from apps.core.idempotency import StoredResponse
 from apps.payments.models import Refund
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.services.refunds import previews
 from tests.factories.accounts import make_staff
 from tests.factories.catalog import make_registration
@@ -81,7 +81,7 @@ class TestTwoRequesters:
         self, order: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         barrier = threading.Barrier(2)
-        real = selectors.order_refundable_amount
+        real = refund_sums.order_refundable_amount
 
         def meet(order_id: Any) -> int:
             left = real(order_id)

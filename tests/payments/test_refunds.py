@@ -15,7 +15,7 @@ from apps.orders.services import OrderNotCancellable, expire_orders
 from apps.payments.facts import GatewayRefund
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.models import PaymentAttempt, Refund
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.services import decision_rights, gateway_orders, order_cancellation, payment_reviews, webhooks
 from apps.payments.services.refunds import (
     amounts,
@@ -155,7 +155,7 @@ def test_rejected_or_cancelled_refund_releases_its_amount(order: Any) -> None:
     approvals.reject_refund(refund_id=waiting.pk, actor=BALA, reason="no", now=clock.now())
     unsent = request_refund(order)
     approvals.cancel_refund(refund_id=unsent.pk, actor=ASHA, now=clock.now())
-    assert selectors.order_refundable_amount(order.pk) == order.total_amount
+    assert refund_sums.order_refundable_amount(order.pk) == order.total_amount
     assert (balance("refunds_payable"), balance("customer_advances")) == (0, -order.total_amount)
 
 
@@ -388,7 +388,7 @@ def test_refund_of_reviewed_money_closes_its_review(differing: PaymentAttempt, o
         attempt_id=differing.pk, note="a paisa", actor=ASHA, now=clock.now()
     )
     assert (refund.attempt_id, refund.amount, refund.reason) == (differing.pk, differing.amount, "amount_mismatch")
-    assert selectors.order_refundable_amount(order.pk) == order.total_amount
+    assert refund_sums.order_refundable_amount(order.pk) == order.total_amount
     with pytest.raises(amounts.NothingToRefund):
         payment_reviews.refund_reviewed_attempt(attempt_id=differing.pk, actor=ASHA, now=clock.now())
     differing.refresh_from_db()
@@ -481,7 +481,7 @@ def test_rejection_by_the_gateway_releases_the_amount(paid: Any, sandbox: Any) -
     sandbox.control("POST", "/knobs/razorpay", {"refund_balance": 100})
     refund = sync_refund(request_refund(paid))
     assert (refund.status, refund.error["reason"]) == ("failed", "insufficient_account_balance")
-    assert (selectors.order_refundable_amount(paid.pk), balance("refunds_payable")) == (paid.total_amount, 0)
+    assert (refund_sums.order_refundable_amount(paid.pk), balance("refunds_payable")) == (paid.total_amount, 0)
 
 
 def test_a_refund_that_takes_its_time_is_asked_about_until_it_ends(paid: Any, sandbox: Any) -> None:

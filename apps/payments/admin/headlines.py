@@ -9,6 +9,7 @@ from apps.orders.states import HOLDS_STOCK, OrderStatus
 from apps.payments import messages
 from apps.payments.selectors import disputes as dispute_selectors
 from apps.payments.selectors import payments as payment_selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.selectors import refunds as refund_selectors
 from apps.payments.states import (
     IN_PROGRESS_PAYMENTS,
@@ -100,7 +101,7 @@ def _of_open(status: RefundStatus, refunds: Sequence[Any], goods: str) -> Headli
 
 
 def _of_processed(order: Any, goods: str) -> Headline:
-    gone, _ = refund_selectors.refunded_and_in_progress_amounts(order.pk)
+    gone, _ = refund_sums.refunded_and_in_progress_amounts(order.pk)
     keeps_goods = order.status in HOLDS_STOCK
     text = messages.refunded(
         gone, order.paid_amount, is_closed=order.status == OrderStatus.CANCELLED, keeps_goods=keeps_goods, goods=goods

@@ -12,6 +12,7 @@ from apps.core.money import rupees
 from apps.orders import selectors as orders
 from apps.orders.states import HOLDS_STOCK, FulfilmentStatus, OrderStatus
 from apps.payments.admin.decision_rights import decision_row
+from apps.payments.selectors import refund_sums
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services import order_cancellation
 from apps.payments.states import MoneyOperation, RefundStatus
@@ -67,8 +68,8 @@ def _can_be_cancelled(order: Any) -> bool:
 
 
 def _money(order: Any) -> list[tuple[str, Any]]:
-    goes_back = selectors.cancellation_refund_amount(order.pk)
-    gone, on_its_way = selectors.refunded_and_in_progress_amounts(order.pk)
+    goes_back = refund_sums.cancellation_refund_amount(order.pk)
+    gone, on_its_way = refund_sums.refunded_and_in_progress_amounts(order.pk)
     rows = []
     if goes_back:
         rows.append(("Money", f"{rupees(goes_back)} is refunded to the original payment method."))
@@ -87,7 +88,7 @@ def _money(order: Any) -> list[tuple[str, Any]]:
 
 
 def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
-    amount = selectors.cancellation_refund_amount(order.pk) + order.under_review_amount
+    amount = refund_sums.cancellation_refund_amount(order.pk) + order.under_review_amount
     return [decision_row(order, MoneyOperation.CANCEL_ORDER, amount, actor=actor)] if amount else []
 
 

@@ -29,6 +29,7 @@ from apps.payments.admin.decision_rights import decision_row
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.rules import CUSTOMER_FEE_BEARER
 from apps.payments.selectors import payments as payment_selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.selectors import refunds as refund_selectors
 from apps.payments.selectors import search as search_selectors
 from apps.payments.services import decision_rights, payment_acceptance, payment_reviews, polling
@@ -248,7 +249,7 @@ def _facts(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
 
 
 def _refund_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
-    left = refund_selectors.attempt_refundable_amount(attempt)
+    left = refund_sums.attempt_refundable_amount(attempt)
     return [
         *_facts(attempt),
         ("Money", f"{rupees(left)} is refunded to the original payment method. Nothing else changes for the order."),
@@ -257,7 +258,7 @@ def _refund_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
 
 
 def _who_refunds(attempt: PaymentAttempt, actor: Actor) -> list[tuple[str, Any]]:
-    left = refund_selectors.attempt_refundable_amount(attempt)
+    left = refund_sums.attempt_refundable_amount(attempt)
     return [decision_row(attempt.payment.order, MoneyOperation.REFUND_REVIEWED, left, actor=actor)]
 
 
@@ -308,7 +309,7 @@ def _fee_text(attempt: PaymentAttempt) -> str:
 
 
 def _closing_forecast(attempt: PaymentAttempt) -> list[tuple[str, Any]]:
-    left = refund_selectors.unallocated_amount(attempt)
+    left = refund_sums.unallocated_amount(attempt)
     kept = f"{rupees(left)} is neither refunded nor on its way. Refund it first." if left > 0 else "None is left."
     return [*_facts(attempt), ("Remaining money", kept)]
 
@@ -319,15 +320,13 @@ def _waits(attempt: PaymentAttempt) -> bool:
 
 def _has_money_left(attempt: PaymentAttempt) -> bool:
     is_ours = attempt.status == AttemptStatus.CAPTURED
-    return (
-        _waits(attempt) and is_ours and refund_selectors.attempt_refundable_amount(attempt) >= attempt.min_refund_amount
-    )
+    return _waits(attempt) and is_ours and refund_sums.attempt_refundable_amount(attempt) >= attempt.min_refund_amount
 
 
 def _can_be_accepted(attempt: PaymentAttempt) -> bool:
     is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
     is_wanted = attempt.payment.order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED)
-    is_untouched = refund_selectors.reserved_amount(attempt.pk) == 0
+    is_untouched = refund_sums.reserved_amount(attempt.pk) == 0
     return is_wanted and is_of_other_amount and is_untouched and _has_money_left(attempt)
 
 

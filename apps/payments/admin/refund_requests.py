@@ -22,6 +22,7 @@ from apps.orders import selectors as orders
 from apps.orders.states import HOLDS_STOCK, FulfilmentStatus
 from apps.payments.admin.decision_rights import decision_row
 from apps.payments.messages import method_text
+from apps.payments.selectors import refund_sums
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services import decision_rights
 from apps.payments.services.refunds import amounts, plans, previews
@@ -111,16 +112,16 @@ def _worth_text(line: Any, left: Any, units: str) -> str:
 
 
 def _can_be_refunded(order: Any) -> bool:
-    return bool(order.paid_amount) and selectors.order_refundable_amount(order.pk) > 0
+    return bool(order.paid_amount) and refund_sums.order_refundable_amount(order.pk) > 0
 
 
 def _forecast(order: Any) -> list[tuple[str, Any]]:
-    gone, on_its_way = selectors.refunded_and_in_progress_amounts(order.pk)
-    waiting = selectors.sum_awaiting_approval(order.pk)
+    gone, on_its_way = refund_sums.refunded_and_in_progress_amounts(order.pk)
+    waiting = refund_sums.sum_awaiting_approval(order.pk)
     rows = [
         (
             "Can be refunded",
-            f"{rupees(selectors.order_refundable_amount(order.pk))} of {rupees(order.paid_amount)} paid.",
+            f"{rupees(refund_sums.order_refundable_amount(order.pk))} of {rupees(order.paid_amount)} paid.",
         ),
         *([("Refunded before", f"{rupees(gone)}.")] if gone else []),
         *([("Already on its way", f"{rupees(on_its_way)}.")] if on_its_way else []),
@@ -143,7 +144,7 @@ def _who_decides(order: Any, actor: Actor) -> list[tuple[str, Any]]:
     decision = decision_rights.get_approval_requirement(order=order, operation=operation, amount=smallest, actor=actor)
     if decision != ApprovalRequirement.NOT_REQUIRED:
         return [*cancelling, decision_row(order, operation, smallest, actor=actor)]
-    free = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE - selectors.sum_decided_alone(order.pk))
+    free = rupees(settings.REFUND_APPROVAL_THRESHOLD_PAISE - refund_sums.sum_decided_alone(order.pk))
     return [
         *cancelling,
         ("Your decision", f"You may refund up to {free} of this order alone. Above that, another person must approve."),
@@ -173,7 +174,7 @@ def _preview(
     **_: Any,
 ) -> Preview:
     plan = previews.preview_refund(order, amount=amount, lines=lines, actor=actor)
-    refundable = selectors.order_refundable_amount(order.pk)
+    refundable = refund_sums.order_refundable_amount(order.pk)
     rows = [
         ("Refund", f"{rupees(plan.amount)} of order {order.number}. {_left_text(refundable - plan.amount)}"),
         *_line_rows(order, plan),

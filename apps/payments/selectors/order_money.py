@@ -9,7 +9,7 @@ from apps.orders import selectors as orders
 from apps.payments.models import Refund, RefundLine
 from apps.payments.rules import LineUnits, RefundedUnits
 from apps.payments.selectors.erasure import find_erasure_blockers
-from apps.payments.selectors.refunds import order_refundable_amount
+from apps.payments.selectors.refund_sums import order_refundable_amount
 from apps.payments.states import RESERVING_REFUNDS, RefundStatus, ReviewReason
 
 if TYPE_CHECKING:

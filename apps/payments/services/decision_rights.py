@@ -15,7 +15,7 @@ from apps.core.models import is_staff_with
 from apps.core.money import rupees
 from apps.payments import rules
 from apps.payments.models import Refund
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.states import ApprovalRequirement, DecisionRole, MoneyOperation
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def get_approval_requirement(
         is_requester=refund is not None and refund.requested_by == str(actor),
         has_second_person=_has_second_person(refund, actor) if operation == MoneyOperation.CONFIRM_TRANSFER else False,
         amount=amount,
-        decided_alone=selectors.sum_decided_alone(order.pk, excluding=refund.pk if refund else None),
+        decided_alone=refund_sums.sum_decided_alone(order.pk, excluding=refund.pk if refund else None),
         limit=settings.REFUND_APPROVAL_THRESHOLD_PAISE,
     )
 

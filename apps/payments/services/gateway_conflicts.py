@@ -13,7 +13,7 @@ from apps.ledger.states import ExceptionReason
 from apps.payments import messages
 from apps.payments.facts import GatewayDispute, GatewayRefund
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
-from apps.payments.selectors import disputes, refunds
+from apps.payments.selectors import disputes, refund_sums, refunds
 from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.payer_currency import requested_from_gateway
 from apps.payments.states import DECIDED, DisputeStatus, RefundStatus
@@ -71,7 +71,7 @@ def find_refund_conflict(
     if refund is not None and (refund.status == RefundStatus.PROCESSED or facts.status == RefundStatus.FAILED):
         # It is booked, or moves no money.
         return None
-    left = refunds.gateway_refundable_amount(attempt, excluding_refund=refund)
+    left = refund_sums.gateway_refundable_amount(attempt, excluding_refund=refund)
     if facts.amount <= left:
         return None
     why = messages.refund_exceeds_payment(
@@ -92,7 +92,7 @@ def transferred_and_refunded_conflict(facts: GatewayRefund, *, refund: Refund) -
 def find_pending_transfer_conflict(facts: GatewayRefund, *, attempt: PaymentAttempt) -> FactConflict | None:
     """Return the conflict of a refund at the gateway that took money held for bank transfers, or None."""
     held = refunds.list_refunds_awaiting_transfer(attempt.pk)
-    if not held or refunds.reserved_amount(attempt.pk) <= attempt.amount:
+    if not held or refund_sums.reserved_amount(attempt.pk) <= attempt.amount:
         return None
     numbers = ", ".join(one.number for one in held)
     why = messages.refund_during_transfer(facts.id, numbers, reported=_reported_amount(facts))
@@ -104,7 +104,7 @@ def open_dispute_excess_exceptions(
 ) -> None:
     """Open the exception, as if the dispute were reported now, of each undecided one about more than refunds leave of its payment."""
     for dispute in disputes.list_undecided_disputes(attempt.pk):
-        left = refunds.gateway_refundable_amount(attempt, excluding_dispute=dispute)
+        left = refund_sums.gateway_refundable_amount(attempt, excluding_dispute=dispute)
         if dispute.amount <= left:
             continue
         why = messages.dispute_exceeds_payment(
@@ -223,7 +223,7 @@ def find_dispute_excess(
 
     Such a dispute is kept, because staff must answer it in time; what was deducted for it is not booked.
     """
-    left = refunds.gateway_refundable_amount(attempt, excluding_dispute=dispute)
+    left = refund_sums.gateway_refundable_amount(attempt, excluding_dispute=dispute)
     return _dispute_excess(facts, attempt, left=left) if facts.amount > left else None
 
 

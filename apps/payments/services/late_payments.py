@@ -17,7 +17,7 @@ from apps.orders import services as orders
 from apps.orders.states import OrderStatus
 from apps.payments import events
 from apps.payments.models import PaymentAttempt
-from apps.payments.selectors import payments, refunds
+from apps.payments.selectors import payments, refund_sums
 from apps.payments.services.refunds.requests import refund_attempt
 from apps.payments.states import RefundReason, ReviewReason
 
@@ -53,7 +53,7 @@ def resolve_late_payment(*, order: "Order", attempt: PaymentAttempt, actor: Acto
 def _try_revive(order: "Order", *, actor: Actor, now: datetime) -> bool:
     if settings.LATE_PAYMENT_POLICY != "revive":
         return False
-    money = payments.sum_captured(order.pk, currency=order.currency) - refunds.committed_refund_amount(order.pk)
+    money = payments.sum_captured(order.pk, currency=order.currency) - refund_sums.committed_refund_amount(order.pk)
     return revive_expired_order(order, money=money, actor=actor, now=now)
 
 

@@ -11,7 +11,7 @@ from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import locks
-from apps.payments.selectors import disputes, refunds
+from apps.payments.selectors import disputes, refund_sums
 from apps.payments.services.decision_rights import get_approval_requirement
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import MINIMUM_PAISE, PaymentDisputed
@@ -51,7 +51,7 @@ def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) ->
     supersede_refunds_awaiting_approval(order=order, actor=actor, now=now)
     # Less than the gateway's minimum refund, a rupee or one unit of the payer's currency, is left unrefunded.
     least = max((one.min_refund_amount for one in locks.lock_captured_attempts(order_id)), default=MINIMUM_PAISE)
-    if refunds.order_refundable_amount(order_id) >= least:
+    if refund_sums.order_refundable_amount(order_id) >= least:
         request_full_refund(
             order_id=order_id,
             reason=RefundReason.ORDER_CANCELLED,
@@ -68,7 +68,7 @@ def _cancel_with_money_under_review(order: "Order", *, actor: Actor, reason: str
     for attempt in locks.lock_captured_attempts(order.pk):
         if not attempt.is_under_review:
             continue
-        amount = refunds.attempt_refundable_amount(attempt)
+        amount = refund_sums.attempt_refundable_amount(attempt)
         decision = get_approval_requirement(
             order=order, operation=MoneyOperation.CANCEL_ORDER, amount=amount, actor=actor
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from apps.core.events import Actor
 from apps.orders import services as orders
-from apps.payments.selectors import disputes, payments, refunds
+from apps.payments.selectors import disputes, payments, refund_sums
 from apps.payments.states import IN_PROGRESS_PAYMENTS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def sync_order_totals(*, order: "Order", actor: Actor, now: datetime) -> None:
     orders.update_payment_totals(
         order=order,
         paid_amount=payments.sum_captured(order.pk, currency=order.currency),
-        refunded_amount=refunds.order_refunded_amount(order.pk, currency=order.currency),
+        refunded_amount=refund_sums.order_refunded_amount(order.pk, currency=order.currency),
         disputed_amount=disputes.sum_disputed(order.pk),
         lost_amount=disputes.sum_lost(order.pk, currency=order.currency),
         under_review_amount=payments.sum_under_review(order.pk, currency=order.currency),

@@ -22,7 +22,7 @@ from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayOrder
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.selectors import disputes, payments, refunds
+from apps.payments.selectors import disputes, payments, refund_sums
 from apps.payments.services.decision_rights import check_decision, get_approval_requirement
 from apps.payments.services.late_payments import revive_expired_order
 from apps.payments.services.order_totals import sync_order_totals
@@ -122,7 +122,9 @@ def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Acto
     if not _is_decided(order, attempt, difference=abs(attempt.amount - due), reason=reason, actor=actor):
         return _request_acceptance(order, attempt, reason=reason, note=note, actor=actor, now=now)
 
-    money = payments.sum_captured(order.pk, currency=order.currency) - refunds.committed_refund_amount(order.pk) + due
+    money = (
+        payments.sum_captured(order.pk, currency=order.currency) - refund_sums.committed_refund_amount(order.pk) + due
+    )
     if order.status == OrderStatus.EXPIRED and not revive_expired_order(order, money=money, actor=actor, now=now):
         raise (OrderCustomerErased if orders.is_customer_erased(order) else OrderOutOfStock)(order.number)
     if attempt.acceptance_requested_by == str(actor):
@@ -140,7 +142,7 @@ def _acceptable_amount(order: "Order", payment: Payment, attempt: PaymentAttempt
     """Return the amount (paise) of the order that an attempt can be accepted for; refuse one that cannot be accepted."""
     if not _awaits_acceptance(attempt) or attempt.currency != order.currency:
         raise AttemptNotAcceptable(attempt.gateway_payment_id)
-    if refunds.reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
+    if refund_sums.reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
         raise AttemptPartlyRefundedOrDisputed(attempt.gateway_payment_id)
     if order.status not in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED):
         raise OrderAcceptsNoPayment(order.number, OrderStatus(order.status).label.lower())
@@ -234,12 +236,12 @@ def _is_payer_borne_fee(payment: Payment, attempt: PaymentAttempt) -> bool:
 
 
 def _accept_fee(order: "Order", payment: Payment, attempt: PaymentAttempt, *, actor: Actor, now: datetime) -> None:
-    if refunds.reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
+    if refund_sums.reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
         return
     reason = find_review_reason(order, payment, amount=payment.amount, currency=payment.currency)
     if reason == ReviewReason.ORDER_CLOSED and settings.LATE_PAYMENT_POLICY == "revive":
         paid_before = payments.sum_captured(order.pk, currency=order.currency)
-        money = paid_before - refunds.committed_refund_amount(order.pk) + payment.amount
+        money = paid_before - refund_sums.committed_refund_amount(order.pk) + payment.amount
         reason = "" if revive_expired_order(order, money=money, actor=actor, now=now) else reason
     if reason:
         # It no longer pays for a sale: all of it is refunded, the fee too.
@@ -261,7 +263,7 @@ def _accept_parts(order: "Order", payment: Payment, attempt: PaymentAttempt, *, 
     is_whole = len(parts) > 1 and sum(one.amount for one in parts) == payment.amount
     if not is_whole or not all(_awaits_acceptance(one) for one in parts):
         return
-    if any(refunds.reserved_amount(one.pk) or disputes.sum_disputed_of_attempt(one.pk) for one in parts):
+    if any(refund_sums.reserved_amount(one.pk) or disputes.sum_disputed_of_attempt(one.pk) for one in parts):
         return
     for one in parts:
         _accept(order, one, amount=one.amount, reason="", note="paid in parts", actor=actor, now=now)

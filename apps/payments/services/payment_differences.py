@@ -11,7 +11,7 @@ from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
 from apps.payments import rules
 from apps.payments.models import PaymentAttempt, Refund
-from apps.payments.selectors import differences, refunds
+from apps.payments.selectors import differences, refund_sums
 from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, PAYER_FEES, PAYMENT_DIFFERENCES
 from apps.payments.states import DifferenceReason
 
@@ -61,7 +61,7 @@ def reverse_difference(*, refund: Refund, is_in_time: bool, now: datetime) -> in
         return 0
     if difference < 0 and not is_in_time:
         return 0
-    refunded = refunds.attempt_refunded_amount(attempt.pk)
+    refunded = refund_sums.attempt_refunded_amount(attempt.pk)
     target = rules.difference_to_reverse(
         captured=attempt.amount,
         counted=attempt.counted_amount,

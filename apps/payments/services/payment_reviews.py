@@ -12,7 +12,7 @@ from apps.core.money import rupees
 from apps.orders.locks import lock_order
 from apps.payments import locks
 from apps.payments.models import PaymentAttempt, Refund
-from apps.payments.selectors import payments, refunds
+from apps.payments.selectors import payments, refund_sums
 from apps.payments.services.decision_rights import get_approval_requirement
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.refunds.amounts import NothingToRefund
@@ -70,7 +70,7 @@ def refund_reviewed_attempt(*, attempt_id: UUID, note: str = "", actor: Actor, n
 
     if not _is_open(attempt) or attempt.status != AttemptStatus.CAPTURED:
         raise AttemptNotUnderReview(attempt.gateway_payment_id)
-    amount = refunds.attempt_refundable_amount(attempt)
+    amount = refund_sums.attempt_refundable_amount(attempt)
     decision = get_approval_requirement(
         order=order, operation=MoneyOperation.REFUND_REVIEWED, amount=amount, actor=actor
     )
@@ -105,7 +105,7 @@ def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) ->
         raise AttemptNotUnderReview(attempt.gateway_payment_id)
     if not note.strip():
         raise ReviewNoteRequired(param="note")
-    left = refunds.unallocated_amount(attempt)
+    left = refund_sums.unallocated_amount(attempt)
     if left >= attempt.min_refund_amount:
         raise ReviewHasUnrefundedAmount(attempt.gateway_payment_id, rupees(left))
 

@@ -7,7 +7,7 @@ from apps.core.events import SYSTEM, Actor, change
 from apps.orders.states import CANCELLED_OR_EXPIRED
 from apps.payments import events, locks, rules
 from apps.payments.models import Payment, PaymentAttempt
-from apps.payments.selectors import payments, refunds
+from apps.payments.selectors import payments, refund_sums
 from apps.payments.services.payments import cancel_locked_payment
 from apps.payments.states import LIVE, ReviewReason
 
@@ -38,9 +38,9 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
     if not attempt.review_reason:
         return
     is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
-    if is_of_other_amount and not refunds.has_unresolved_amount_mismatch(attempt.payment_id):
+    if is_of_other_amount and not refund_sums.has_unresolved_amount_mismatch(attempt.payment_id):
         close_payment_under_review(attempt=attempt, actor=actor, now=now)
-    is_gone = attempt.amount - refunds.attempt_refunded_or_lost_amount(attempt.pk) < attempt.min_refund_amount
+    is_gone = attempt.amount - refund_sums.attempt_refunded_or_lost_amount(attempt.pk) < attempt.min_refund_amount
     if is_gone and attempt.review_closed_at is None:
         close_locked_review(order=order, attempt=attempt, note="all of it is refunded or lost", actor=SYSTEM, now=now)
 
@@ -53,7 +53,7 @@ def reopen_review(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now:
     """
     if not attempt.review_reason or attempt.review_closed_at is None:
         return
-    if attempt.amount - refunds.attempt_promised_or_lost_amount(attempt.pk) < attempt.min_refund_amount:
+    if attempt.amount - refund_sums.attempt_promised_or_lost_amount(attempt.pk) < attempt.min_refund_amount:
         return
     opened = {"review_reason": attempt.review_reason, "review_opened_at": now, "review_closed_at": None}
     change(

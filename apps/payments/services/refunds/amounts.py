@@ -15,7 +15,7 @@ from apps.core.money import rupees
 from apps.core.quantities import to_milli
 from apps.payments import rules
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
-from apps.payments.selectors import disputes, order_money, refunds
+from apps.payments.selectors import disputes, order_money, refund_sums, refunds
 from apps.payments.states import RefundReason
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def split_over_attempts(
     :raises RefundLeavesRemainder: if it would leave less of an attempt than can ever be refunded
     :raises LinesSpanPayments: if it is for returned lines, and no attempt covers them by itself
     """
-    left = [refunds.attempt_refundable_amount(attempt) for attempt in attempts]
+    left = [refund_sums.attempt_refundable_amount(attempt) for attempt in attempts]
     check_amount(order, amount, left=sum(left))
     smallest = minimum_refund_amount(attempts, amount)
     if is_by_lines:
@@ -223,7 +223,7 @@ def check_refundable(order: "Order", attempt: PaymentAttempt, amount: int) -> No
     :raises RefundBelowCurrencyUnit: if it is less than one unit of its payer's own currency
     :raises RefundLeavesRemainder: if less would be left than can ever be refunded
     """
-    left = refunds.attempt_refundable_amount(attempt)
+    left = refund_sums.attempt_refundable_amount(attempt)
     if amount > left and disputes.sum_disputed_of_attempt(attempt.pk):
         raise PaymentDisputed(order.number)
     if amount > left:
@@ -241,7 +241,7 @@ def check_still_refundable(order: "Order", refund: Refund) -> None:
     :raises RefundExceedsPayment: if refunds alone do
     """
     disputed = disputes.sum_disputed_of_attempt(refund.attempt_id)
-    held = refunds.reserved_amount(refund.attempt_id)
+    held = refund_sums.reserved_amount(refund.attempt_id)
     left = refund.attempt.amount - disputed - (held - refund.amount)
     if left < refund.amount and disputed:
         raise PaymentDisputed(order.number)

@@ -23,7 +23,7 @@ from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, states
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund, Webhook
-from apps.payments.selectors import payments
+from apps.payments.selectors import payments, refund_sums
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
@@ -172,7 +172,7 @@ def _cancel_uncovered_refunds(
     # Other retries of the same refund are cancelled by `_cancel_other_retries`, and leave nothing to refund.
     same = {one.pk for one in (refund, *selectors.list_retry_chain(refund))} if refund is not None else set()
     unsent = locks.lock_unsubmitted_refunds(attempt.pk)
-    promised = selectors.reserved_amount(attempt.pk, only=COMMITTED_REFUNDS)
+    promised = refund_sums.reserved_amount(attempt.pk, only=COMMITTED_REFUNDS)
     promised -= sum(other.amount for other in unsent if other.pk in same and (refund is None or other.pk != refund.pk))
     excess = promised + (0 if is_held else facts.amount) - attempt.amount
     cancelled = None

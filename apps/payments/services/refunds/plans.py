@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from apps.core.errors import Invalid
 from apps.core.events import Actor
 from apps.payments.models import PaymentAttempt, RefundLine
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.services.decision_rights import get_approval_requirement, is_staff_or_system
 from apps.payments.services.refunds.amounts import RefundLineInput, amount_of_lines, split_over_attempts, value_lines
 from apps.payments.states import ApprovalRequirement, MoneyOperation, ReviewReason
@@ -118,4 +118,4 @@ def exclude_amount_mismatches(attempts: Sequence[PaymentAttempt]) -> list[Paymen
 
 
 def _sum_refundable(attempts: Sequence[PaymentAttempt]) -> int:
-    return sum(selectors.attempt_refundable_amount(attempt) for attempt in attempts)
+    return sum(refund_sums.attempt_refundable_amount(attempt) for attempt in attempts)

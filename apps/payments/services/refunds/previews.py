@@ -16,7 +16,7 @@ from apps.core.events import Actor
 from apps.orders.locks import lock_order
 from apps.payments import locks
 from apps.payments.models import PaymentAttempt, Refund
-from apps.payments.selectors import refunds as selectors
+from apps.payments.selectors import refund_sums
 from apps.payments.services.refunds.amounts import RefundLineInput
 from apps.payments.services.refunds.plans import (
     RefundPlan,
@@ -54,7 +54,7 @@ def preview_refund(
     :raises NothingToRefund, RefundExceedsPayment, PaymentDisputed, RefundTooSmall, RefundLeavesRemainder: as
         `request_refund_by_amount` does
     """
-    attempts = selectors.list_refundable_attempts(order.pk)
+    attempts = refund_sums.list_refundable_attempts(order.pk)
     return _plan(order, attempts, amount=amount, lines=lines, actor=actor)
 
 
@@ -82,7 +82,7 @@ def request_previewed_refund(
     """
     order = lock_order(order_id)
 
-    if selectors.order_refundable_amount(order.pk) != seen_refundable:
+    if refund_sums.order_refundable_amount(order.pk) != seen_refundable:
         raise RefundPreviewOutdated(order.number)
     attempts = exclude_amount_mismatches(locks.lock_captured_attempts(order.pk))
     plan = _plan(order, attempts, amount=amount, lines=lines, actor=actor)

@@ -23,6 +23,7 @@ from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules
 from apps.payments.models import PaymentAttempt, Refund, RefundLine
+from apps.payments.selectors import refund_sums
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services.decision_rights import get_approval_requirement
 from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, REFUNDS_PAYABLE
@@ -213,7 +214,7 @@ def refund_attempt(
     By default no approval is needed, because the money was never due to the shop. The caller has locked order and
     attempt. Returns None if nothing is left, or less than the gateway's minimum refund.
     """
-    left = selectors.attempt_refundable_amount(attempt)
+    left = refund_sums.attempt_refundable_amount(attempt)
     if left < attempt.min_refund_amount:
         return None
     return _insert(
