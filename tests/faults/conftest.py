@@ -5,13 +5,13 @@ Nothing here judges how long something takes: whoever waits does so for a condit
 Before each test `restored` puts everything back, so that a test that fails takes no other with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from devtools import environment
 from devtools.embedded import Servers
-from devtools.processes import Stack
+from devtools.processes import Stack, read_procfile
 from tests.support.running_stack import RunningStack
 
 
@@ -53,3 +53,15 @@ def no_process_ends(running: RunningStack, restored: None) -> Iterator[None]:
     yield
     running.restart_ended()
     assert running.restarted[restarted:] == [], "\n".join(running.ends[restarted:])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what each process was doing when a test failed: the stack is gone when somebody reads of it."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("running")
+    if report.failed and isinstance(running, RunningStack):
+        report.sections += [(f"end of the log of {name}", running.read_end_of_log(name)) for name in read_procfile()]
+    return report

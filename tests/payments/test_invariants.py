@@ -266,6 +266,14 @@ def _under_review(world: Any) -> PaymentAttempt:
     return attempt
 
 
+def _review_without_event(world: Any) -> None:
+    attempt = _under_review(world)
+    earlier = clock.now() - timedelta(minutes=61)
+    _update(PaymentAttempt, {"pk": attempt.pk}, authorized_at=earlier, captured_at=earlier)(world)
+    assert violated() == []
+    _update(Event, {"type": "payments.attempt.review_opened", "subject_id": attempt.pk}, changes={})(world)
+
+
 def _accepted(world: Any) -> PaymentAttempt:
     """The same, accepted: its payer had an offer."""
     attempt = payment_acceptance.accept_attempt(
@@ -433,6 +441,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         )(world),
         {"INV-20e"},
     ),
+    "INV-20h": (_review_without_event, {"INV-20h"}),
     "INV-16c": (lambda world: _update(Order, {"pk": world.waiting.pk}, under_review_amount=5)(world), {"INV-16c"}),
     "INV-16d": (_expired_under_review, {"INV-16d"}),
     "INV-10d": (

@@ -200,6 +200,19 @@ PAYMENTS = (
         """,
     ),
     Invariant(
+        id="INV-20h",
+        name="reviews_are_recorded",
+        statement="Captured money that is flagged for staff has the event that notifies them, an hour after it was captured.",
+        grace_seconds=3_600,
+        sql="""
+            SELECT a.id, a.gateway_payment_id, a.review_reason, a.review_opened_at FROM payments_paymentattempt a
+            WHERE a.status = 'captured' AND a.review_reason <> '' AND a.captured_at < %(now)s - interval '1 hour'
+              AND NOT EXISTS (
+                  SELECT FROM core_event e WHERE e.subject_type = 'payments.paymentattempt' AND e.subject_id = a.id
+                    AND e.type = 'payments.attempt.review_opened' AND e.changes ->> 'review_reason' = a.review_reason)
+        """,
+    ),
+    Invariant(
         id="INV-20b",
         name="order_paid_amount_matches",
         statement="An order's copy of what was paid is the sum of the requested or accepted amounts of its captured attempts.",
