@@ -104,6 +104,9 @@ NOT_AWAITING_APPROVAL = tuple(status for status in RefundStatus if status != Ref
 #: Refunds in progress or processed: their amount cannot be refunded a second time.
 COMMITTED_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.AWAITING_TRANSFER, RefundStatus.PROCESSED)
 
+#: Refunds that the gateway is not to make: nobody has decided, or we transfer the money ourselves.
+NOT_AT_GATEWAY = (RefundStatus.REQUIRES_APPROVAL, RefundStatus.CANCELLED, RefundStatus.AWAITING_TRANSFER)
+
 #: Refunds that reserve their amount, approved or not: two requests cannot refund the same amount.
 RESERVING_REFUNDS = (RefundStatus.REQUIRES_APPROVAL, *COMMITTED_REFUNDS)
 
@@ -112,9 +115,10 @@ OPEN_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN)
 
 #: `failed -> pending`: the gateway made the refund although it rejected our call.
 #: `failed -> processed` and `cancelled -> processed`: the gateway reports later that it processed the refund.
+#: `requires_approval -> processed`: somebody made it at the gateway, so that the money has gone; staff get an exception.
 transition_refund = transition_table(
     {
-        RefundStatus.REQUIRES_APPROVAL: {RefundStatus.PENDING, RefundStatus.CANCELLED},
+        RefundStatus.REQUIRES_APPROVAL: {RefundStatus.PENDING, RefundStatus.CANCELLED, RefundStatus.PROCESSED},
         RefundStatus.PENDING: {
             RefundStatus.PROCESSED, RefundStatus.FAILED, RefundStatus.UNKNOWN, RefundStatus.CANCELLED,
         },

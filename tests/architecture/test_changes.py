@@ -77,7 +77,7 @@ UNRECORDED: dict[str, Unrecorded] = {
     "payments.services.refunds.gateway_updates:_merge": Unrecorded(
         "payments.refund", "facts that change no other column"
     ),
-    "payments.services.refunds.gateway_updates:cancel_superseded_refund": Unrecorded("payments.refund", _RELEASE),
+    "payments.services.refunds.superseded:cancel_superseded_refund": Unrecorded("payments.refund", _RELEASE),
     "payments.services.refunds.submission:_defer_check": Unrecorded("payments.refund", _POLL),
     "payments.services.refunds.submission:_claim": Unrecorded("payments.refund", _CLAIM),
     "payments.services.refunds.submission:_release_claim": Unrecorded("payments.refund", _RELEASE),

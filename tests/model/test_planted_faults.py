@@ -155,7 +155,7 @@ def line_booked_again() -> AbstractContextManager[Any]:
 
 def spent_money_promised() -> AbstractContextManager[Any]:
     """A refund stays decided although somebody has refunded its money on the gateway's dashboard."""
-    return patched(gateway_updates, "_cancel_uncovered_refunds", return_value=None)
+    return patched(gateway_updates, "cancel_uncovered_refunds", return_value=None)
 
 
 History = list[tuple[str, dict[str, Any]]]

@@ -1,7 +1,7 @@
 """Invariants of disputes."""
 
 from apps.core.audit import Invariant
-from apps.payments.invariants.refunds import REFUND_MADE_LATER, RESERVING_REFUNDS
+from apps.payments.invariants.refunds import REFUND_MADE_UNEXPECTEDLY, RESERVING_REFUNDS
 
 DISPUTES = (
     Invariant(
@@ -53,9 +53,9 @@ DISPUTES = (
             CROSS JOIN LATERAL (
                 SELECT sum(b.amount) AS amount FROM payments_refund b
                 WHERE b.attempt_id = a.id AND b.status IN {RESERVING_REFUNDS} AND b.id <= r.id
-                  AND (b.id = r.id OR NOT {REFUND_MADE_LATER.replace("r.", "b.")})
+                  AND (b.id = r.id OR NOT {REFUND_MADE_UNEXPECTEDLY.replace("r.", "b.")})
             ) refunded
-            WHERE r.status IN {RESERVING_REFUNDS} AND r.requested_by NOT LIKE 'gateway:%%' AND NOT {REFUND_MADE_LATER}
+            WHERE r.status IN {RESERVING_REFUNDS} AND r.requested_by NOT LIKE 'gateway:%%' AND NOT {REFUND_MADE_UNEXPECTEDLY}
               AND kept.amount > 0 AND refunded.amount + kept.amount > a.amount
         """,  # noqa: S608 - our own names
     ),

@@ -14,11 +14,14 @@ LOST_OF_ATTEMPT = """
     (SELECT coalesce(sum(d.amount_deducted), 0) FROM payments_dispute d WHERE d.attempt_id = a.id AND d.status = 'lost')
 """
 RESERVING_REFUNDS = "('requires_approval', 'pending', 'unknown', 'awaiting_transfer', 'processed')"
-#: The gateway made the refund `r` after it had failed or was cancelled: another refund may have covered it meanwhile.
-REFUND_MADE_LATER = """
-    (r.status <> 'awaiting_transfer' AND r.transfer_reference = '' AND EXISTS (
+#: The gateway made the refund `r` after it had failed or was cancelled, so that another refund may have covered it
+#: meanwhile, or before anybody had approved it.
+REFUND_MADE_UNEXPECTEDLY = """
+    (r.status <> 'awaiting_transfer' AND r.transfer_reference = '' AND (EXISTS (
         SELECT FROM ledger_ledgertransaction again WHERE again.source_type = 'payments.refund'
-        AND again.source_id = r.id AND again.kind LIKE 'refund_reinstated%%'))
+        AND again.source_id = r.id AND again.kind LIKE 'refund_reinstated%%')
+      OR (r.status = 'processed' AND r.approved_by = '' AND EXISTS (
+        SELECT FROM ledger_reconciliationexception e WHERE e.refund_id = r.id AND e.reason = 'unexpected_refund'))))
 """
 #: The customer of an order `o` as the actor of an event: their public id.
 _CUSTOMER = "'user:cus_' || " + " || ".join(
@@ -37,7 +40,7 @@ REFUNDS = (
             SELECT a.id, a.gateway_payment_id, a.status, a.amount, sum(r.amount) AS given_back FROM payments_refund r
             JOIN payments_paymentattempt a ON a.id = r.attempt_id
             CROSS JOIN LATERAL (
-                SELECT r.requested_by LIKE 'gateway:%%' OR {REFUND_MADE_LATER} AS is_by_gateway,
+                SELECT r.requested_by LIKE 'gateway:%%' OR {REFUND_MADE_UNEXPECTEDLY} AS is_by_gateway,
                        r.status = 'pending' AND r.gateway_call = 'pending' AS is_unsent
             ) refund
             WHERE r.status IN {RESERVING_REFUNDS}
@@ -73,7 +76,7 @@ REFUNDS = (
         sql=f"""
             SELECT l.id, l.quantity_milli, sum(b.quantity_milli) AS refunded FROM payments_refundline b
             JOIN payments_refund r ON r.id = b.refund_id JOIN orders_orderline l ON l.id = b.order_line_id
-            WHERE r.status IN {RESERVING_REFUNDS} AND NOT {REFUND_MADE_LATER}
+            WHERE r.status IN {RESERVING_REFUNDS} AND NOT {REFUND_MADE_UNEXPECTEDLY}
             GROUP BY l.id HAVING sum(b.quantity_milli) > l.quantity_milli OR bool_or(r.order_id <> l.order_id)
         """,  # noqa: S608 - our own names
     ),
@@ -101,7 +104,7 @@ REFUNDS = (
         sql=f"""
             SELECT a.id, a.gateway_payment_id, a.amount, refunds.amount AS refunded FROM payments_paymentattempt a
             CROSS JOIN LATERAL (
-                SELECT sum(r.amount) AS amount, bool_or(r.requested_by LIKE 'gateway:%%' OR {REFUND_MADE_LATER}) AS is_by_gateway
+                SELECT sum(r.amount) AS amount, bool_or(r.requested_by LIKE 'gateway:%%' OR {REFUND_MADE_UNEXPECTEDLY}) AS is_by_gateway
                 FROM payments_refund r WHERE r.attempt_id = a.id AND r.status IN {RESERVING_REFUNDS}
             ) refunds
             WHERE a.status = 'captured' AND least(a.amount, a.accepted_amount) - refunds.amount BETWEEN 1 AND {SMALLEST_REFUND} - 1
@@ -120,7 +123,7 @@ REFUNDS = (
             CROSS JOIN LATERAL (SELECT {_CUSTOMER} AS actor) own
             WHERE own.actor IN (r.approved_by, r.transferred_by) OR r.transferred_by = r.requested_by
                OR (own.actor = r.requested_by AND r.approved_by = '' AND r.reason <> 'order_cancelled'
-                   AND r.status IN ('pending', 'unknown', 'processed') AND NOT {REFUND_MADE_LATER})
+                   AND r.status IN ('pending', 'unknown', 'processed') AND NOT {REFUND_MADE_UNEXPECTEDLY})
         """,  # noqa: S608 - our own names
     ),
     Invariant(

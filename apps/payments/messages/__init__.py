@@ -90,6 +90,14 @@ def refund_transferred_and_refunded(entity_id: str, number: str, *, reported: st
     )
 
 
+def unexpected_refund(entity_id: str, number: str, *, reported: str, status: str) -> str:
+    """Return the message that the gateway makes a refund that it was not to make; `status` is its status here in words."""
+    return (
+        f"The gateway reports refund {entity_id} of {reported}, our {number}, which it was not to make: its status here is “{status}”."
+        " Find out who made it at the gateway."
+    )
+
+
 def refund_during_transfer(entity_id: str, numbers: str, *, reported: str) -> str:
     """Return the message that somebody made a refund at the gateway of money that is held for a bank transfer."""
     return (

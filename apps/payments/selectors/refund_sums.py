@@ -1,4 +1,4 @@
-"""Sums of refunds: what is refunded, promised, or can still be refunded of an attempt or an order."""
+"""Sums of refunds: what is refunded, reserved, or can still be refunded of an attempt or an order."""
 
 from collections.abc import Collection
 from uuid import UUID

@@ -16,7 +16,7 @@ from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
 from apps.payments.selectors import disputes, refund_sums, refunds
 from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.payer_currency import requested_from_gateway
-from apps.payments.states import DECIDED, DisputeStatus, RefundStatus
+from apps.payments.states import DECIDED, NOT_AT_GATEWAY, DisputeStatus, RefundStatus
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,24 @@ def transferred_and_refunded_conflict(facts: GatewayRefund, *, refund: Refund) -
         facts.id, refund.number, reported=reported, reference=refund.transfer_reference
     )
     return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
+
+
+def find_unexpected_refund_conflict(facts: GatewayRefund, *, refund: Refund) -> FactConflict | None:
+    """
+    Return the conflict of a refund that the gateway makes though it was not to, or None; asked before it is merged.
+
+    A report of `pending` about a refund that the gateway has reported before is only late. One that awaits our transfer
+    may be processed by the gateway as well: then nobody transfers it any more.
+    """
+    unexpected = {
+        RefundStatus.PENDING: NOT_AT_GATEWAY if refund.gateway_refund_id is None else (),
+        RefundStatus.PROCESSED: (RefundStatus.REQUIRES_APPROVAL, RefundStatus.CANCELLED),
+    }
+    if refund.status not in unexpected.get(RefundStatus(facts.status), ()):
+        return None
+    status = RefundStatus(refund.status).label.lower()
+    why = messages.unexpected_refund(facts.id, refund.number, reported=_reported_amount(facts), status=status)
+    return FactConflict(ExceptionReason.UNEXPECTED_REFUND, why, 0, facts.amount)
 
 
 def find_pending_transfer_conflict(facts: GatewayRefund, *, attempt: PaymentAttempt) -> FactConflict | None:

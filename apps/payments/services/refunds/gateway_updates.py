@@ -13,7 +13,7 @@ from django.db import transaction
 
 from apps.core import ids
 from apps.core.errors import Conflict, NotFound
-from apps.core.events import SYSTEM, Actor, change, changes_since, create, current_values, event_payload, gateway_actor
+from apps.core.events import Actor, change, changes_since, create, current_values, event_payload, gateway_actor
 from apps.core.external_calls import GatewayCall
 from apps.core.models import subject_type_of
 from apps.ledger.services import post_to_ledger
@@ -23,12 +23,13 @@ from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules, states
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund, Webhook
-from apps.payments.selectors import payments, refund_sums
+from apps.payments.selectors import payments
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
     find_pending_transfer_conflict,
     find_refund_conflict,
+    find_unexpected_refund_conflict,
     open_conflict_exception,
     open_dispute_excess_exceptions,
     transferred_and_refunded_conflict,
@@ -38,7 +39,6 @@ from apps.payments.services.ledger_accounts import REFUNDS_PAYABLE, gateway_rece
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payer_currency import convert_refund_facts
 from apps.payments.services.refunds.amounts import allocate_to_lines, reallocate_lines
-from apps.payments.services.refunds.approvals import cancel_locked_refund
 from apps.payments.services.refunds.requests import (
     REFUND_DUE,
     REFUND_REINSTATED,
@@ -46,9 +46,10 @@ from apps.payments.services.refunds.requests import (
     post_refund_due,
     request_remainder,
 )
+from apps.payments.services.refunds.superseded import cancel_other_retries, cancel_uncovered_refunds
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.states import (
-    COMMITTED_REFUNDS,
+    NOT_AT_GATEWAY,
     OPEN_REFUNDS,
     RESERVING_REFUNDS,
     AttemptStatus,
@@ -133,10 +134,10 @@ def _apply(
         open_conflict_exception(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
         return conflict
 
-    uncovered = _cancel_uncovered_refunds(order, attempt, facts, refund=refund, now=now)
+    uncovered = cancel_uncovered_refunds(order, attempt, facts, refund=refund, now=now)
     if refund is None:
         refund = _insert_dashboard_refund(order, attempt, facts, now=now)
-    version = refund.version
+    version, unexpected = refund.version, find_unexpected_refund_conflict(facts, refund=refund)
     _merge(order, refund, facts, actor=actor, now=now)
     if refund.transfer_reference and facts.status == RefundStatus.PROCESSED:
         # Paid twice: the gateway's settlement line is booked to suspense, so that staff recover the money.
@@ -145,6 +146,10 @@ def _apply(
         open_conflict_exception(twice, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     elif is_new or refund.version != version:
         _close_exception(facts, actor=actor, now=now)
+    if unexpected is not None:
+        open_conflict_exception(
+            unexpected, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now
+        )
     if uncovered is not None:
         cancelled, rest = uncovered
         request_remainder(order=order, attempt=attempt, cancelled=cancelled, amount=rest, now=now)
@@ -155,39 +160,6 @@ def _apply(
     sync_order_totals(order=order, actor=actor, now=now)
 
     return refund
-
-
-def _cancel_uncovered_refunds(
-    order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, refund: Refund | None, now: datetime
-) -> tuple[Refund, int] | None:
-    """
-    Cancel approved, unsubmitted refunds whose money the gateway's refund has used, latest first.
-
-    Their lines become available to the gateway's refund. Refunds that may have been submitted stay: the gateway rejects
-    those that it cannot make. Returns the last cancelled refund and what is left of it to refund (paise), or None.
-    """
-    if facts.status == RefundStatus.FAILED:
-        return None
-    is_held = refund is not None and refund.status in RESERVING_REFUNDS
-    # Other retries of the same refund are cancelled by `_cancel_other_retries`, and leave nothing to refund.
-    same = {one.pk for one in (refund, *selectors.list_retry_chain(refund))} if refund is not None else set()
-    unsent = locks.lock_unsubmitted_refunds(attempt.pk)
-    promised = refund_sums.reserved_amount(attempt.pk, only=COMMITTED_REFUNDS)
-    promised -= sum(other.amount for other in unsent if other.pk in same and (refund is None or other.pk != refund.pk))
-    excess = promised + (0 if is_held else facts.amount) - attempt.amount
-    cancelled = None
-    for other in unsent:
-        if excess <= 0:
-            break
-        if other.pk in same:
-            continue
-        excess -= other.amount
-        reason = f"{facts.id} was made at the gateway and used the money"
-        # The buyer is notified of the one that was made.
-        cancelled = cancel_locked_refund(
-            order, other, actor=SYSTEM, reason=reason, event_type=events.REFUND_UPDATED, now=now
-        )
-    return (cancelled, max(0, -excess)) if cancelled is not None else None
 
 
 def _open_related_exceptions(
@@ -339,45 +311,21 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
     if to == RefundStatus.PENDING and was == RefundStatus.FAILED:
         log.error("rejected_refund_found", refund=refund.number)
         post_refund_due(order, refund, kind=REFUND_REINSTATED, now=now)
-        _cancel_other_retries(order, refund, now=now)
+        cancel_other_retries(order, refund, now=now)
         reallocate_lines(order, refund, now=now)
     if to == RefundStatus.PROCESSED:
-        if was in (RefundStatus.FAILED, RefundStatus.CANCELLED, RefundStatus.AWAITING_TRANSFER):
+        if was in (RefundStatus.FAILED, *NOT_AT_GATEWAY):
             log.error("refund_processed_late", refund=refund.number, was=was)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
             post_refund_due(order, refund, kind=REFUND_REINSTATED, now=now)
+        if was == RefundStatus.REQUIRES_APPROVAL:
+            post_refund_due(order, refund, kind=REFUND_DUE, now=now)
         refund.processed_at = now
         _post_processed(order, refund, now=now)
-        _cancel_other_retries(order, refund, now=now)
+        cancel_other_retries(order, refund, now=now)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
             # Only now, because the other retries had reserved the same lines.
             reallocate_lines(order, refund, now=now)
-
-
-def _cancel_other_retries(order: "Order", refund: Refund, *, now: datetime) -> None:
-    """Cancel the other retries of a refund that was made after all, if they were not submitted to the gateway."""
-    for other in selectors.list_retry_chain(refund):
-        again = locks.lock_refund(other.pk)
-        is_unsent = again.status == RefundStatus.PENDING and again.gateway_call == GatewayCall.PENDING
-        if is_unsent or again.status in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER):
-            reason = f"{refund.number} was made after all"
-            # The buyer is notified of the one that was made.
-            cancel_locked_refund(order, again, actor=SYSTEM, reason=reason, event_type=events.REFUND_UPDATED, now=now)
-
-
-@transaction.atomic
-def cancel_superseded_refund(*, refund_id: UUID, instead: Refund, now: datetime) -> None:
-    """Cancel a refund whose money was refunded by another row, unless it has a refund at the gateway by now."""
-    order = lock_order(instead.order_id)
-    refund = locks.lock_refund(refund_id)
-
-    if refund.status not in OPEN_REFUNDS or refund.gateway_refund_id is not None:
-        return
-
-    refund.claimed_until = None
-    refund.save(update_fields=["claimed_until", "updated_at"])
-    reason = f"{instead.number} was made after all"
-    cancel_locked_refund(order, refund, actor=SYSTEM, reason=reason, event_type=events.REFUND_UPDATED, now=now)
 
 
 def _post_processed(order: "Order", refund: Refund, *, now: datetime) -> None:

@@ -38,11 +38,11 @@ from apps.payments.services.refunds.gateway_updates import (
     RefundFactsConflict,
     UnknownGatewayRefund,
     apply_gateway_refund,
-    cancel_superseded_refund,
     mark_refund_failed,
     mark_refund_unknown,
 )
 from apps.payments.services.refunds.lookup import find_gateway_refund, list_gateway_refunds
+from apps.payments.services.refunds.superseded import cancel_superseded_refund
 from apps.payments.states import OPEN_REFUNDS, RefundStatus
 
 if TYPE_CHECKING:
