@@ -65,9 +65,10 @@ model: setup-dev ## Hold the product against the independent model; SEED=17 repl
 soak-model: setup-dev ## The same with 2,000 examples, which takes an hour or more (SEEDS=400)
 	@MODEL_SEED=1000 MODEL_SEEDS=$(or $(SEEDS),400) $(BIN)/python -m pytest -q $(PARALLEL) tests/model/test_machine.py
 
-nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, a TypeScript sale (needs Node.js and npm), 5 minutes of history, a tenth of the mutants
+nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, races of 500, a TypeScript sale (needs Node.js and npm), 5 minutes of history, a tenth of the mutants
 	@$(DEVTOOLS) lint-workflows
 	@$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile explore
+	@RACE_SIZE=500 $(BIN)/python -m pytest -q -n0 tests/payments/test_refund_races.py
 	@$(DEVTOOLS) contract typescript
 	@$(DEVTOOLS) history --report docs/reports/history.md
 	@$(BIN)/python -m tests.mutants run --tonight

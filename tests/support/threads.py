@@ -1,11 +1,15 @@
 """Calls that run at the same time, each on a thread and a database connection of its own."""
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.db import connection
+
+#: How many operations a long race has: 100 in each run of all tests, 500 in `make nightly`. A multiple of 10.
+RACE_SIZE = int(os.environ.get("RACE_SIZE", "100"))
 
 
 def run_together(*calls: Callable[[], Any]) -> list[Any]:
