@@ -132,8 +132,10 @@ def run(
         _require_tables(cursor)
         if is_alone:
             _require_only_audit(cursor)
+        # One for all checks: they only read, so that going back to it after one has failed loses nothing.
+        before_checks = transaction.savepoint()
         for invariant in chosen:
-            result = _check(invariant, cursor, now)
+            result = _check(invariant, cursor, now, before_checks)
             results.append(result)
             if on_result:
                 on_result(result)
@@ -159,15 +161,15 @@ def _require_only_audit(cursor: Any) -> None:
         raise AuditInProgress
 
 
-def _check(invariant: Invariant, cursor: Any, now: datetime) -> Result:
+def _check(invariant: Invariant, cursor: Any, now: datetime, before_checks: str) -> Result:
     started = time.monotonic()
     error = ""
     rows: list[dict[str, Any]] = []
     try:
-        with transaction.atomic():
-            rows = _violations(invariant, cursor, now)
+        rows = _violations(invariant, cursor, now)
     except Exception as failure:  # noqa: BLE001 - a check that cannot run is a violation, not an excuse
         error = str(failure).strip()
+        transaction.savepoint_rollback(before_checks)
     return Result(
         invariant=invariant,
         rows=rows[:SHOWN_ROWS],

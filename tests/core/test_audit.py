@@ -308,6 +308,18 @@ def test_a_check_that_cannot_run_is_a_violation(monkeypatch: pytest.MonkeyPatch)
     assert "no_such_table" in report.results[0].error
 
 
+def test_a_check_that_cannot_run_hinders_none_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sql = ["SELECT * FROM no_such_table", "SELECT 7 AS one", "SELECT 1 / 0 AS one", "SELECT 8 AS one"]
+    chosen = [audit.Invariant(id=f"X-{n}", name=f"x{n}", statement="", sql=text) for n, text in enumerate(sql)]
+    monkeypatch.setattr(audit, "list_invariants", lambda only: chosen)
+
+    report = audit.run(now=clock.now())
+
+    assert [(result.rows, bool(result.error)) for result in report.results] == [
+        ([], True), ([{"one": 7}], False), ([], True), ([{"one": 8}], False),
+    ]  # fmt: skip
+
+
 class TestScheduledAudit:
     def test_a_violation_is_an_error_in_the_log_and_a_metric(self, caplog: pytest.LogCaptureFixture) -> None:
         make_event()
