@@ -19,7 +19,7 @@ HOT_PATHS = ("sql", "orm")
 #: When an order is invoiced: a third of the seeds at its first dispatch.
 INVOICE_AT = ("dispatch", "payment", "payment")
 #: `make soak-model` sets how many seeds there are; `make model SEED=17` the first, of one.
-SEEDS = int(os.environ.get("MODEL_SEEDS", "6"))
+SEEDS = int(os.environ.get("MODEL_SEEDS", "12"))
 FIRST_SEED = int(os.environ.get("MODEL_SEED", "1"))
 IS_SHRUNK = bool(os.environ.get("MODEL_SHRINK"))
 
