@@ -7,6 +7,7 @@ migrated once and holds the reference data. Sockets may reach this machine alone
 
 import contextlib
 import gc
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -115,6 +116,15 @@ def _covers_are_held(request: pytest.FixtureRequest) -> Iterator[None]:
     assert not uncovered or "control" in request.node.name, (
         f"{sorted(set(uncovered))}: give it a control of its own (tests/support/lock_controls.py)"
     )
+
+
+@pytest.fixture(autouse=True)
+def _log_goes_where_it_went() -> Iterator[None]:
+    """Undo what a command does to the log: its JSON has stdout to itself, and the stream of a test is closed after it."""
+    streams = [(each, each.stream) for each in logging.getLogger().handlers if type(each) is logging.StreamHandler]
+    yield
+    for handler, stream in streams:
+        handler.setStream(stream)
 
 
 @pytest.fixture(autouse=True)

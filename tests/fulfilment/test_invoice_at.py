@@ -10,11 +10,12 @@ from apps.core.events import SYSTEM
 from apps.core.models import HandlerRun, Outbox
 from apps.fulfilment import services
 from apps.invoicing.models import Invoice
-from apps.invoicing.services import issue_pending_credit_notes
+from apps.invoicing.services import issue_credit_notes, issue_pending_credit_notes
 from apps.invoicing.services.invoices import invoice_confirmed_order
+from apps.payments.services.order_cancellation import cancel_order
 from tests.factories.fulfilment import make_dispatched_shipment, make_packed_shipment, refund_units
 from tests.factories.orders import make_order
-from tests.factories.payments import pay
+from tests.factories.payments import apply_refund, make_refund, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -79,3 +80,23 @@ def test_order_that_was_paid_under_the_other_setting_is_invoiced_at_dispatch(pai
     make_dispatched_shipment(paid)
 
     assert Invoice.objects.get().total_amount == paid.total_amount
+
+
+@pytest.mark.parametrize("invoice_at", ["dispatch", "payment"])
+def test_order_of_which_nothing_was_sent_is_cancelled_and_not_completed(
+    paid: Any, settings: Any, invoice_at: str, violated: Callable[[], list[Any]]
+) -> None:
+    packed = make_packed_shipment(paid)
+    services.cancel_shipment(shipment_id=packed.pk, actor=SYSTEM, now=clock.now())
+    refund = apply_refund(make_refund(paid, is_approved=True))
+    issue_credit_notes(refund_id=refund.pk, actor=SYSTEM, now=clock.now())
+
+    assert not services.complete_order_if_done(order_id=paid.pk, actor=SYSTEM, now=clock.now())
+    assert violated() == []
+
+    cancel_order(order_id=paid.pk, actor=SYSTEM, reason="nothing was sent", now=clock.now())
+    issue_pending_credit_notes(order_id=paid.pk, actor=SYSTEM, now=clock.now())
+    settings.INVOICE_AT = invoice_at
+    paid.refresh_from_db()
+    assert (paid.status, Invoice.objects.count()) == ("cancelled", 0)
+    assert violated() == []

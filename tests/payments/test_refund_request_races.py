@@ -52,7 +52,7 @@ class TestPageSubmittedTwice:
             return None
 
         monkeypatch.setattr(idempotency, "claim", claim_nothing)
-        monkeypatch.setattr(previews.selectors, "order_refundable_amount", lambda _: order.total_amount)
+        monkeypatch.setattr(previews.refund_sums, "order_refundable_amount", lambda _: order.total_amount)
 
         _submit_twice(order)
 
@@ -88,7 +88,7 @@ class TestTwoRequesters:
             barrier.wait(60)
             return left
 
-        monkeypatch.setattr(previews.selectors, "order_refundable_amount", meet)
+        monkeypatch.setattr(previews.refund_sums, "order_refundable_amount", meet)
 
         with without_lock("apps.orders.locks.lock_order"):
             results = self._request_both(order)

@@ -10,9 +10,9 @@ from apps.core import audit, clock
 from apps.core.events import SYSTEM, Actor
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
-from apps.ledger.models import LedgerTransaction, ReconciliationException
+from apps.ledger.models import LedgerTransaction
 from apps.orders.services import OrderNotCancellable, expire_orders
-from apps.payments.facts import GatewayError, GatewayRefund
+from apps.payments.facts import GatewayRefund
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.selectors import refund_sums
@@ -33,7 +33,6 @@ from tests.factories.payments import (
     apply_refund,
     make_gateway_payment,
     make_payment,
-    make_refund,
     new_gateway_id,
     pay,
 )
@@ -663,81 +662,3 @@ def test_refund_records_its_events(order: Any) -> None:
     told = Event.objects.filter(subject_id=refund.pk).order_by("version")
     assert [event.type.split(".")[-1] for event in told] == ["requested", "approved", "submitted", "processed"]
     assert {event.root_id for event in told} == {order.pk}
-
-
-@pytest.mark.parametrize("said", ["pending", "failed"])
-@pytest.mark.parametrize("status", ["requires_approval", "cancelled"])
-def test_what_the_gateway_says_of_a_refund_that_nobody_sent_is_noted_and_moves_nothing(
-    order: Any, said: str, status: str
-) -> None:
-    refund = make_refund(order, amount=10_000)
-    if status == "cancelled":
-        approvals.cancel_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
-
-    apply_refund(refund, status=said)
-
-    refund.refresh_from_db()
-    assert refund.status == status
-    assert refund.gateway_refund_id
-    assert Event.objects.filter(subject_id=refund.pk).latest("version").type == "payments.refund.updated"
-
-
-@pytest.mark.parametrize("said", ["pending", "processed"])
-@pytest.mark.parametrize(
-    ("status", "in_words"), [("requires_approval", "requires approval"), ("cancelled", "cancelled")]
-)
-def test_an_exception_is_opened_for_a_refund_that_the_gateway_made_and_nobody_sent(
-    order: Any, said: str, status: str, in_words: str
-) -> None:
-    refund = make_refund(order, amount=10_000)
-    if status == "cancelled":
-        approvals.cancel_refund(refund_id=refund.pk, actor=BALA, now=clock.now())
-
-    for _ in range(2):
-        apply_refund(refund, status=said)
-
-    refund.refresh_from_db()
-    exception = ReconciliationException.objects.get()
-    assert (exception.reason, exception.refund_id, exception.actual_amount) == ("unexpected_refund", refund.pk, 10_000)
-    assert exception.description == (
-        f"The gateway reports refund {refund.gateway_refund_id} of ₹100.00, our {refund.number}, which it was not to make:"
-        f" its status here is “{in_words}”. Find out who made it at the gateway."
-    )
-
-
-def hold_rejected_refund(order: Any) -> Refund:
-    """Return a refund that the gateway has refused, so that it awaits our transfer."""
-    pay(order)
-    refund = request_refund(order)
-    gateway_updates.mark_refund_failed(refund=refund, error=GatewayError(code="refused"), now=clock.now())
-    return bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
-
-
-def test_an_exception_is_opened_for_a_refund_that_awaits_a_transfer_and_is_pending_at_the_gateway(order: Any) -> None:
-    refund = hold_rejected_refund(order)
-
-    apply_refund(refund, status="pending")
-    assert (refund.status, ReconciliationException.objects.get().reason) == ("awaiting_transfer", "unexpected_refund")
-
-    apply_refund(refund, status="processed")
-    assert (refund.status, ReconciliationException.objects.count()) == ("processed", 1)
-
-
-def test_no_exception_is_opened_for_a_refund_that_awaited_a_transfer_and_was_processed(order: Any) -> None:
-    refund = hold_rejected_refund(order)
-
-    apply_refund(refund, status="processed")
-
-    assert (refund.status, ReconciliationException.objects.count()) == ("processed", 0)
-
-
-def test_no_exception_is_opened_for_a_report_that_comes_late(order: Any) -> None:
-    pay(order)
-    refund = request_refund(order)
-    apply_refund_update(refund, "failed")
-    bank_transfers.hold_refund_for_transfer(refund_id=refund.pk, actor=BALA, now=clock.now())
-
-    apply_refund_update(refund, "pending")
-
-    refund.refresh_from_db()
-    assert (refund.status, ReconciliationException.objects.count()) == ("awaiting_transfer", 0)

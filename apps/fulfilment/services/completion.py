@@ -8,6 +8,7 @@ from django.db import transaction
 
 from apps.core.events import Actor
 from apps.fulfilment import selectors
+from apps.invoicing import selectors as invoicing
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
@@ -30,11 +31,16 @@ def complete_order_if_done(*, order_id: UUID, actor: Actor, now: datetime) -> bo
 
 
 def complete_locked_order_if_done(*, order: "Order", actor: Actor, now: datetime) -> bool:
-    """Complete an order in fulfilment, which the caller has locked, if it is done, and return whether it was."""
+    """
+    Complete an order in fulfilment, which the caller has locked, if it is done, and return whether it was.
+
+    An order without an invoice has sold nothing: it is cancelled instead, so that its refunds need no credit note.
+    """
     is_done = (
         order.status == OrderStatus.IN_FULFILMENT
         and payments.is_balanced(order, now=now)
         and selectors.is_order_done(order)
+        and bool(invoicing.list_invoices_of_order(order.pk))
     )
     if is_done:
         orders.complete_order(order=order, actor=actor, now=now)

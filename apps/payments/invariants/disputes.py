@@ -36,7 +36,7 @@ DISPUTES = (
         """,
     ),
     # The ids give the order of creation, because they are made under the lock of the order. Timestamps do not: a writer
-    # may read the clock first and get the lock last.
+    # may read the clock first and get the lock last. A remainder was decided with the refund that it is a rest of.
     Invariant(
         id="INV-14d",
         name="disputed_money_is_not_refunded",
@@ -48,7 +48,7 @@ DISPUTES = (
             CROSS JOIN LATERAL (
                 SELECT coalesce(sum(CASE WHEN d.status IN ('open', 'under_review') THEN d.amount
                                          WHEN d.status = 'lost' THEN d.amount_deducted END), 0) AS amount
-                FROM payments_dispute d WHERE d.attempt_id = a.id AND d.id < r.id
+                FROM payments_dispute d WHERE d.attempt_id = a.id AND d.id < coalesce(r.remainder_of_id, r.id)
             ) kept
             CROSS JOIN LATERAL (
                 SELECT sum(b.amount) AS amount FROM payments_refund b

@@ -98,6 +98,14 @@ def unexpected_refund(entity_id: str, number: str, *, reported: str, status: str
     )
 
 
+def refund_made_twice(entity_id: str, number: str, *, reported: str, other: str) -> str:
+    """Return the message that the gateway makes a refund besides another one (its number, or the gateway's id) of the same decision."""
+    return (
+        f"The gateway reports refund {entity_id} of {reported}, our {number}, besides {other} for the same decision: the customer may"
+        " receive the money twice."
+    )
+
+
 def refund_during_transfer(entity_id: str, numbers: str, *, reported: str) -> str:
     """Return the message that somebody made a refund at the gateway of money that is held for a bank transfer."""
     return (

@@ -53,6 +53,15 @@ class Refund(PolledModel, Subject):
     retry_of = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="retries", db_index=False
     )
+    remainder_of = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="The refund that was decided, of which another refund at the gateway has left this rest.",
+    )
     requested_by = models.CharField(max_length=200)
     approved_by = models.CharField(max_length=200, blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
@@ -126,7 +135,7 @@ class Refund(PolledModel, Subject):
                 name="refund_terms_are_frozen",
                 fields=[
                     "number", "order", "payment", "attempt", "sequence", "amount", "currency", "reason",
-                    "speed_requested", "idempotency_key", "retry_of", "requested_by",
+                    "speed_requested", "idempotency_key", "retry_of", "remainder_of", "requested_by",
                 ],
             ),
             pgtrigger.Trigger(

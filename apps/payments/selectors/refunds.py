@@ -216,11 +216,11 @@ def list_known_gateway_refunds(gateway_refund_ids: Collection[str]) -> set[str]:
     return {str(one) for one in rows.values_list("gateway_refund_id", flat=True)}
 
 
-def refund_exists(public_id: str) -> bool:
-    """Test if there is a refund with a public id."""
+def find_refund(public_id: str) -> Refund | None:
+    """Return the refund with a public id, or None."""
     with suppress(NotFound):
-        return Refund.objects.filter(pk=ids.decode(Refund.PREFIX, public_id)).exists()
-    return False
+        return Refund.objects.filter(pk=ids.decode(Refund.PREFIX, public_id)).first()
+    return None
 
 
 def list_due_refund_ids(*, now: datetime, limit: int) -> list[UUID]:

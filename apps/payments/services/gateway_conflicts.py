@@ -13,21 +13,27 @@ from apps.ledger.states import ExceptionReason
 from apps.payments import messages
 from apps.payments.facts import GatewayDispute, GatewayRefund
 from apps.payments.models import Dispute, PaymentAttempt, Refund, Webhook
-from apps.payments.selectors import disputes, refund_sums, refunds
+from apps.payments.selectors import disputes, refund_sums
 from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.payer_currency import requested_from_gateway
-from apps.payments.states import DECIDED, NOT_AT_GATEWAY, DisputeStatus, RefundStatus
+from apps.payments.states import DECIDED, DisputeStatus, RefundStatus
 
 
 @dataclass(frozen=True)
 class FactConflict:
-    """Why a fact is not booked. Amounts in paise: what we expected, and what the gateway reported in its currency."""
+    """
+    Why a fact is not booked, or what is wrong about one that was.
+
+    Amounts in paise: what we expected, and what the gateway reported in its currency. A fact that has an exception at each
+    of its stages names the one that it is at.
+    """
 
     reason: ExceptionReason
     description: str
     expected_amount: int | None
     actual_amount: int
     actual_currency: str = ""
+    stage: str = ""
 
 
 def open_conflict_exception(
@@ -41,7 +47,7 @@ def open_conflict_exception(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Open the exception for staff about a fact that is not booked, unless it has one; in the caller's transaction."""
+    """Open the exception for staff about a fact with a conflict, unless it has one; in the caller's transaction."""
     open_gateway_exception(
         gateway=facts.gateway,
         reason=conflict.reason,
@@ -51,6 +57,7 @@ def open_conflict_exception(
         actual_amount=conflict.actual_amount,
         currency=attempt.currency,
         actual_currency=conflict.actual_currency,
+        stage=conflict.stage,
         attempt=attempt,
         refund=refund,
         dispute=dispute,
@@ -78,43 +85,6 @@ def find_refund_conflict(
         facts.id, facts.gateway_payment_id, amount=facts.amount, left=left, currency=attempt.currency
     )
     return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, left, facts.amount)
-
-
-def transferred_and_refunded_conflict(facts: GatewayRefund, *, refund: Refund) -> FactConflict:
-    """Return the conflict of a refund that we paid by bank transfer and the gateway made too."""
-    reported = _reported_amount(facts)
-    why = messages.refund_transferred_and_refunded(
-        facts.id, refund.number, reported=reported, reference=refund.transfer_reference
-    )
-    return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
-
-
-def find_unexpected_refund_conflict(facts: GatewayRefund, *, refund: Refund) -> FactConflict | None:
-    """
-    Return the conflict of a refund that the gateway makes though it was not to, or None; asked before it is merged.
-
-    A report of `pending` about a refund that the gateway has reported before is only late. One that awaits our transfer
-    may be processed by the gateway as well: then nobody transfers it any more.
-    """
-    unexpected = {
-        RefundStatus.PENDING: NOT_AT_GATEWAY if refund.gateway_refund_id is None else (),
-        RefundStatus.PROCESSED: (RefundStatus.REQUIRES_APPROVAL, RefundStatus.CANCELLED),
-    }
-    if refund.status not in unexpected.get(RefundStatus(facts.status), ()):
-        return None
-    status = RefundStatus(refund.status).label.lower()
-    why = messages.unexpected_refund(facts.id, refund.number, reported=_reported_amount(facts), status=status)
-    return FactConflict(ExceptionReason.UNEXPECTED_REFUND, why, 0, facts.amount)
-
-
-def find_pending_transfer_conflict(facts: GatewayRefund, *, attempt: PaymentAttempt) -> FactConflict | None:
-    """Return the conflict of a refund at the gateway that took money held for bank transfers, or None."""
-    held = refunds.list_refunds_awaiting_transfer(attempt.pk)
-    if not held or refund_sums.reserved_amount(attempt.pk) <= attempt.amount:
-        return None
-    numbers = ", ".join(one.number for one in held)
-    why = messages.refund_during_transfer(facts.id, numbers, reported=_reported_amount(facts))
-    return FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
 
 
 def open_dispute_excess_exceptions(
@@ -153,7 +123,7 @@ def _find_refund_fault(
 ) -> tuple[ExceptionReason, str] | None:
     """Return why a refund cannot be what the gateway says, however much of its payment is left."""
     is_converted = facts.payer_amount is not None
-    reported = _reported_amount(facts)
+    reported = reported_refund_amount(facts)
     if facts.contradiction:
         return ExceptionReason.CONTRADICTORY_FACTS, facts.contradiction
     if facts.amount <= 0:
@@ -178,7 +148,7 @@ def _find_refund_fault(
     return None
 
 
-def _reported_amount(facts: GatewayRefund) -> str:
+def reported_refund_amount(facts: GatewayRefund) -> str:
     """Return the amount of a refund in words, in the currency in which the gateway reported it."""
     if facts.payer_amount is None:
         return amount_text(facts.amount, facts.currency)

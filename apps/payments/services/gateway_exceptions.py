@@ -34,6 +34,7 @@ def open_gateway_exception(
     actual_amount: int | None = None,
     currency: str = "INR",
     actual_currency: str = "",
+    stage: str = "",
     attempt: PaymentAttempt | None = None,
     refund: Refund | None = None,
     dispute: Dispute | None = None,
@@ -45,7 +46,7 @@ def open_gateway_exception(
     Open an exception for staff about a fact of a gateway that we did not believe, or return the one that it has.
 
     Nothing is posted and nothing is held in suspense. The same fact opens one exception, whichever way it comes and however
-    often: the same reason, gateway's id, amount and currency. One that was resolved is not opened again.
+    often: the same reason, gateway's id, amount, currency and `stage`. One that was resolved is not opened again.
 
     `entity_id` is the gateway's id of the payment, refund or dispute. Amounts are in paise: what we expected, in `currency`,
     and what the gateway said, in `actual_currency` where that differs. `description` is a whole sentence for staff.
@@ -55,7 +56,7 @@ def open_gateway_exception(
         reason=reason,
         entity_id=entity_id,
         description=description[:400],
-        fingerprint=_fingerprint(reason, entity_id, actual_amount, actual_currency[:16] or currency),
+        fingerprint=_fingerprint(reason, entity_id, actual_amount, actual_currency[:16] or currency, stage),
         expected_amount=expected_amount,
         actual_amount=actual_amount,
         currency=currency,
@@ -82,19 +83,20 @@ def close_gateway_exception(
     entity_id: str,
     actual_amount: int,
     currency: str,
+    stage: str = "",
     actor: Actor,
     now: datetime,
 ) -> None:
     """Close the open exception about a fact, if there is one: it did not fit our books before, and has been booked now."""
-    fingerprint = _fingerprint(reason, entity_id, actual_amount, currency)
+    fingerprint = _fingerprint(reason, entity_id, actual_amount, currency, stage)
     found = ledger_selectors.find_exception_of_fact(gateway=gateway, fingerprint=fingerprint)
     if found is None or found.resolved_at is not None:
         return
     exception = ledger_locks.lock_exception(found.pk)
     if exception.resolved_at is None:
-        note = "The gateway's other refunds or disputes of the payment have changed since."
+        note = "It is booked now: the gateway has reported more about it or about the payment."
         ledger.close_exception(exception, resolution=Resolution.BOOKED, note=note, actor=actor, now=now)
 
 
-def _fingerprint(reason: ExceptionReason, entity_id: str, amount: int | None, currency: str) -> str:
-    return f"{reason.value}:{entity_id[:40]}:{amount}:{currency}"
+def _fingerprint(reason: ExceptionReason, entity_id: str, amount: int | None, currency: str, stage: str) -> str:
+    return ":".join([reason.value, entity_id[:40], str(amount), currency, *([stage] if stage else [])])

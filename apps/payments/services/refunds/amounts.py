@@ -135,6 +135,13 @@ def value_lines(order: "Order", wanted: Sequence[RefundLineInput]) -> list[Refun
     return valued
 
 
+def value_remaining_lines(order: "Order", refund: Refund) -> list[RefundLine]:
+    """Return what those units of a cancelled refund are worth that no other refund has taken, as unsaved rows."""
+    left = {line.id: line.left_quantity for line in refunds.list_refundable_lines(order.pk)}
+    units = {one.order_line_id: min(one.quantity, left[one.order_line_id]) for one in refund_line_inputs(refund)}
+    return value_lines(order, [RefundLineInput(line_id, quantity) for line_id, quantity in units.items() if quantity])
+
+
 def refund_line_inputs(refund: Refund) -> list[RefundLineInput]:
     """Return the units that a refund is for."""
     return [RefundLineInput(line.order_line_id, line.quantity) for line in refund.lines.order_by("pk")]

@@ -5,6 +5,7 @@ Facts may arrive in any order and more than once: the rows end in the same state
 """
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -27,18 +28,16 @@ from apps.payments.selectors import payments
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services.gateway_conflicts import (
     FactConflict,
-    find_pending_transfer_conflict,
     find_refund_conflict,
-    find_unexpected_refund_conflict,
     open_conflict_exception,
     open_dispute_excess_exceptions,
-    transferred_and_refunded_conflict,
 )
 from apps.payments.services.gateway_exceptions import close_gateway_exception
 from apps.payments.services.ledger_accounts import REFUNDS_PAYABLE, gateway_receivable
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payer_currency import convert_refund_facts
 from apps.payments.services.refunds.amounts import allocate_to_lines, reallocate_lines
+from apps.payments.services.refunds.booked_conflicts import RefundBefore, list_booked_conflicts
 from apps.payments.services.refunds.requests import (
     REFUND_DUE,
     REFUND_REINSTATED,
@@ -51,7 +50,6 @@ from apps.payments.services.review_status import sync_review_status
 from apps.payments.states import (
     NOT_AT_GATEWAY,
     OPEN_REFUNDS,
-    RESERVING_REFUNDS,
     AttemptStatus,
     RefundReason,
     RefundStatus,
@@ -137,24 +135,19 @@ def _apply(
     uncovered = cancel_uncovered_refunds(order, attempt, facts, refund=refund, now=now)
     if refund is None:
         refund = _insert_dashboard_refund(order, attempt, facts, now=now)
-    version, unexpected = refund.version, find_unexpected_refund_conflict(facts, refund=refund)
+    version, was = refund.version, RefundBefore.of(None if is_new else refund)
     _merge(order, refund, facts, actor=actor, now=now)
-    if refund.transfer_reference and facts.status == RefundStatus.PROCESSED:
-        # Paid twice: the gateway's settlement line is booked to suspense, so that staff recover the money.
-        log.error("refund_transferred_and_refunded", refund=refund.number, gateway_refund=facts.id)
-        twice = transferred_and_refunded_conflict(facts, refund=refund)
-        open_conflict_exception(twice, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
-    elif is_new or refund.version != version:
-        _close_exception(facts, actor=actor, now=now)
-    if unexpected is not None:
-        open_conflict_exception(
-            unexpected, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now
-        )
     if uncovered is not None:
         cancelled, rest = uncovered
         request_remainder(order=order, attempt=attempt, cancelled=cancelled, amount=rest, now=now)
-    if is_new:
-        _open_related_exceptions(facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
+    if is_new or refund.version != version:
+        _close_exceptions(facts, refund=refund, actor=actor, now=now)
+    for found_conflict in list_booked_conflicts(facts, attempt=attempt, refund=refund, was=was):
+        open_conflict_exception(
+            found_conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now
+        )
+    if was.takes_money_now(refund):
+        open_dispute_excess_exceptions(attempt, webhook=webhook, actor=actor, now=now)
     sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
 
     sync_order_totals(order=order, actor=actor, now=now)
@@ -162,35 +155,21 @@ def _apply(
     return refund
 
 
-def _open_related_exceptions(
-    facts: GatewayRefund,
-    *,
-    attempt: PaymentAttempt,
-    refund: Refund,
-    webhook: Webhook | None,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    """Open exceptions for a transfer and disputes of money refunded at the gateway: the payer may receive it twice."""
-    if refund.status not in RESERVING_REFUNDS:
-        return
-
-    conflict = find_pending_transfer_conflict(facts, attempt=attempt)
-    if conflict is not None:
-        open_conflict_exception(conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
-    open_dispute_excess_exceptions(attempt, webhook=webhook, actor=actor, now=now)
-
-
-def _close_exception(facts: GatewayRefund, *, actor: Actor, now: datetime) -> None:
-    close_gateway_exception(
+def _close_exceptions(facts: GatewayRefund, *, refund: Refund, actor: Actor, now: datetime) -> None:
+    """Close what was open because the refund did not fit, or was not to be made: it is booked now."""
+    close = partial(
+        close_gateway_exception,
         gateway=facts.gateway,
-        reason=ExceptionReason.REFUND_EXCEEDS_PAYMENT,
         entity_id=facts.id,
         actual_amount=facts.amount,
         currency=facts.currency,
         actor=actor,
         now=now,
     )
+    if not refund.transfer_reference:
+        close(reason=ExceptionReason.REFUND_EXCEEDS_PAYMENT)
+    if facts.status == RefundStatus.PROCESSED:
+        close(reason=ExceptionReason.UNEXPECTED_REFUND, stage=RefundStatus.PENDING)
 
 
 @transaction.atomic
@@ -292,8 +271,9 @@ def _merge(order: "Order", refund: Refund, facts: GatewayRefund, *, actor: Actor
 
     changed = changes_since(refund, before)
     if event_payload(refund, changed):
-        # A refund that we have not submitted keeps its status, whatever the gateway says of it before it is processed.
-        is_news = has_moved or is_first_sight
+        # A refund that we have not submitted keeps its status, whatever the gateway says of it before it is processed, and
+        # nobody is notified a second time of one that has ended.
+        is_news = has_moved or (is_first_sight and refund.status in OPEN_REFUNDS)
         event_type = _STATUS_EVENTS.get(RefundStatus(refund.status)) if is_news else None
         event_type = event_type or events.REFUND_UPDATED
         change(refund, event_type, changed, root=order.pk, actor=actor, now=now)

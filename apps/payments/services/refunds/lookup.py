@@ -65,7 +65,7 @@ def _find_refund_of_rejected_call(
             return facts
     known = selectors.list_known_gateway_refunds([facts.id for facts in live])
     for facts in live:
-        is_unexplained = facts.id not in known and not selectors.refund_exists(facts.our_refund)
+        is_unexplained = facts.id not in known and not selectors.find_refund(facts.our_refund)
         if is_unexplained and _is_of_amount(facts, refund):
             log.warning("unexplained_refund_adopted", refund=refund.number, gateway_refund=facts.id)
             return facts

@@ -35,6 +35,7 @@ from apps.payments.services.refunds.amounts import (
     choose_units,
     refund_line_inputs,
     value_lines,
+    value_remaining_lines,
 )
 from apps.payments.services.refunds.plans import (
     RefundPlan,
@@ -270,8 +271,9 @@ def request_remainder(
     """
     Request the rest (paise) of an approved refund that was cancelled, with the same requester and approver.
 
-    No new approval is needed, because it is a part of what was approved. The caller has locked order and attempt.
-    Returns None if the rest is less than the gateway's minimum refund.
+    No new approval is needed, because it is a part of what was approved, and it names what it is a part of: it was decided
+    then. It takes the units that other refunds have left of it. The caller has locked order and attempt. Returns None
+    if the rest is less than the gateway's minimum refund.
     """
     if amount < attempt.min_refund_amount:
         return None
@@ -280,13 +282,14 @@ def request_remainder(
         order,
         attempt,
         amount=amount,
-        lines=value_lines(order, refund_line_inputs(cancelled)),
+        lines=value_remaining_lines(order, cancelled),
         reason=RefundReason(cancelled.reason),
         note=cancelled.note,
         speed=RefundSpeed(cancelled.speed_requested),
         is_approved=True,
         approved_by=cancelled.approved_by,
         approved_at=cancelled.approved_at,
+        remainder_of_id=cancelled.remainder_of_id or cancelled.pk,
         actor=Actor(kind=kind, id=requester),
         now=now,
     )
@@ -349,6 +352,7 @@ def _insert(
     retry_of: Refund | None = None,
     approved_by: str = "",
     approved_at: datetime | None = None,
+    remainder_of_id: UUID | None = None,
     actor: Actor,
     now: datetime,
 ) -> Refund:
@@ -368,6 +372,7 @@ def _insert(
         speed_requested=speed,
         idempotency_key=str(ids.new()),
         retry_of=retry_of,
+        remainder_of_id=remainder_of_id,
         requested_by=str(actor),
         approved_by=approved_by,
         approved_at=approved_at,

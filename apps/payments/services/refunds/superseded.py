@@ -9,7 +9,7 @@ from django.db import transaction
 from apps.core.events import SYSTEM
 from apps.core.external_calls import GatewayCall
 from apps.orders.locks import lock_order
-from apps.payments import events, locks
+from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayRefund
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.selectors import refund_sums
@@ -18,7 +18,6 @@ from apps.payments.services.refunds.approvals import cancel_locked_refund
 from apps.payments.states import (
     COMMITTED_REFUNDS,
     OPEN_REFUNDS,
-    RESERVING_REFUNDS,
     RefundStatus,
 )
 
@@ -35,9 +34,12 @@ def cancel_uncovered_refunds(
     Their lines become available to the gateway's refund. Refunds that may have been submitted stay: the gateway rejects
     those that it cannot make. Returns the last cancelled refund and what is left of it to refund (paise), or None.
     """
-    if facts.status == RefundStatus.FAILED:
+    is_held = refund is not None and refund.status in COMMITTED_REFUNDS
+    takes_money = refund is None or rules.refund_advances(
+        refund.status, facts.status, is_known_to_gateway=refund.gateway_refund_id is not None
+    )
+    if facts.status == RefundStatus.FAILED or not (is_held or takes_money):
         return None
-    is_held = refund is not None and refund.status in RESERVING_REFUNDS
     # Other retries of the same refund are cancelled by `cancel_other_retries`, and leave nothing to refund.
     same = {one.pk for one in (refund, *selectors.list_retry_chain(refund))} if refund is not None else set()
     unsent = locks.lock_unsubmitted_refunds(attempt.pk)
