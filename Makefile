@@ -69,6 +69,7 @@ nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,
 	@$(DEVTOOLS) lint-workflows
 	@$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile explore
 	@RACE_SIZE=500 $(BIN)/python -m pytest -q -n0 tests/payments/test_refund_races.py
+	@REFUND_WALKS=400 $(BIN)/python -m pytest -q -n 2 tests/payments/test_refund_walks.py
 	@$(DEVTOOLS) contract typescript
 	@$(DEVTOOLS) history --report docs/reports/history.md
 	@$(BIN)/python -m tests.mutants run --tonight

@@ -40,7 +40,8 @@ REFUNDS = (
             SELECT a.id, a.gateway_payment_id, a.status, a.amount, sum(r.amount) AS given_back FROM payments_refund r
             JOIN payments_paymentattempt a ON a.id = r.attempt_id
             CROSS JOIN LATERAL (
-                SELECT r.requested_by LIKE 'gateway:%%' OR {REFUND_MADE_UNEXPECTEDLY} AS is_by_gateway,
+                SELECT r.status <> 'awaiting_transfer' AND r.requested_by LIKE 'gateway:%%'
+                           OR {REFUND_MADE_UNEXPECTEDLY} AS is_by_gateway,
                        r.status = 'pending' AND r.gateway_call = 'pending' AS is_unsent
             ) refund
             WHERE r.status IN {RESERVING_REFUNDS}

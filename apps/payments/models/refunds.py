@@ -113,6 +113,11 @@ class Refund(PolledModel, Subject):
             models.Index(fields=["-created_at", "-id"], name="refund_by_time"),
             models.Index(fields=["retry_of"], name="refund_by_retry_of", condition=models.Q(retry_of__isnull=False)),
             models.Index(
+                fields=["remainder_of"],
+                name="refund_by_remainder_of",
+                condition=models.Q(remainder_of__isnull=False),
+            ),
+            models.Index(
                 fields=["created_at"],
                 name="refund_to_approve",
                 condition=models.Q(status=RefundStatus.REQUIRES_APPROVAL),
