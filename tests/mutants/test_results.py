@@ -48,8 +48,19 @@ def test_what_the_tests_answer_is_the_outcome(answer: Any, expected: tuple[str, 
 
 def test_tests_of_the_own_app_are_run_first_and_a_few_of_each_file() -> None:
     tests = [f"tests/payments/test_a.py::t{number}" for number in range(20)] + ["tests/orders/test_b.py::t"]
-    chosen = runner._choose_tests([*tests, "tests/faults/test_c.py::t"], PLACE)
+    chosen = runner.choose_tests([*tests, "tests/faults/test_c.py::t"], PLACE, {})
     assert chosen == ["tests/orders/test_b.py::t", *tests[:20]]
+
+
+def test_quick_tests_are_run_before_all_others() -> None:
+    seconds = {
+        "tests/orders/test_a.py::slow": 0.3,
+        "tests/payments/test_b.py::quick": 0.01,
+        "tests/orders/test_c.py::quick": 0.05,
+    }
+    assert runner.choose_tests([*seconds], PLACE, seconds) == [
+        "tests/orders/test_c.py::quick", "tests/payments/test_b.py::quick", "tests/orders/test_a.py::slow",
+    ]  # fmt: skip
 
 
 def test_what_is_no_fault_is_left_out_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:

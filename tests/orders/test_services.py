@@ -256,12 +256,13 @@ class TestPlaceOrderRefused:
             self.place(owner, [OrderLineInput(variant.pk, 600), OrderLineInput(variant.pk, 401)])
 
     def test_requires_1_to_100_lines(self, owner: Any) -> None:
-        variant = make_variant()
+        variant = make_variant(stock=100)
 
         with pytest.raises(services.EmptyOrder):
             self.place(owner, [])
         with pytest.raises(services.TooManyLines):
             self.place(owner, [OrderLineInput(variant.pk, 1)] * 101)
+        assert self.place(owner, [OrderLineInput(variant.pk, 1)] * 100).lines.get().quantity_milli == 100_000
 
     def test_sells_only_what_is_for_sale(self, owner: Any) -> None:
         hidden = make_variant(product=make_product(is_published=False))

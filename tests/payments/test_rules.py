@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -199,3 +200,61 @@ def test_a_code_lasts_two_hours_at_most() -> None:
     day, hour = timedelta(days=1), timedelta(hours=1)
     lasts = [rules.link_ttl(channel, of) for channel in ("payment_link", "qr_code") for of in (hour, day)]
     assert lasts == [hour, day, hour, 2 * hour]
+
+
+class TestFindContradiction:
+    RIGHT = {
+        "status": A.CAPTURED,
+        "amount": 1,
+        "currency": "INR",
+        "is_captured": True,
+        "account_id": "acc_1",
+        "may_be_our_account": True,
+        "our_currency": "INR",
+    }
+
+    @pytest.mark.parametrize("status", [A.AUTHORIZED, A.AUTO_REFUNDED, A.CAPTURED])
+    @pytest.mark.parametrize(
+        ("wrong", "reason"),
+        [
+            ({}, None),
+            ({"may_be_our_account": False}, "account_mismatch"),
+            ({"currency": ""}, "currency_mismatch"),
+            ({"currency": "USD"}, "currency_mismatch"),
+            ({"amount": 0}, "contradictory_facts"),
+        ],
+    )
+    def test_of_money_at_the_gateway(self, status: str, wrong: dict[str, Any], reason: str | None) -> None:
+        found = rules.find_contradiction(**{**self.RIGHT, "status": status, **wrong})
+
+        assert (found[0] if found else None) == reason
+
+    @pytest.mark.parametrize("status", [A.CREATED, A.FAILED])
+    def test_of_no_money_is_only_the_account(self, status: str) -> None:
+        facts = {**self.RIGHT, "status": status, "currency": "", "amount": 0}
+
+        assert rules.find_contradiction(**facts) is None
+        other = rules.find_contradiction(**{**facts, "may_be_our_account": False})
+        assert other is not None
+        assert other[0] == "account_mismatch"
+
+    @pytest.mark.parametrize(("status", "is_captured", "found"), [
+        (A.CAPTURED, False, True), (A.CAPTURED, None, False), (A.AUTHORIZED, False, False), (A.AUTO_REFUNDED, False, False),
+    ])  # fmt: skip
+    def test_captured_and_not_captured(self, status: str, is_captured: bool | None, found: bool) -> None:
+        facts = {**self.RIGHT, "status": status, "is_captured": is_captured}
+
+        assert (rules.find_contradiction(**facts) is not None) == found
+
+
+@pytest.mark.parametrize(
+    ("reason", "explained"),
+    [
+        ("payer_fee", [False, False, True]),
+        ("surcharge", [False, False, True]),
+        ("offer", [True, False, False]),
+        ("other", [True, False, True]),
+    ],
+)
+def test_a_reason_explains_a_difference_of_its_sign(reason: str, explained: list[bool]) -> None:
+    assert [rules.explains_difference(reason, difference=paise) for paise in (-1, 0, 1)] == explained

@@ -278,6 +278,8 @@ def test_without_a_sandbox_there_is_nothing_to_compare_with(settled: Any, settin
     settings.SANDBOX_URL = ""
     with pytest.raises(CommandError, match="SANDBOX_URL is not set"):
         run("reconcile", "--against-sandbox")
+    with pytest.raises(sandbox_diff.SandboxNotConfigured):
+        sandbox_diff.compare_with_sandbox()
 
 
 def test_a_webhook_of_a_settlement_asks_for_its_report(settled: Any) -> None:
