@@ -120,11 +120,16 @@ def _covers_are_held(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _log_goes_where_it_went() -> Iterator[None]:
-    """Undo what a command does to the log: its JSON has stdout to itself, and the stream of a test is closed after it."""
-    streams = [(each, each.stream) for each in logging.getLogger().handlers if type(each) is logging.StreamHandler]
+    """Undo what a command does to the log: it sets logging up anew, to the stream of its test, which is closed after it."""
+    root = logging.getLogger()
+    streams = {each: each.stream for each in root.handlers if type(each) is logging.StreamHandler}
     yield
-    for handler, stream in streams:
+    new = [each for each in root.handlers if type(each) is logging.StreamHandler and each not in streams]
+    for handler in new:
+        root.removeHandler(handler)
+    for handler, stream in streams.items():
         handler.setStream(stream)
+        root.addHandler(handler)
 
 
 @pytest.fixture(autouse=True)

@@ -85,7 +85,8 @@ class TestWithoutCells:
 def assert_nowhere(word: str, capsys: Any) -> None:
     """Fail if a word is in an event or in the log."""
     written = capsys.readouterr()
-    assert word not in written.out + written.err
+    text = written.out + written.err
+    assert word not in text, text
     assert word not in str(list(Event.objects.values_list("changes", "reason")))
 
 
