@@ -42,6 +42,14 @@ ROOT = Path(__file__).resolve().parent.parent
 _any_machine = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.register_profile("any machine", _any_machine, derandomize=True, database=None)
 hypothesis.settings.register_profile("explore", _any_machine, max_examples=1_000)
+# Whoever asks only whether a test fails does not wait until its shortest example is found.
+hypothesis.settings.register_profile(
+    "unshrunk",
+    _any_machine,
+    derandomize=True,
+    database=None,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
 hypothesis.settings.load_profile("any machine")
 
 _servers = contextlib.ExitStack()

@@ -90,6 +90,7 @@ def run_tests(place: Place | None, tests: Sequence[str]) -> dict[str, Any]:
 
     seen = _FirstFailure()
     options = ["-x", "-q", "-n0", "-p", "no:randomly", "-p", "no:cacheprovider", "--create-db", "--timeout=60"]
+    options += ["--hypothesis-profile", "unshrunk"]
     code = pytest.main([*options, *tests], plugins=[seen])
     return {"code": int(code), "failed": seen.failed, "passed": seen.passed}
 
