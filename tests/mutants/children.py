@@ -88,7 +88,7 @@ def run_tests(place: Place | None, tests: Sequence[str]) -> dict[str, Any]:
     os.chdir(ROOT)
     import pytest
 
-    seen = _FirstFailure()
+    seen = _FirstFailure(tests)
     options = ["-x", "-q", "-n0", "-p", "no:randomly", "-p", "no:cacheprovider", "--create-db", "--timeout=60"]
     options += ["--hypothesis-profile", "unshrunk"]
     code = pytest.main([*options, *tests], plugins=[seen])
@@ -96,9 +96,15 @@ def run_tests(place: Place | None, tests: Sequence[str]) -> dict[str, Any]:
 
 
 class _FirstFailure:
-    def __init__(self) -> None:
+    """Keeps the order of the tests, which pytest-django would change (rules last), and which one failed."""
+
+    def __init__(self, order: Sequence[str]) -> None:
+        self._order = {test: at for at, test in enumerate(order)}
         self.failed = ""
         self.passed = 0
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items.sort(key=lambda item: self._order.get(item.nodeid, len(self._order)))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed and not self.failed:
