@@ -21,7 +21,7 @@ class ExceptionReason(models.TextChoices):
     MISSING_LINE = "missing_line", "It should have been settled"
     SUM_MISMATCH = "sum_mismatch", "The transfer is not the sum of its lines"
     REFUND_EXCEEDS_PAYMENT = "refund_exceeds_payment", "The refund is more than is left of the payment"
-    UNEXPECTED_REFUND = "unexpected_refund", "The gateway made a refund that it was not to make"
+    UNEXPECTED_REFUND = "unexpected_refund", "The gateway made a refund that it should not have made"
     DISPUTE_EXCEEDS_PAYMENT = "dispute_exceeds_payment", "The dispute is about more than is left of the payment"
     CURRENCY_MISMATCH = "currency_mismatch", "The currency is missing or is not the payment's"
     ACCOUNT_MISMATCH = "account_mismatch", "It is about another account at the gateway"

@@ -104,8 +104,8 @@ NOT_AWAITING_APPROVAL = tuple(status for status in RefundStatus if status != Ref
 #: Refunds in progress or processed: their amount cannot be refunded a second time.
 COMMITTED_REFUNDS = (RefundStatus.PENDING, RefundStatus.UNKNOWN, RefundStatus.AWAITING_TRANSFER, RefundStatus.PROCESSED)
 
-#: Refunds that the gateway is not to make: nobody has decided, or we transfer the money ourselves.
-NOT_AT_GATEWAY = (RefundStatus.REQUIRES_APPROVAL, RefundStatus.CANCELLED, RefundStatus.AWAITING_TRANSFER)
+#: Refunds that the gateway must not make: nobody has approved them, they were cancelled, or we transfer the money ourselves.
+NOT_FOR_GATEWAY = (RefundStatus.REQUIRES_APPROVAL, RefundStatus.CANCELLED, RefundStatus.AWAITING_TRANSFER)
 
 #: Refunds that reserve their amount, approved or not: two requests cannot refund the same amount.
 RESERVING_REFUNDS = (RefundStatus.REQUIRES_APPROVAL, *COMMITTED_REFUNDS)

@@ -1,4 +1,4 @@
-"""Refunds that the gateway makes though it was not to, or twice: what it processes is booked, and staff are notified."""
+"""Refunds that the gateway should not have made, or makes twice: what it processes is booked, and staff are notified."""
 
 import json
 from typing import Any
@@ -94,11 +94,19 @@ def statuses() -> list[tuple[str, int]]:
     return [(one.status, one.amount) for one in Refund.objects.order_by("sequence")]
 
 
+def resolve_all() -> None:
+    """Have staff explain what is open."""
+    for exception in ReconciliationException.objects.filter(resolved_at=None):
+        ledger_services.resolve_exception(
+            exception_id=exception.pk, resolution="noted", note="it is explained", actor=ASHA, now=clock.now()
+        )
+
+
 def open_reasons() -> list[str]:
     return sorted(ReconciliationException.objects.filter(resolved_at=None).values_list("reason", flat=True))
 
 
-class TestNotToBeMade:
+class TestShouldNotBeMade:
     @pytest.mark.parametrize("said", ["pending", "failed"])
     @pytest.mark.parametrize("status", ["requires_approval", "cancelled"])
     def test_what_moves_no_money_leaves_its_status(self, order: Any, said: str, status: str) -> None:
@@ -128,7 +136,7 @@ class TestNotToBeMade:
         assert (exception.reason, exception.refund_id) == ("unexpected_refund", refund.pk)
         assert (exception.expected_amount, exception.actual_amount) == (0, 10_000)
         assert exception.description == (
-            f"The gateway reports refund {refund.gateway_refund_id} of ₹100.00, our {refund.number}, which it was not to make:"
+            f"The gateway reports refund {refund.gateway_refund_id} of ₹100.00, our {refund.number}, which it should not have made:"
             f" its status here is “{in_words}”. Find out who made it at the gateway."
         )
 
@@ -168,13 +176,7 @@ class TestNotToBeMade:
     def test_one_that_is_processed_after_staff_explained_that_it_is_pending_has_another(self, order: Any) -> None:
         refund = request_refund(order, amount=10_000, actor=DEEPA)
         process_webhook(refund, "pending")
-        ledger_services.resolve_exception(
-            exception_id=ReconciliationException.objects.get().pk,
-            resolution="noted",
-            note="it is not made",
-            actor=ASHA,
-            now=clock.now(),
-        )
+        resolve_all()
         reject(refund)
         apply_refund(request_refund(order, amount=10_000))
 
@@ -193,12 +195,36 @@ class TestMadeTwice:
 
         assert statuses() == [("processed", 100_000), ("processed", 100_000)]
         assert open_reasons() == ["unexpected_refund"]
+        second = Refund.objects.exclude(pk=refund.pk).get()
         assert ReconciliationException.objects.get().description == (
-            f"The gateway reports refund rfnd_BBBBBBBBBBBBBB of ₹1,000.00, our {refund.number}, besides refund rfnd_AAAAAAAAAAAAAA"
-            " for the same decision: the customer may receive the money twice."
+            f"The gateway reports refund rfnd_BBBBBBBBBBBBBB of ₹1,000.00, our {second.number}, in addition to {refund.number}"
+            " (rfnd_AAAAAAAAAAAAAA). Only one of them was decided: the customer may receive the money twice."
         )
 
-    def test_a_failed_refund_and_its_retry(self, order: Any) -> None:
+    def test_is_said_again_when_the_second_one_is_processed(self, order: Any) -> None:
+        refund = request_refund(order, amount=100_000)
+        process_webhook(refund, "processed", "rfnd_AAAAAAAAAAAAAA")
+        process_webhook(refund, "pending", "rfnd_BBBBBBBBBBBBBB")
+        resolve_all()
+
+        process_webhook(refund, "processed", "rfnd_BBBBBBBBBBBBBB")
+
+        assert statuses() == [("processed", 100_000), ("processed", 100_000)]
+        assert open_reasons() == ["unexpected_refund"]
+
+    def test_is_said_again_of_a_refused_refund_that_was_found_and_is_processed(self, order: Any) -> None:
+        refund = request_refund(order, amount=100_000)
+        refuse(refund)
+        apply_refund(requests.retry_refund(refund_id=refund.pk, actor=ASHA, now=clock.now()))
+        process_webhook(refund, "pending")
+        resolve_all()
+
+        process_webhook(refund, "processed")
+
+        assert statuses() == [("processed", 100_000), ("processed", 100_000)]
+        assert open_reasons() == ["unexpected_refund"]
+
+    def test_of_a_failed_refund_and_its_retry(self, order: Any) -> None:
         refund = request_refund(order, amount=100_000)
         process_webhook(refund, "failed")
         retry = requests.retry_refund(refund_id=refund.pk, actor=ASHA, now=clock.now())
@@ -207,7 +233,7 @@ class TestMadeTwice:
         process_webhook(refund, "processed")
 
         assert statuses() == [("processed", 100_000), ("processed", 100_000)]
-        assert f"besides {retry.number} for the same decision" in ReconciliationException.objects.get().description
+        assert f"in addition to {retry.number}. Only one" in ReconciliationException.objects.get().description
 
     def test_a_failed_refund_whose_retry_was_not_sent_is_made_once(self, order: Any) -> None:
         refund = request_refund(order, amount=100_000)

@@ -34,7 +34,7 @@ def complete_locked_order_if_done(*, order: "Order", actor: Actor, now: datetime
     """
     Complete an order in fulfilment, which the caller has locked, if it is done, and return whether it was.
 
-    An order without an invoice has sold nothing: it is cancelled instead, so that its refunds need no credit note.
+    An order without an invoice has sold nothing: staff cancel it instead, so that its refunds need no credit note.
     """
     is_done = (
         order.status == OrderStatus.IN_FULFILMENT

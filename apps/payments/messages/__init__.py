@@ -91,18 +91,19 @@ def refund_transferred_and_refunded(entity_id: str, number: str, *, reported: st
 
 
 def unexpected_refund(entity_id: str, number: str, *, reported: str, status: str) -> str:
-    """Return the message that the gateway makes a refund that it was not to make; `status` is its status here in words."""
+    """Return the message that the gateway makes a refund that it should not make; `status` is its status here in words."""
     return (
-        f"The gateway reports refund {entity_id} of {reported}, our {number}, which it was not to make: its status here is “{status}”."
+        f"The gateway reports refund {entity_id} of {reported}, our {number}, which it should not have made: its status here is"
+        f" “{status}”."
         " Find out who made it at the gateway."
     )
 
 
 def refund_made_twice(entity_id: str, number: str, *, reported: str, other: str) -> str:
-    """Return the message that the gateway makes a refund besides another one (its number, or the gateway's id) of the same decision."""
+    """Return the message that the gateway makes a refund in addition to another one that was decided with it."""
     return (
-        f"The gateway reports refund {entity_id} of {reported}, our {number}, besides {other} for the same decision: the customer may"
-        " receive the money twice."
+        f"The gateway reports refund {entity_id} of {reported}, our {number}, in addition to {other}. Only one of them was decided: the"
+        " customer may receive the money twice."
     )
 
 

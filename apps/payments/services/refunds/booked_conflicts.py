@@ -1,7 +1,7 @@
 """
 What is wrong about a refund although it is booked, because its money has gone: staff get an exception.
 
-It was not to be made, it was made twice, or its money was kept for a bank transfer.
+It should not have been made, it was made twice, or its money was kept for a bank transfer.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.selectors import refund_sums
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services.gateway_conflicts import FactConflict, reported_refund_amount
-from apps.payments.states import COMMITTED_REFUNDS, NOT_AT_GATEWAY, RESERVING_REFUNDS, RefundStatus
+from apps.payments.states import COMMITTED_REFUNDS, NOT_FOR_GATEWAY, RESERVING_REFUNDS, RefundStatus
 
 
 @dataclass(frozen=True)
@@ -67,26 +67,34 @@ def _find_conflicts(
 
 def _why_unexpected(facts: GatewayRefund, refund: Refund, was: RefundBefore) -> str:
     """
-    Return the message that a refund was not to be made, or not again; empty if it was.
+    Return the message that a refund should not have been made, or not a second time; empty if it is right.
 
     A report of `pending` about a refund that the gateway has reported before is only late.
     """
     reported = reported_refund_amount(facts)
     unexpected = {
-        RefundStatus.PENDING: () if was.is_known_to_gateway else NOT_AT_GATEWAY,
-        RefundStatus.PROCESSED: NOT_AT_GATEWAY,
+        RefundStatus.PENDING: () if was.is_known_to_gateway else NOT_FOR_GATEWAY,
+        RefundStatus.PROCESSED: NOT_FOR_GATEWAY,
     }
     if was.status is not None and was.status in unexpected.get(RefundStatus(facts.status), ()):
         status = was.status.label.lower()
         return messages.unexpected_refund(facts.id, refund.number, reported=reported, status=status)
-    if was.status is None and facts.status != RefundStatus.FAILED:
+    other = None if facts.status == RefundStatus.FAILED else _find_other_of_decision(facts, refund)
+    return messages.refund_made_twice(facts.id, refund.number, reported=reported, other=other) if other else ""
+
+
+def _find_other_of_decision(facts: GatewayRefund, refund: Refund) -> str | None:
+    """
+    Return which other refund the gateway makes, or may make, of the decision that this one was made of; or None.
+
+    It is read from the rows, and not from what this report has changed: each report of the second one finds it.
+    """
+    if facts.our_refund and facts.our_refund != refund.public_id:
         ours = selectors.find_refund(facts.our_refund)
-        if ours is not None:
-            other = f"refund {ours.gateway_refund_id}"
-            return messages.refund_made_twice(facts.id, ours.number, reported=reported, other=other)
-    if was.status == RefundStatus.FAILED != refund.status:
-        replaced_by = [one.number for one in selectors.list_retry_chain(refund) if one.status in COMMITTED_REFUNDS]
-        if replaced_by:
-            other = ", ".join(replaced_by)
-            return messages.refund_made_twice(facts.id, refund.number, reported=reported, other=other)
-    return ""
+        # Without an id of its own its call was rejected, and this refund was matched to another row.
+        if ours is not None and ours.gateway_refund_id not in (None, facts.id):
+            return f"{ours.number} ({ours.gateway_refund_id})"
+    if refund.status not in COMMITTED_REFUNDS:
+        return None
+    later = (one for one in selectors.list_retry_chain(refund) if one.sequence > refund.sequence)
+    return ", ".join(one.number for one in later if one.status in COMMITTED_REFUNDS) or None

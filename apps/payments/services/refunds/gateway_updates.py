@@ -48,7 +48,7 @@ from apps.payments.services.refunds.requests import (
 from apps.payments.services.refunds.superseded import cancel_other_retries, cancel_uncovered_refunds
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.states import (
-    NOT_AT_GATEWAY,
+    NOT_FOR_GATEWAY,
     OPEN_REFUNDS,
     AttemptStatus,
     RefundReason,
@@ -142,10 +142,8 @@ def _apply(
         request_remainder(order=order, attempt=attempt, cancelled=cancelled, amount=rest, now=now)
     if is_new or refund.version != version:
         _close_exceptions(facts, refund=refund, actor=actor, now=now)
-    for found_conflict in list_booked_conflicts(facts, attempt=attempt, refund=refund, was=was):
-        open_conflict_exception(
-            found_conflict, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now
-        )
+    for wrong in list_booked_conflicts(facts, attempt=attempt, refund=refund, was=was):
+        open_conflict_exception(wrong, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
     if was.takes_money_now(refund):
         open_dispute_excess_exceptions(attempt, webhook=webhook, actor=actor, now=now)
     sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
@@ -156,7 +154,7 @@ def _apply(
 
 
 def _close_exceptions(facts: GatewayRefund, *, refund: Refund, actor: Actor, now: datetime) -> None:
-    """Close what was open because the refund did not fit, or was not to be made: it is booked now."""
+    """Close what was open because the refund did not fit, or was only pending: it is booked now."""
     close = partial(
         close_gateway_exception,
         gateway=facts.gateway,
@@ -294,7 +292,7 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
         cancel_other_retries(order, refund, now=now)
         reallocate_lines(order, refund, now=now)
     if to == RefundStatus.PROCESSED:
-        if was in (RefundStatus.FAILED, *NOT_AT_GATEWAY):
+        if was in (RefundStatus.FAILED, *NOT_FOR_GATEWAY):
             log.error("refund_processed_late", refund=refund.number, was=was)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
             post_refund_due(order, refund, kind=REFUND_REINSTATED, now=now)
