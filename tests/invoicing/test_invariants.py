@@ -159,6 +159,12 @@ class TestOrders:
         make_paid_order(**values)
         assert found("INV-32") == []
 
+    @pytest.mark.parametrize(("status", "is_found"), [("in_fulfilment", False), ("completed", True), ("closed", True)])
+    def test_finds_order_that_was_completed_without_invoice(self, settings: Any, status: str, is_found: bool) -> None:
+        settings.INVOICE_AT = "dispatch"
+        order = make_paid_order(status=OrderStatus(status))
+        assert [row["number"] for row in found("INV-32")] == [order.number] * is_found
+
     def test_finds_second_invoice_of_an_order(self) -> None:
         first, second = make_invoice(), make_invoice()
         with drop_constraint("invoicing_invoice", "one_document_per_order_and_type"):

@@ -68,7 +68,7 @@ _ONE_PER_ORDER = """
             OR array_agg(invoice.type::text ORDER BY invoice.type) <> ARRAY['bill_of_supply', 'tax_invoice']))
         OR (count(invoice.id) = 0 AND orders.status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed')
             AND orders.paid_amount >= orders.total_amount AND orders.confirmed_at < %(now)s - interval '60 seconds'
-            AND (%(is_at_payment)s OR orders.fulfilment_status <> 'unfulfilled'))
+            AND (%(is_at_payment)s OR orders.fulfilment_status <> 'unfulfilled' OR orders.status IN ('completed', 'closed')))
         OR (count(invoice.id) > 0 AND orders.confirmed_at IS NULL)
 """
 
@@ -278,9 +278,9 @@ DOCUMENTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-32",
         "paid_orders_are_invoiced",
-        "A confirmed and paid order has its document after 60 s, or with INVOICE_AT=dispatch once goods have left; a registered"
-        " buyer's has at most a tax invoice and a"
-        " bill of supply. An order that was never confirmed has none.",
+        "A confirmed and paid order has its document after 60 s, or with INVOICE_AT=dispatch once goods have left; none is"
+        " completed without one. A registered buyer's has at most a tax invoice and a bill of supply. An order that was never"
+        " confirmed has none.",
         _find_orders_with_wrong_documents,
         grace_seconds=60,
     ),
