@@ -88,14 +88,14 @@ def run_tests(place: Place | None, tests: Sequence[str]) -> dict[str, Any]:
     os.chdir(ROOT)
     import pytest
 
-    seen = _FirstFailure(tests)
+    seen = FirstFailure(tests)
     options = ["-x", "-q", "-n0", "-p", "no:randomly", "-p", "no:cacheprovider", "--create-db", "--timeout=60"]
     options += ["--hypothesis-profile", "unshrunk"]
     code = pytest.main([*options, *tests], plugins=[seen])
     return {"code": int(code), "failed": seen.failed, "passed": seen.passed}
 
 
-class _FirstFailure:
+class FirstFailure:
     """Keeps the order of the tests, which pytest-django would change (rules last), and which one failed."""
 
     def __init__(self, order: Sequence[str]) -> None:

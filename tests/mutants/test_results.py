@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,6 +62,12 @@ def test_quick_tests_are_run_before_all_others() -> None:
     assert runner.choose_tests([*seconds], PLACE, seconds) == [
         "tests/orders/test_c.py::quick", "tests/payments/test_b.py::quick", "tests/orders/test_a.py::slow",
     ]  # fmt: skip
+
+
+def test_tests_are_run_in_the_order_that_was_chosen() -> None:
+    items = [SimpleNamespace(nodeid=name) for name in ("with a database", "of a rule", "not chosen")]
+    children.FirstFailure(["of a rule", "with a database"]).pytest_collection_modifyitems(items)
+    assert [item.nodeid for item in items] == ["of a rule", "with a database", "not chosen"]
 
 
 def test_what_is_no_fault_is_left_out_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from apps.core.states import InvalidTransition
 from apps.payments import rules, states
-from apps.payments.states import LIVE, SUCCESSFUL, AttemptStatus, PaymentStatus, ReviewReason
+from apps.payments.states import LIVE, SUCCESSFUL, AttemptStatus, PaymentStatus, RefundStatus, ReviewReason
 
 NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
 A, P = AttemptStatus, PaymentStatus
@@ -200,6 +200,23 @@ def test_a_code_lasts_two_hours_at_most() -> None:
     day, hour = timedelta(days=1), timedelta(hours=1)
     lasts = [rules.link_ttl(channel, of) for channel in ("payment_link", "qr_code") for of in (hour, day)]
     assert lasts == [hour, day, hour, 2 * hour]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_refund_can_become_whatever_report_replaces_its_status(is_known: bool) -> None:
+    reported = (RefundStatus.PENDING, RefundStatus.FAILED, RefundStatus.PROCESSED)
+    moves = [
+        (current, to)
+        for current in RefundStatus
+        for to in reported
+        if rules.refund_advances(current, to, is_known_to_gateway=is_known)
+    ]
+
+    assert {current for current, to in moves if to == RefundStatus.PROCESSED} == {*RefundStatus} - {
+        RefundStatus.PROCESSED
+    }
+    for current, to in moves:
+        assert states.transition_refund(current, to=to) == to
 
 
 class TestFindContradiction:
