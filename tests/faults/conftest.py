@@ -63,5 +63,5 @@ def pytest_runtest_makereport(
     report = yield
     running = getattr(item, "funcargs", {}).get("running")
     if report.failed and isinstance(running, RunningStack):
-        report.sections += [(f"end of the log of {name}", running.read_end_of_log(name)) for name in read_procfile()]
+        report.sections += [(f"log of {name}", running.stack.read_log_end(name)) for name in read_procfile()]
     return report

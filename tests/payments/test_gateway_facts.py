@@ -34,7 +34,7 @@ from tests.factories.payments import (
 )
 from tests.support.colleagues import BALA, CHITRA
 from tests.support.money_invariants import INVARIANTS
-from tests.support.webhooks import receive
+from tests.support.webhooks import gateway_refund_entity, receive, receive_event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
@@ -63,10 +63,7 @@ def books() -> tuple[Any, ...]:
 
 
 def refund_entity(attempt: PaymentAttempt, **fields: Any) -> dict[str, Any]:
-    return {
-        "id": REFUND, "entity": "refund", "payment_id": attempt.gateway_payment_id, "amount": 5_000, "currency": "INR",
-        "status": "processed", "speed_processed": "normal", "notes": [], **fields,
-    }  # fmt: skip
+    return gateway_refund_entity(attempt, **{"id": REFUND, "amount": 5_000, **fields})
 
 
 def dispute_entity(attempt: PaymentAttempt, **fields: Any) -> dict[str, Any]:
@@ -75,18 +72,6 @@ def dispute_entity(attempt: PaymentAttempt, **fields: Any) -> dict[str, Any]:
         "amount_deducted": 0, "currency": "INR", "status": "open", "phase": "chargeback", "reason_code": "fraud",
         "respond_by": 1_800_000_000, **fields,
     }  # fmt: skip
-
-
-def receive_event(event: str, *, account_id: str | None = None, **entities: Any) -> Webhook:
-    """Have a signed webhook arrive and a worker process it."""
-    body: dict[str, Any] = {"entity": "event", "event": event}
-    if account_id is not None:
-        body["account_id"] = account_id
-    body["payload"] = {name: {"entity": entity} for name, entity in entities.items()}
-    webhook = receive(json.dumps(body).encode())
-    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
-    webhook.refresh_from_db()
-    return webhook
 
 
 class TestRefundFacts:

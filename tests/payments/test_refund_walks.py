@@ -4,7 +4,6 @@ Random walks of one paid order: staff and the gateway do to its refunds what the
 The gateway's reports are late, repeated and out of order. What a service refuses is no step; any other error fails.
 """
 
-import json
 import os
 import random
 from collections.abc import Iterable
@@ -24,7 +23,6 @@ from apps.invoicing.services import issue_credit_notes, issue_invoices
 from apps.ledger.models import ReconciliationException
 from apps.payments.facts import GatewayError
 from apps.payments.models import Dispute, PaymentAttempt, Refund
-from apps.payments.services import webhooks
 from apps.payments.services.order_cancellation import cancel_order
 from apps.payments.services.refunds import approvals, bank_transfers, gateway_updates, requests
 from apps.payments.services.refunds.amounts import RefundLineInput
@@ -35,7 +33,7 @@ from tests.factories.payments import make_dispute, new_gateway_id, pay
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
 from tests.support.money_invariants import INVARIANTS as MONEY
 from tests.support.refunds import request_refund
-from tests.support.webhooks import receive
+from tests.support.webhooks import REFUND_WEBHOOKS, gateway_refund_entity, receive_event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 
@@ -44,7 +42,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
 WALKS = int(os.environ.get("REFUND_WALKS", "12"))
 FIRST_SEED = 40
 STEPS = 22
-_WEBHOOKS = {"processed": "refund.processed", "pending": "refund.created", "failed": "refund.failed"}
 #: It is about workers, which do not run here.
 _NOT_ASKED = {"INV-42"}
 
@@ -197,16 +194,9 @@ class Walk:
     def report(self, one: AtGateway, status: str) -> str:
         """Process a webhook, which names our refund if the gateway made one of ours."""
         self.webhooks += 1
-        ours = Refund.objects.get(pk=one.refund_id).public_id if one.refund_id else ""
-        entity = {
-            "id": one.id, "entity": "refund", "amount": one.amount, "currency": "INR", "status": status,
-            "payment_id": self.attempt.gateway_payment_id, "notes": {"refund": ours} if ours else [],
-            "acquirer_data": {"arn": None}, "created_at": 1_700_000_000 + self.webhooks, "speed_processed": "normal",
-        }  # fmt: skip
-        body = {"entity": "event", "event": _WEBHOOKS[status], "payload": {"refund": {"entity": entity}}}
-        webhook = receive(json.dumps(body).encode())
-        webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
-        webhook.refresh_from_db()
+        notes = {"refund": Refund.objects.get(pk=one.refund_id).public_id} if one.refund_id else []
+        entity = gateway_refund_entity(self.attempt, id=one.id, amount=one.amount, status=status, notes=notes)
+        webhook = receive_event(REFUND_WEBHOOKS[status], refund={**entity, "created_at": 1_700_000_000 + self.webhooks})
         assert webhook.last_error == ""
         return f"{one.id} of {one.amount} is {status}"
 

@@ -1,6 +1,5 @@
 """Refunds that the gateway should not have made, or makes twice: what it processes is booked, and staff are notified."""
 
-import json
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from apps.ledger import services as ledger_services
 from apps.ledger.models import ReconciliationException
 from apps.payments.facts import GatewayError
 from apps.payments.models import PaymentAttempt, Refund, Webhook
-from apps.payments.services import webhooks
 from apps.payments.services.refunds import approvals, bank_transfers, gateway_updates, requests
 from apps.payments.services.refunds.amounts import RefundLineInput
 from tests.factories.catalog import make_variant
@@ -22,11 +20,9 @@ from tests.factories.orders import make_order
 from tests.factories.payments import apply_refund, make_dispute, make_refund, pay
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
 from tests.support.refunds import apply_refund_update, gateway_refund_of, request_refund
-from tests.support.webhooks import receive
+from tests.support.webhooks import REFUND_WEBHOOKS, gateway_refund_entity, receive_event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("colleagues")]
-
-_WEBHOOKS = {"processed": "refund.processed", "pending": "refund.created", "failed": "refund.failed"}
 
 
 @pytest.fixture(autouse=True)
@@ -65,23 +61,14 @@ def refuse(refund: Refund) -> None:
 
 def process_webhook(refund: Refund, status: str, gateway_refund_id: str = "") -> Webhook:
     """Process a webhook about a refund, which names it by our id."""
-    entity = {
-        "id": gateway_refund_id or f"rfnd_{refund.pk.hex[:14]}",
-        "entity": "refund",
-        "amount": refund.amount,
-        "currency": "INR",
-        "payment_id": refund.attempt.gateway_payment_id,
-        "notes": {"refund": refund.public_id},
-        "status": status,
-        "acquirer_data": {"arn": None},
-        "created_at": 1_700_000_000,
-        "speed_processed": "normal",
-    }
-    body = {"entity": "event", "event": _WEBHOOKS[status], "payload": {"refund": {"entity": entity}}}
-    webhook = receive(json.dumps(body).encode())
-    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
-    webhook.refresh_from_db()
-    return webhook
+    entity = gateway_refund_entity(
+        refund.attempt,
+        id=gateway_refund_id or f"rfnd_{refund.pk.hex[:14]}",
+        amount=refund.amount,
+        status=status,
+        notes={"refund": refund.public_id},
+    )
+    return receive_event(REFUND_WEBHOOKS[status], refund=entity)
 
 
 def process_dashboard_refund(like: Refund, **fields: Any) -> Refund:

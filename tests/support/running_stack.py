@@ -127,14 +127,6 @@ class RunningStack:
         """Return how often a text is in the log of a process, those before it under the same name included."""
         return self.stack.find_log(name).read_text(errors="replace").count(text)
 
-    def read_end_of_log(self, name: str) -> str:
-        """Return the last lines of a process's log, and which state the kernel says it is in."""
-        with contextlib.suppress(OSError):
-            state = Path(f"/proc/{self.servers.pids.get(name)}/stat").read_text().rpartition(")")[2].split()[0]
-            lines = self.stack.find_log(name).read_text(errors="replace").splitlines()
-            return "\n".join([f"state {state}", *lines[-15:]])
-        return "gone, or without a log"
-
     def restore(self) -> None:
         """Put everything back as it was at the start, whatever the test before has left: one that fails leaves it anywhere."""
         for point in points.ALL:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from apps.core import clock
-from apps.payments.models import Payment, Webhook
+from apps.payments.models import Payment, PaymentAttempt, Webhook
 from apps.payments.services import webhooks
 from tests.factories.payments import new_gateway_id
 
@@ -14,6 +14,9 @@ SECRET = "sandbox_webhook_secret_0123456789"
 
 
 URL = "/api/v1/webhooks/razorpay"
+
+#: The webhook that reports a refund, by the refund's status.
+REFUND_WEBHOOKS = {"processed": "refund.processed", "pending": "refund.created", "failed": "refund.failed"}
 
 
 def sign(raw: bytes, secret: str = SECRET) -> str:
@@ -37,3 +40,23 @@ def receive(raw: bytes, *, event_id: str = "", signature: str | None = None) -> 
         event_id=event_id or new_gateway_id("evt"),
         now=clock.now(),
     )
+
+
+def gateway_refund_entity(attempt: PaymentAttempt, **fields: Any) -> dict[str, Any]:
+    """Return a refund of an attempt as the gateway reports it; `id` and `amount` (paise) are among the fields."""
+    return {
+        "entity": "refund", "payment_id": attempt.gateway_payment_id, "currency": "INR", "status": "processed",
+        "speed_processed": "normal", "notes": [], **fields,
+    }  # fmt: skip
+
+
+def receive_event(event: str, *, account_id: str | None = None, **entities: Any) -> Webhook:
+    """Have a signed webhook arrive and a worker process it."""
+    body: dict[str, Any] = {"entity": "event", "event": event}
+    if account_id is not None:
+        body["account_id"] = account_id
+    body["payload"] = {name: {"entity": entity} for name, entity in entities.items()}
+    webhook = receive(json.dumps(body).encode())
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
+    webhook.refresh_from_db()
+    return webhook
