@@ -22,6 +22,8 @@ from tests.mutants.places import ROOT, Place, target_files
 
 DATA: Final = ROOT / ".bahi" / "mutants"
 _LINES: Final = "lines.coverage"
+#: A line that so many tests run is one of a special case.
+_FEW: Final = 15
 
 
 class _Recorder:
@@ -110,9 +112,26 @@ class Recording:
                 found |= self._tests_of_lines(path, range(first, last + 1))
         return sorted(found - self.failed, key=lambda test: (self.seconds.get(test, 0.0), test))
 
+    def rare_tests_of(self, place: Place) -> set[str]:
+        """Return the tests that run a line of the place's function that few tests run."""
+        by_line = self._tests.get(place.path, {})
+        found = [by_line[line] for line in _lines_of_function(place) if line in by_line]
+        return set().union(*(tests for tests in found if len(tests) <= _FEW))
+
     def _tests_of_lines(self, path: str, lines: range) -> set[str]:
         by_line = self._tests.get(path, {})
         return set().union(*(by_line[line] for line in lines if line in by_line))
+
+
+def _lines_of_function(place: Place) -> range:
+    """Return the lines of the smallest function that a place stands in: none if it stands outside of functions."""
+    tree = ast.parse((ROOT / place.path).read_text("utf-8"))
+    ranges = [
+        range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.lineno <= place.lines[0] <= (node.end_lineno or node.lineno)
+    ]
+    return min(ranges, key=len, default=range(0))
 
 
 def _uses_of_names() -> dict[str, list[tuple[str, int, int]]]:

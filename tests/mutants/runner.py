@@ -8,15 +8,15 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from devtools import embedded
 from tests.mutants import children
 from tests.mutants.books import differing_tables
+from tests.mutants.ordering import choose_tests
 from tests.mutants.places import ROOT, Place
 from tests.mutants.recording import DATA, Recording
 
@@ -27,19 +27,6 @@ AUDIT: Final = "audit"
 BOTH_HALVES: Final = frozenset({TESTS, AUDIT})
 TEST_SECONDS: Final = 90.0
 _JOURNEY_SECONDS: Final = 180.0
-#: Tests of a rule take no more seconds than this: they come first, because they say most for their time.
-_QUICK_SECONDS: Final = 0.05
-#: How many other tests of one file are run before those of the next one.
-_CHUNK: Final = 12
-_MOST_TESTS: Final = 1_500
-#: They start processes of their own, which would run without the fault.
-_OTHER_PROCESSES: Final = (
-    "tests/faults/",
-    "tests/devtools/",
-    "tests/history/",
-    "tests/mutants/",
-    "tests/architecture/",
-)
 
 
 @dataclass(frozen=True)
@@ -113,7 +100,10 @@ def run(places: Sequence[Place], *, seed: int, workers: int, halves: frozenset[s
     for place in places:
         tasks.put(
             _Task(
-                place, choose_tests(recording.tests_of(place), place, recording.seconds), halves, earlier.get(place.id)
+                place,
+                choose_tests(recording.tests_of(place), place, recording.seconds, rare=recording.rare_tests_of(place)),
+                halves,
+                earlier.get(place.id),
             )
         )
     for _ in range(workers):
@@ -135,32 +125,6 @@ def run(places: Sequence[Place], *, seed: int, workers: int, halves: frozenset[s
         for process in processes:
             process.terminate()
             process.join()
-
-
-def choose_tests(tests: Sequence[str], place: Place, seconds: Mapping[str, float]) -> list[str]:
-    """
-    Return the tests in the order in which they are run, by how long each took: the quick ones, then a few of each file.
-
-    Those of the place's own app come before others, and what starts processes of its own is left out.
-    """
-    own = f"tests/{place.app}/"
-    able = [test for test in tests if not test.startswith(_OTHER_PROCESSES)]
-    quick = [test for test in able if seconds.get(test, 1.0) <= _QUICK_SECONDS]
-    quick_ones = set(quick)
-    chosen = sorted(quick, key=lambda test: own not in test)
-    grouped: dict[str, list[str]] = {}
-    for test in able:
-        if test not in quick_ones:
-            grouped.setdefault(test.partition("::")[0], []).append(test)
-    files = sorted(grouped, key=lambda name: (own not in name, len(grouped[name]), name))
-    by_file = {name: iter(grouped[name]) for name in files}
-    while by_file and len(chosen) < _MOST_TESTS:
-        for name in list(by_file):
-            chunk = list(islice(by_file[name], _CHUNK))
-            chosen += chunk
-            if len(chunk) < _CHUNK:
-                del by_file[name]
-    return chosen[:_MOST_TESTS]
 
 
 def _work(number: int, tasks: Any, answers: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutants import __main__, children, places, report, runner
+from tests.mutants import __main__, children, ordering, places, report, runner
 
 PLACE = places.Place(
     id="apps/orders/rules.py:f:sign:1", path="apps/orders/rules.py", function="f", operator="sign", words="a + b -> a - b",
@@ -49,7 +49,7 @@ def test_what_the_tests_answer_is_the_outcome(answer: Any, expected: tuple[str, 
 
 def test_tests_of_the_own_app_are_run_first_and_a_few_of_each_file() -> None:
     tests = [f"tests/payments/test_a.py::t{number}" for number in range(20)] + ["tests/orders/test_b.py::t"]
-    chosen = runner.choose_tests([*tests, "tests/faults/test_c.py::t"], PLACE, {})
+    chosen = ordering.choose_tests([*tests, "tests/faults/test_c.py::t"], PLACE, {})
     assert chosen == ["tests/orders/test_b.py::t", *tests[:20]]
 
 
@@ -59,9 +59,22 @@ def test_quick_tests_are_run_before_all_others() -> None:
         "tests/payments/test_b.py::quick": 0.01,
         "tests/orders/test_c.py::quick": 0.05,
     }
-    assert runner.choose_tests([*seconds], PLACE, seconds) == [
+    assert ordering.choose_tests([*seconds], PLACE, seconds) == [
         "tests/orders/test_c.py::quick", "tests/payments/test_b.py::quick", "tests/orders/test_a.py::slow",
     ]  # fmt: skip
+
+
+def test_tests_of_a_special_case_and_those_that_name_the_function_are_run_before_quick_ones() -> None:
+    names_it = "tests/mutants/test_places.py::TestPlaces::test_a_place_is_planted_where_it_is_and_nowhere_else"
+    place = replace(PLACE, function="Planting._plant")
+    seconds = {"tests/orders/test_a.py::quick": 0.01, "tests/orders/test_a.py::of_midnight": 0.3}
+    assert ordering._names(names_it, place.function)
+    assert not ordering._names(names_it, "other_than_this")
+    assert not ordering._names("tests/orders/test_that_is_gone.py::test", place.function)
+    assert ordering.choose_tests(
+        ["tests/orders/test_a.py::quick", "tests/orders/test_a.py::of_midnight"], place, seconds,
+        rare={"tests/orders/test_a.py::of_midnight"},
+    ) == ["tests/orders/test_a.py::of_midnight", "tests/orders/test_a.py::quick"]  # fmt: skip
 
 
 def test_tests_are_run_in_the_order_that_was_chosen() -> None:

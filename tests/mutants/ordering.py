@@ -1,0 +1,96 @@
+"""
+In which order the tests of a fault are run: those that are most likely to find it first, because 90 seconds end the run.
+
+First come the tests that name what the fault is in, and those that run a line of its function that few others run: a test
+of a bound, a race or an error stands there. Then come the quick ones, which say most for their time, then a few of each file.
+"""
+
+import ast
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from itertools import islice
+from typing import Final
+
+from tests.mutants.places import ROOT, Place
+
+#: Tests of a rule take no more seconds than this.
+_QUICK_SECONDS: Final = 0.05
+#: How many other tests of one file are run before those of the next one.
+_CHUNK: Final = 12
+_MOST_TESTS: Final = 1_500
+#: How many of the quick ones are run before the others: with more of them nothing else would be reached.
+_MOST_QUICK: Final = 300
+#: They start processes of their own, which would run without the fault.
+_OTHER_PROCESSES: Final = (
+    "tests/faults/",
+    "tests/devtools/",
+    "tests/history/",
+    "tests/mutants/",
+    "tests/architecture/",
+)
+
+
+def choose_tests(
+    tests: Sequence[str], place: Place, seconds: Mapping[str, float], *, rare: Collection[str] = ()
+) -> list[str]:
+    """
+    Return the tests of a place in the order in which they are run, without those that start processes of their own.
+
+    :param tests: the tests that run its lines, the quickest first
+    :param seconds: how long each of them took
+    :param rare: those of them that run a line of its function that few tests run
+    """
+    own = f"tests/{place.app}/"
+    able = [test for test in tests if not test.startswith(_OTHER_PROCESSES)]
+    telling = [test for test in able if test in rare or _names(test, place.function)]
+    telling.sort(key=lambda test: seconds.get(test, 1.0) * (1 if test.startswith(own) else 2))
+    rest = [test for test in able if test not in set(telling)]
+    quick = [test for test in rest if seconds.get(test, 1.0) <= _QUICK_SECONDS]
+    quick.sort(key=lambda test: own not in test)
+    others = [*quick[_MOST_QUICK:], *(test for test in rest if test not in set(quick))]
+    chosen = [*telling, *quick[:_MOST_QUICK], *_a_few_of_each_file(others, own)]
+    return chosen[:_MOST_TESTS]
+
+
+def _a_few_of_each_file(tests: Sequence[str], own: str) -> list[str]:
+    grouped: dict[str, list[str]] = {}
+    for test in tests:
+        grouped.setdefault(test.partition("::")[0], []).append(test)
+    files = sorted(grouped, key=lambda name: (own not in name, len(grouped[name]), name))
+    by_file = {name: iter(grouped[name]) for name in files}
+    chosen: list[str] = []
+    while by_file:
+        for name in list(by_file):
+            chunk = list(islice(by_file[name], _CHUNK))
+            chosen += chunk
+            if len(chunk) < _CHUNK:
+                del by_file[name]
+    return chosen
+
+
+def _names(test: str, function: str) -> bool:
+    """Say whether a test's own text names a function, or what stands outside of functions under that name."""
+    path, *inner = test.partition("[")[0].split("::")
+    return function.rpartition(".")[2].lstrip("_") in _texts_of(path).get("::".join(inner), "")
+
+
+@cache
+def _texts_of(path: str) -> dict[str, str]:
+    """Return the text of each test function of a file, by its name as pytest gives it."""
+    file = ROOT / path
+    if not file.exists():
+        return {}
+    source = file.read_text("utf-8")
+    lines = source.splitlines()
+    texts: dict[str, str] = {}
+
+    def visit(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef):
+                visit(child, f"{prefix}{child.name}::")
+            elif isinstance(child, ast.FunctionDef):
+                first = min([child.lineno, *(one.lineno for one in child.decorator_list)])
+                texts[f"{prefix}{child.name}"] = "\n".join(lines[first - 1 : child.end_lineno])
+
+    visit(ast.parse(source), "")
+    return texts
