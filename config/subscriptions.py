@@ -47,7 +47,8 @@ HANDLERS: dict[str, tuple[Callable[..., object], ...]] = {
     payments.ATTEMPT_FAILED: (notification_handlers.notify,),
     payments.PAYMENT_SUCCEEDED_LATE: (notification_handlers.notify,),
     invoicing.INVOICE_ISSUED: (invoicing_handlers.render_invoice, invoicing_handlers.issue_pending_credit_notes),
-    invoicing.CREDIT_NOTE_ISSUED: (invoicing_handlers.render_invoice,),
+    # All of an order may be refunded before its invoice is issued, and its credit notes follow the invoice.
+    invoicing.CREDIT_NOTE_ISSUED: (invoicing_handlers.render_invoice, fulfilment_handlers.complete_order),
     invoicing.INVOICE_RENDERED: (notification_handlers.notify,),
     invoicing.CREDIT_NOTE_RENDERED: (notification_handlers.notify,),
     payments.DISPUTE_OPENED: (notification_handlers.notify, backoffice_handlers.render_evidence),

@@ -207,7 +207,7 @@ class OrderSummaryResponse(ResponseSerializer):
     cancelled_at = serializers.DateTimeField(allow_null=True)
     expired_at = serializers.DateTimeField(allow_null=True)
     completed_at = serializers.DateTimeField(
-        allow_null=True, help_text="When each unit was delivered, cancelled or refunded, and its money was settled."
+        allow_null=True, help_text="When each unit was delivered, cancelled or refunded, and the balance was zero."
     )
     closed_at = serializers.DateTimeField(allow_null=True, help_text="When its return window was over.")
     created_at = serializers.DateTimeField()

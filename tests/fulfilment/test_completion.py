@@ -9,12 +9,17 @@ import pytest
 from apps.catalog.models import Reservation
 from apps.core import clock
 from apps.core.events import SYSTEM
+from apps.core.models import Event
+from apps.fulfilment import handlers as fulfilment_handlers
 from apps.fulfilment import services
+from apps.invoicing.services import issue_invoices, issue_pending_credit_notes
 from apps.orders import services as orders
 from apps.orders.models import Order
 from apps.payments.models import PaymentAttempt
-from tests.factories.fulfilment import deliver, make_dispatched_shipment, refund_units
-from tests.factories.payments import make_dispute
+from config.subscriptions import HANDLERS
+from tests.factories.fulfilment import deliver, make_dispatched_shipment, make_packed_shipment, refund_units
+from tests.factories.orders import make_order
+from tests.factories.payments import make_dispute, pay
 from tests.support.stock import stock_of
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +92,24 @@ class TestCompleteOrder:
 
         assert complete(order)
         assert [row for row in violated() if row[0].startswith(("INV-6", "INV-0", "INV-11"))] == []
+
+    def test_one_that_is_refunded_before_its_invoice_is_completed_with_its_credit_notes(
+        self, shirt: Any, owner: Any
+    ) -> None:
+        order = make_order(owner, [(shirt, 1)])
+        pay(order)
+        parcel = make_packed_shipment(order)
+        refund_units(order, 1, 1, is_processed=True)
+        services.cancel_shipment(shipment_id=parcel.pk, reason="refunded", actor=SYSTEM, now=clock.now())
+        assert not complete(order)
+
+        issue_invoices(order_id=order.pk, actor=SYSTEM, now=clock.now())
+        issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=clock.now())
+        event = Event.objects.get(type="invoicing.credit_note.issued")
+        assert fulfilment_handlers.complete_order in HANDLERS[event.type]
+        fulfilment_handlers.complete_order(event=event, now=clock.now())
+
+        assert status_of(order) == "completed"
 
     def test_confirmed_order_is_not_completed(self, order: Any) -> None:
         assert not complete(order)

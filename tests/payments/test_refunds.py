@@ -38,7 +38,7 @@ from tests.factories.payments import (
 )
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
 from tests.support.money_invariants import INVARIANTS
-from tests.support.refunds import apply_refund_update, request_refund, sync_refund
+from tests.support.refunds import apply_refund_update, gateway_refund_of, request_refund, sync_refund
 from tests.support.stock import stock_of
 from tests.support.webhooks import receive
 
@@ -605,6 +605,27 @@ def test_duplicate_payment_is_refunded_once(order: Any) -> None:
     apply_refund_update(refund)
     order.refresh_from_db()
     assert (order.status, order.paid_amount - order.refunded_amount) == ("confirmed", order.total_amount)
+
+
+def test_surplus_money_is_reviewed_again_when_less_is_left_than_its_failed_refund_was_of(order: Any) -> None:
+    payment = make_payment(order)
+    apply_payment(make_gateway_payment(payment))
+    attempt = apply_payment(make_gateway_payment(payment))
+    failed = Refund.objects.get()
+    apply_refund(failed, status="failed")
+    requests.retry_refund(refund_id=failed.pk, actor=ASHA, now=clock.now())
+    facts = gateway_refund_of(failed, our_refund="", id="rfnd_dashboard0001", amount=10_000)
+    gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+    attempt.refresh_from_db()
+    assert attempt.review_closed_at is not None
+
+    rest = Refund.objects.get(remainder_of__isnull=False)
+    approvals.cancel_refund(refund_id=rest.pk, actor=BALA, now=clock.now())
+
+    attempt.refresh_from_db()
+    assert (rest.amount, attempt.review_closed_at) == (attempt.amount - 10_000, None)
+    again = payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=ASHA, now=clock.now())
+    assert again.amount == attempt.amount - 10_000
 
 
 @pytest.mark.parametrize("why", ["paid twice", "late"])

@@ -123,8 +123,9 @@ class TestShouldNotBeMade:
         assert (exception.reason, exception.refund_id) == ("unexpected_refund", refund.pk)
         assert (exception.expected_amount, exception.actual_amount) == (0, 10_000)
         assert exception.description == (
-            f"The gateway reports refund {refund.gateway_refund_id} of ₹100.00, our {refund.number}, which it should not have made:"
-            f" its status here is “{in_words}”. Find out who made it at the gateway."
+            f"The gateway reports refund {refund.gateway_refund_id} of ₹100.00, our {refund.number}, which it should not make:"
+            f" its status here is “{in_words}”. Make no bank transfer for it. Check at the gateway whether a person or an"
+            " earlier call of ours made it."
         )
 
     def test_money_of_one_that_required_approval_is_booked(self, order: Any) -> None:
@@ -185,8 +186,18 @@ class TestMadeTwice:
         second = Refund.objects.exclude(pk=refund.pk).get()
         assert ReconciliationException.objects.get().description == (
             f"The gateway reports refund rfnd_BBBBBBBBBBBBBB of ₹1,000.00, our {second.number}, in addition to {refund.number}"
-            " (rfnd_AAAAAAAAAAAAAA). Only one of them was decided: the customer may receive the money twice."
+            " (rfnd_AAAAAAAAAAAAAA). Only one of them was decided: the customer may receive the money twice. Ask the"
+            " customer to return one of them if both are processed."
         )
+
+    def test_is_not_said_of_a_refund_in_place_of_one_that_failed_at_the_gateway(self, order: Any) -> None:
+        refund = request_refund(order, amount=100_000)
+        process_webhook(refund, "failed", "rfnd_AAAAAAAAAAAAAA")
+
+        process_webhook(refund, "processed", "rfnd_BBBBBBBBBBBBBB")
+
+        assert statuses() == [("failed", 100_000), ("processed", 100_000)]
+        assert open_reasons() == []
 
     def test_is_said_again_when_the_second_one_is_processed(self, order: Any) -> None:
         refund = request_refund(order, amount=100_000)
@@ -293,6 +304,28 @@ class TestMoneyOfOthers:
 
         assert statuses() == [("cancelled", 10_000), ("awaiting_transfer", 150_000), ("processed", 100_000)]
         assert open_reasons() == ["refund_exceeds_payment"]
+
+    def test_the_exception_about_a_held_transfer_stays_open_when_the_refund_is_processed(self, order: Any) -> None:
+        held = request_refund(order, amount=150_000)
+        refuse(held)
+        bank_transfers.hold_refund_for_transfer(refund_id=held.pk, actor=BALA, now=clock.now())
+
+        for said in ({"status": "pending"}, {"status": "processed"}, {"status": "processed", "arn": "10000000000000"}):
+            process_dashboard_refund(held, amount=100_000, **said)
+
+            assert open_reasons() == ["refund_exceeds_payment"]
+        assert ReconciliationException.objects.count() == 1
+
+    def test_the_exception_about_a_refund_that_was_transferred_stays_open(self, order: Any) -> None:
+        refund = request_refund(order, amount=10_000)
+        refuse(refund)
+        bank_transfers.confirm_refund_transfer(refund_id=refund.pk, reference="NEFT 9", actor=CHITRA, now=clock.now())
+
+        for arn in ("", "10000000000000"):
+            facts = gateway_refund_of(refund, arn=arn)
+            gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+
+            assert open_reasons() == ["refund_exceeds_payment"]
 
     def test_a_rest_was_decided_with_what_it_is_a_rest_of(self, order: Any) -> None:
         refund = request_refund(order, amount=110_000)

@@ -1,4 +1,4 @@
-"""Completion of an order: each unit is delivered, cancelled or refunded, and its money is settled."""
+"""Completion of an order: it is invoiced, each unit is delivered, cancelled or refunded, and its balance is zero."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @transaction.atomic
 def complete_order_if_done(*, order_id: UUID, actor: Actor, now: datetime) -> bool:
     """
-    Complete an order in fulfilment if nothing of it is left to be sent, refunded or decided, and return whether it was.
+    Complete an invoiced order in fulfilment if nothing of it is left to be sent, refunded or decided.
+
+    Returns whether it was completed.
 
     :raises OrderNotFound: if there is none
     """
@@ -34,7 +36,8 @@ def complete_locked_order_if_done(*, order: "Order", actor: Actor, now: datetime
     """
     Complete an order in fulfilment, which the caller has locked, if it is done, and return whether it was.
 
-    An order without an invoice has sold nothing: staff cancel it instead, so that its refunds need no credit note.
+    An order without an invoice is not: either a worker has still to issue it, or (`INVOICE_AT=dispatch`) nothing was sent,
+    and staff cancel it.
     """
     is_done = (
         order.status == OrderStatus.IN_FULFILMENT

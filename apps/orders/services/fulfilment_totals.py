@@ -57,7 +57,7 @@ def complete_order(*, order: Order, actor: Actor, now: datetime) -> Order:
     """
     Complete an order that the caller has locked: the units that were not dispatched count as cancelled, and their stock is released.
 
-    The caller has made sure that each line is delivered, cancelled or refunded, and that the order's money is settled.
+    The caller has made sure that each line is delivered, cancelled or refunded, and that the order's balance is zero.
 
     :raises InvalidTransition: if it is not in fulfilment
     """

@@ -326,7 +326,7 @@ def _has_money_left(attempt: PaymentAttempt) -> bool:
 def _can_be_accepted(attempt: PaymentAttempt) -> bool:
     is_of_other_amount = attempt.review_reason == ReviewReason.AMOUNT_MISMATCH
     is_wanted = attempt.payment.order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED)
-    is_untouched = refund_sums.reserved_amount(attempt.pk) == 0
+    is_untouched = refund_sums.attempt_reserved_amount(attempt.pk) == 0
     return is_wanted and is_of_other_amount and is_untouched and _has_money_left(attempt)
 
 

@@ -132,7 +132,7 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
             {
                 "fields": (
                     "refund_method",
-                    ("payment_page", "retry_of"),
+                    ("payment_page", "retry_of", "remainder_of"),
                     ("speed_requested", "speed_processed"),
                     ("gateway_refund_id", "arn"),
                     ("bank_reference", "processed_at"),

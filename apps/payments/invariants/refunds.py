@@ -14,14 +14,16 @@ LOST_OF_ATTEMPT = """
     (SELECT coalesce(sum(d.amount_deducted), 0) FROM payments_dispute d WHERE d.attempt_id = a.id AND d.status = 'lost')
 """
 RESERVING_REFUNDS = "('requires_approval', 'pending', 'unknown', 'awaiting_transfer', 'processed')"
-#: The gateway made the refund `r` after it had failed or was cancelled, so that another refund may have covered it
-#: meanwhile, or before anybody had approved it.
+#: The gateway made the refund `r` after it had failed or was cancelled; another refund may have covered it meanwhile.
+#: Or it made `r` although it still required approval, and nobody approved it after.
 REFUND_MADE_UNEXPECTEDLY = """
     (r.status <> 'awaiting_transfer' AND r.transfer_reference = '' AND (EXISTS (
         SELECT FROM ledger_ledgertransaction again WHERE again.source_type = 'payments.refund'
         AND again.source_id = r.id AND again.kind LIKE 'refund_reinstated%%')
       OR (r.status = 'processed' AND r.approved_by = '' AND EXISTS (
-        SELECT FROM ledger_reconciliationexception e WHERE e.refund_id = r.id AND e.reason = 'unexpected_refund'))))
+        SELECT FROM ledger_reconciliationexception e WHERE e.refund_id = r.id AND e.reason = 'unexpected_refund')
+      AND EXISTS (SELECT FROM core_event asked WHERE asked.subject_type = 'payments.refund' AND asked.subject_id = r.id
+                  AND asked.version = 1 AND asked.changes ->> 'status' = 'requires_approval'))))
 """
 #: The customer of an order `o` as the actor of an event: their public id.
 _CUSTOMER = "'user:cus_' || " + " || ".join(
@@ -212,11 +214,16 @@ REFUNDS = (
         statement="Money that is flagged for staff has an open review, or all of it was refunded or lost in disputes.",
         sql=f"""
             SELECT a.id, a.gateway_payment_id, a.amount, a.review_reason, a.review_closed_at FROM payments_paymentattempt a
+            CROSS JOIN LATERAL (
+                SELECT a.amount - {LOST_OF_ATTEMPT} - coalesce(sum(h.amount), 0) AS amount FROM payments_refund h
+                WHERE h.attempt_id = a.id AND h.status IN {RESERVING_REFUNDS}
+            ) rest
             WHERE a.status = 'captured' AND a.review_reason <> '' AND (
                 a.review_opened_at IS NULL
-                OR (a.review_closed_at IS NOT NULL AND a.amount - {LOST_OF_ATTEMPT} >= {SMALLEST_REFUND} + (
+                -- A failed refund can be retried while enough is left for all of it.
+                OR (a.review_closed_at IS NOT NULL AND rest.amount >= {SMALLEST_REFUND} + (
                     SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
-                    WHERE r.attempt_id = a.id AND r.status <> 'cancelled' AND NOT EXISTS (
+                    WHERE r.attempt_id = a.id AND r.status = 'failed' AND r.amount <= rest.amount AND NOT EXISTS (
                         SELECT FROM payments_refund again WHERE again.retry_of_id = r.id AND again.status <> 'cancelled'))))
         """,  # noqa: S608 - our own names
     ),

@@ -93,9 +93,8 @@ def refund_transferred_and_refunded(entity_id: str, number: str, *, reported: st
 def unexpected_refund(entity_id: str, number: str, *, reported: str, status: str) -> str:
     """Return the message that the gateway makes a refund that it should not make; `status` is its status here in words."""
     return (
-        f"The gateway reports refund {entity_id} of {reported}, our {number}, which it should not have made: its status here is"
-        f" “{status}”."
-        " Find out who made it at the gateway."
+        f"The gateway reports refund {entity_id} of {reported}, our {number}, which it should not make: its status here is"
+        f" “{status}”. Make no bank transfer for it. Check at the gateway whether a person or an earlier call of ours made it."
     )
 
 
@@ -103,7 +102,7 @@ def refund_made_twice(entity_id: str, number: str, *, reported: str, other: str)
     """Return the message that the gateway makes a refund in addition to another one that was decided with it."""
     return (
         f"The gateway reports refund {entity_id} of {reported}, our {number}, in addition to {other}. Only one of them was decided: the"
-        " customer may receive the money twice."
+        " customer may receive the money twice. Ask the customer to return one of them if both are processed."
     )
 
 

@@ -4,7 +4,7 @@ import pgtrigger
 from django.db import models
 
 from apps.core.errors import NotFound
-from apps.core.external_calls import PolledModel, PolledQuerySet
+from apps.core.external_calls import GatewayCall, PolledModel, PolledQuerySet
 from apps.core.models import NOT_DELETED, Record, Subject, whole_units
 from apps.core.money import rupees
 from apps.core.quantities import to_units
@@ -155,6 +155,11 @@ class Refund(PolledModel, Subject):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def is_unsubmitted(self) -> bool:
+        """Whether it is decided and was not submitted to the gateway: it can be cancelled, and no money moves."""
+        return self.status == RefundStatus.PENDING and self.gateway_call == GatewayCall.PENDING
 
 
 class RefundLine(Record):

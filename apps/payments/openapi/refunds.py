@@ -33,6 +33,7 @@ REFUND_EXAMPLE: dict[str, Any] = {
     "arn": "",
     "transfer_reference": "",
     "retry_of": None,
+    "remainder_of": None,
     "error": None,
     "lines": [{"object": "refund_line", "order_line_id": _LINE_ID, "quantity": 1, "amount": 49900}],
     "approved_at": None,

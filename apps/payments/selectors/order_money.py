@@ -72,7 +72,7 @@ def list_line_units(order_id: UUID, *, excluding: UUID | None = None) -> dict[UU
 
 def is_balanced(order: "Order", *, now: "datetime") -> bool:
     """
-    Test if an order's money is settled: nothing is disputed, under review, paid beyond the total, or still to be refunded.
+    Test if an order's balance is zero and stays so: nothing is disputed, under review, paid beyond the total, or still to be refunded.
 
     The caller has locked the order.
     """

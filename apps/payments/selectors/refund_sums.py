@@ -79,21 +79,33 @@ def attempt_refunded_or_lost_amount(attempt_id: UUID) -> int:
     return attempt_refunded_amount(attempt_id) + sum_lost_of_attempt(attempt_id)
 
 
-def attempt_promised_or_lost_amount(attempt_id: UUID) -> int:
+def attempt_requested_or_lost_amount(attempt: PaymentAttempt) -> int:
     """
-    Return the amount (paise) of an attempt that refunds return or have still to return, or that was lost in a dispute.
+    Return the amount (paise) of an attempt that refunds return or may return, or that was lost in a dispute.
 
-    A cancelled refund returns nothing; a failed one counts until it is retried, and then its retry does.
+    Refunds that await approval count, and so do failed ones that can still be retried: no retry has replaced them, and
+    other refunds and disputes have left enough. A cancelled refund returns nothing.
     """
-    rows = Refund.objects.filter(attempt_id=attempt_id).exclude(status=RefundStatus.CANCELLED)
+    taken = attempt_reserved_amount(attempt.pk) + sum_lost_of_attempt(attempt.pk)
     retries = Refund.objects.filter(retry_of_id=OuterRef("pk")).exclude(status=RefundStatus.CANCELLED)
-    rows = rows.filter(~Exists(retries))
-    return (rows.aggregate(total=Sum("amount"))["total"] or 0) + sum_lost_of_attempt(attempt_id)
+    failed = Refund.objects.filter(
+        attempt_id=attempt.pk, status=RefundStatus.FAILED, amount__lte=attempt.amount - taken
+    )
+    return taken + (failed.filter(~Exists(retries)).aggregate(total=Sum("amount"))["total"] or 0)
 
 
-def reserved_amount(attempt_id: UUID, *, only: Collection[str] = RESERVING_REFUNDS) -> int:
-    """Return the amount (paise) of an attempt that refunds reserve, or those in `only` some statuses."""
-    rows = Refund.objects.filter(attempt_id=attempt_id, status__in=only)
+def attempt_reserved_amount(attempt_id: UUID) -> int:
+    """Return the amount (paise) of an attempt that refunds reserve: requested, decided or made."""
+    return _sum_of_attempt(attempt_id, RESERVING_REFUNDS)
+
+
+def attempt_committed_amount(attempt_id: UUID) -> int:
+    """Return the amount (paise) of an attempt that decided refunds return or have returned."""
+    return _sum_of_attempt(attempt_id, COMMITTED_REFUNDS)
+
+
+def _sum_of_attempt(attempt_id: UUID, statuses: Collection[str]) -> int:
+    rows = Refund.objects.filter(attempt_id=attempt_id, status__in=statuses)
     return rows.aggregate(total=Sum("amount"))["total"] or 0
 
 
@@ -101,7 +113,7 @@ def unallocated_amount(attempt: PaymentAttempt) -> int:
     """Return the captured amount (paise) of an attempt that no committed refund and no dispute holds."""
     if attempt.status != AttemptStatus.CAPTURED:
         return 0
-    return max(0, attempt.amount - _attempt_committed_amount(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
+    return max(0, attempt.amount - attempt_committed_amount(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
 
 def has_unresolved_amount_mismatch(payment_id: UUID) -> bool:
@@ -110,20 +122,14 @@ def has_unresolved_amount_mismatch(payment_id: UUID) -> bool:
         payment_id=payment_id, status=AttemptStatus.CAPTURED, review_reason=ReviewReason.AMOUNT_MISMATCH
     )
     return any(
-        one.amount - _attempt_committed_amount(one.pk) - sum_lost_of_attempt(one.pk) >= one.min_refund_amount
+        one.amount - attempt_committed_amount(one.pk) - sum_lost_of_attempt(one.pk) >= one.min_refund_amount
         for one in attempts
     )
 
 
-def _attempt_committed_amount(attempt_id: UUID) -> int:
-    rows = Refund.objects.filter(attempt_id=attempt_id, status__in=COMMITTED_REFUNDS)
-    return rows.aggregate(total=Sum("amount"))["total"] or 0
-
-
 def attempt_refunded_amount(attempt_id: UUID) -> int:
     """Return the refunded amount (paise) of an attempt."""
-    rows = Refund.objects.filter(attempt_id=attempt_id, status=RefundStatus.PROCESSED)
-    return rows.aggregate(total=Sum("amount"))["total"] or 0
+    return _sum_of_attempt(attempt_id, (RefundStatus.PROCESSED,))
 
 
 def list_refundable_attempts(order_id: UUID) -> list[PaymentAttempt]:
@@ -140,7 +146,7 @@ def order_refundable_amount(order_id: UUID) -> int:
 
 def attempt_refundable_amount(attempt: PaymentAttempt) -> int:
     """Return the amount (paise) of a captured attempt that can still be refunded: no refund and no dispute holds it."""
-    return max(0, attempt.max_refund_amount - reserved_amount(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
+    return max(0, attempt.max_refund_amount - attempt_reserved_amount(attempt.pk) - sum_disputed_of_attempt(attempt.pk))
 
 
 def gateway_refundable_amount(
@@ -153,14 +159,21 @@ def gateway_refundable_amount(
     subtracted, but not the excluded one. Refunds that are only requested are not: the gateway may not have received
     them.
     """
-    parts = list_gateway_outflows(attempt, excluding_refund=excluding_refund, excluding_dispute=excluding_dispute)
+    parts = list_returned_or_deducted_amounts(
+        attempt, excluding_refund=excluding_refund, excluding_dispute=excluding_dispute
+    )
     return max(0, attempt.amount - sum(parts))
 
 
-def list_gateway_outflows(
+def list_returned_or_deducted_amounts(
     attempt: PaymentAttempt, *, excluding_refund: Refund | None = None, excluding_dispute: Dispute | None = None
 ) -> list[int]:
-    """Return the amounts (paise) of an attempt's refunds and dispute deductions, without the excluded one."""
+    """
+    Return the amounts (paise) that left an attempt, without the excluded one.
+
+    They are refunds that the gateway has made or is making, refunds that we transferred ourselves, and deductions for
+    disputes.
+    """
     made = Q(gateway_refund_id__isnull=False, status__in=(*OPEN_REFUNDS, RefundStatus.PROCESSED))
     refunds = Refund.objects.filter(made | Q(status=RefundStatus.PROCESSED), attempt_id=attempt.pk)
     if excluding_refund is not None:
@@ -177,7 +190,7 @@ def cancellation_refund_amount(order_id: UUID) -> int:
 
 
 def sum_awaiting_approval(order_id: UUID) -> int:
-    """Return the amount (paise) of an order's refunds that await approval, of what `order_refundable_amount` counts."""
+    """Return the amount (paise) of an order's refunds that await approval, of attempts without an open amount mismatch."""
     waiting = Refund.objects.filter(order_id=order_id).exclude(status__in=NOT_AWAITING_APPROVAL)
     waiting = waiting.exclude(attempt__review_reason=ReviewReason.AMOUNT_MISMATCH)
     return waiting.aggregate(total=Sum("amount"))["total"] or 0

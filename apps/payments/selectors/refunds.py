@@ -162,6 +162,12 @@ def find_retry(refund_id: UUID) -> Refund | None:
     return _list_active_retries().filter(retry_of_id=refund_id).order_by("sequence").first()
 
 
+def next_refund_number(order: "Order") -> tuple[int, str]:
+    """Return the sequence of an order's next refund and its number; the caller has locked the order."""
+    sequence = Refund.objects.filter(order_id=order.pk).count() + 1
+    return sequence, f"{order.number}-R{sequence}"
+
+
 def list_retry_chain(refund: Refund) -> list[Refund]:
     """Return the other refunds in the chain of retries that a refund belongs to, first to last."""
     first = refund

@@ -112,6 +112,9 @@ class RefundResponse(ResponseSerializer):
     arn = serializers.CharField(help_text="The bank's reference, for enquiries at the bank.")
     transfer_reference = serializers.CharField(help_text="The reference of a bank transfer made by staff.")
     retry_of = serializers.SerializerMethodField()
+    remainder_of = serializers.SerializerMethodField(
+        help_text="The refund that was decided and is now made in two parts, because a refund at the gateway used some of it."
+    )
     error = serializers.SerializerMethodField()
     lines = RefundLineResponse(many=True)
     approved_at = serializers.DateTimeField(allow_null=True)
@@ -124,6 +127,10 @@ class RefundResponse(ResponseSerializer):
     @extend_schema_field(IdField("rfnd", allow_null=True))
     def get_retry_of(self, refund: Refund) -> Any:
         return IdField("rfnd").to_representation(refund.retry_of_id) if refund.retry_of_id else None
+
+    @extend_schema_field(IdField("rfnd", allow_null=True))
+    def get_remainder_of(self, refund: Refund) -> Any:
+        return IdField("rfnd").to_representation(refund.remainder_of_id) if refund.remainder_of_id else None
 
     @extend_schema_field(RefundErrorResponse(allow_null=True))
     def get_error(self, refund: Refund) -> Any:

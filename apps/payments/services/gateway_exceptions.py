@@ -1,7 +1,7 @@
 """
 Exceptions about what a gateway says outside of settlement reports.
 
-A fact that contradicts our rows is never posted, but shown to staff.
+A fact that contradicts our rows is not posted. One whose money has gone is posted, and has an exception too.
 """
 
 from datetime import datetime
@@ -43,9 +43,9 @@ def open_gateway_exception(
     now: datetime,
 ) -> "ReconciliationException":
     """
-    Open an exception for staff about a fact of a gateway that we did not believe, or return the one that it has.
+    Open an exception for staff about what a gateway reports, or return the one that it has; posts nothing itself.
 
-    Nothing is posted and nothing is held in suspense. The same fact opens one exception, whichever way it comes and however
+    The same fact opens one exception, whichever way it comes and however
     often: the same reason, gateway's id, amount, currency and `stage`. One that was resolved is not opened again.
 
     `entity_id` is the gateway's id of the payment, refund or dispute. Amounts are in paise: what we expected, in `currency`,
@@ -70,7 +70,7 @@ def open_gateway_exception(
     )
     assert exception is not None  # noqa: S101 - it has a fingerprint
     if is_new:
-        log.error("gateway_fact_rejected", reason=reason.value, entity=entity_id[:40], why=description[:400])
+        log.error("gateway_exception_opened", reason=reason.value, entity=entity_id[:40], why=description[:400])
 
     return exception
 

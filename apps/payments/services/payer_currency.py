@@ -94,7 +94,7 @@ def _stands_for(facts: GatewayRefund, refund: Refund, attempt: PaymentAttempt) -
 def _part_of(charged: int, attempt: PaymentAttempt, refund: Refund | None) -> int:
     """Return in paise a part of an attempt that was reported in its payer's currency."""
     total = attempt.payer_amount or 0
-    gone = refund_sums.list_gateway_outflows(attempt, excluding_refund=refund)
+    gone = refund_sums.list_returned_or_deducted_amounts(attempt, excluding_refund=refund)
     left = max(0, attempt.amount - sum(gone))
     left_charged = total - sum(rules.in_payer_currency(one, of=attempt.amount, payer_amount=total) for one in gone)
     rounding = len(gone) * rules.rounding_tolerance(of=attempt.amount, payer_amount=total)

@@ -142,7 +142,7 @@ def _acceptable_amount(order: "Order", payment: Payment, attempt: PaymentAttempt
     """Return the amount (paise) of the order that an attempt can be accepted for; refuse one that cannot be accepted."""
     if not _awaits_acceptance(attempt) or attempt.currency != order.currency:
         raise AttemptNotAcceptable(attempt.gateway_payment_id)
-    if refund_sums.reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
+    if refund_sums.attempt_reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
         raise AttemptPartlyRefundedOrDisputed(attempt.gateway_payment_id)
     if order.status not in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED):
         raise OrderAcceptsNoPayment(order.number, OrderStatus(order.status).label.lower())
@@ -236,7 +236,7 @@ def _is_payer_borne_fee(payment: Payment, attempt: PaymentAttempt) -> bool:
 
 
 def _accept_fee(order: "Order", payment: Payment, attempt: PaymentAttempt, *, actor: Actor, now: datetime) -> None:
-    if refund_sums.reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
+    if refund_sums.attempt_reserved_amount(attempt.pk) or disputes.sum_disputed_of_attempt(attempt.pk):
         return
     reason = find_review_reason(order, payment, amount=payment.amount, currency=payment.currency)
     if reason == ReviewReason.ORDER_CLOSED and settings.LATE_PAYMENT_POLICY == "revive":
@@ -263,7 +263,7 @@ def _accept_parts(order: "Order", payment: Payment, attempt: PaymentAttempt, *, 
     is_whole = len(parts) > 1 and sum(one.amount for one in parts) == payment.amount
     if not is_whole or not all(_awaits_acceptance(one) for one in parts):
         return
-    if any(refund_sums.reserved_amount(one.pk) or disputes.sum_disputed_of_attempt(one.pk) for one in parts):
+    if any(refund_sums.attempt_reserved_amount(one.pk) or disputes.sum_disputed_of_attempt(one.pk) for one in parts):
         return
     for one in parts:
         _accept(order, one, amount=one.amount, reason="", note="paid in parts", actor=actor, now=now)

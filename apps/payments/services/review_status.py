@@ -53,7 +53,7 @@ def reopen_review(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now:
     """
     if not attempt.review_reason or attempt.review_closed_at is None:
         return
-    if attempt.amount - refund_sums.attempt_promised_or_lost_amount(attempt.pk) < attempt.min_refund_amount:
+    if attempt.amount - refund_sums.attempt_requested_or_lost_amount(attempt) < attempt.min_refund_amount:
         return
     opened = {"review_reason": attempt.review_reason, "review_opened_at": now, "review_closed_at": None}
     change(

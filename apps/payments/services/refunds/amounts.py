@@ -248,7 +248,7 @@ def check_still_refundable(order: "Order", refund: Refund) -> None:
     :raises RefundExceedsPayment: if refunds alone do
     """
     disputed = disputes.sum_disputed_of_attempt(refund.attempt_id)
-    held = refund_sums.reserved_amount(refund.attempt_id)
+    held = refund_sums.attempt_reserved_amount(refund.attempt_id)
     left = refund.attempt.amount - disputed - (held - refund.amount)
     if left < refund.amount and disputed:
         raise PaymentDisputed(order.number)

@@ -8,7 +8,6 @@ from django.db import transaction
 
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
-from apps.core.external_calls import GatewayCall
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import CANCELLED_OR_EXPIRED
@@ -119,8 +118,7 @@ def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datet
     """
     order, refund = _lock(refund_id)
 
-    is_unsent = refund.status == RefundStatus.PENDING and refund.gateway_call == GatewayCall.PENDING
-    if refund.status != RefundStatus.REQUIRES_APPROVAL and not is_unsent:
+    if refund.status != RefundStatus.REQUIRES_APPROVAL and not refund.is_unsubmitted:
         raise RefundNotCancellable(refund.number, _words(refund))
 
     return _give_up(order, refund, actor=actor, reason=reason, now=now)

@@ -37,7 +37,6 @@ from apps.payments.services.ledger_accounts import REFUNDS_PAYABLE, gateway_rece
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payer_currency import convert_refund_facts
 from apps.payments.services.refunds.amounts import allocate_to_lines, reallocate_lines
-from apps.payments.services.refunds.booked_conflicts import RefundBefore, list_booked_conflicts
 from apps.payments.services.refunds.requests import (
     REFUND_DUE,
     REFUND_REINSTATED,
@@ -46,6 +45,7 @@ from apps.payments.services.refunds.requests import (
     request_remainder,
 )
 from apps.payments.services.refunds.superseded import cancel_other_retries, cancel_uncovered_refunds
+from apps.payments.services.refunds.unexpected_refunds import RefundBefore, list_refund_warnings
 from apps.payments.services.review_status import sync_review_status
 from apps.payments.states import (
     NOT_FOR_GATEWAY,
@@ -99,7 +99,9 @@ def apply_gateway_refund(
     1. Find its attempt unlocked, then lock order, attempts and refund.
     2. Facts that conflict with our rows, or with themselves, open an exception for staff, and nothing is posted.
     3. A refund that was made at the gateway, and not by us, gets a row, so that the books stay correct.
-    4. Merge by the rank of the status: processed stays processed. Post to the ledger once, and update the order.
+    4. Refunds of ours whose money it used are cancelled, and what is left of the last one is requested again.
+    5. Merge by the rank of the status: processed stays processed. Post to the ledger once, and update the order.
+    6. What should not have been made, or not a second time, is booked all the same and opens an exception.
 
     `matched_refund_id` is our refund that adopts the gateway's refund, unless another one has adopted it already.
 
@@ -141,10 +143,10 @@ def _apply(
         cancelled, rest = uncovered
         request_remainder(order=order, attempt=attempt, cancelled=cancelled, amount=rest, now=now)
     if is_new or refund.version != version:
-        _close_exceptions(facts, refund=refund, actor=actor, now=now)
-    for wrong in list_booked_conflicts(facts, attempt=attempt, refund=refund, was=was):
+        _close_exceptions(facts, actor=actor, now=now)
+    for wrong in list_refund_warnings(facts, attempt=attempt, refund=refund, was=was):
         open_conflict_exception(wrong, facts, attempt=attempt, refund=refund, webhook=webhook, actor=actor, now=now)
-    if was.takes_money_now(refund):
+    if was.has_newly_taken_money(refund):
         open_dispute_excess_exceptions(attempt, webhook=webhook, actor=actor, now=now)
     sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
 
@@ -153,7 +155,7 @@ def _apply(
     return refund
 
 
-def _close_exceptions(facts: GatewayRefund, *, refund: Refund, actor: Actor, now: datetime) -> None:
+def _close_exceptions(facts: GatewayRefund, *, actor: Actor, now: datetime) -> None:
     """Close what was open because the refund did not fit, or was only pending: it is booked now."""
     close = partial(
         close_gateway_exception,
@@ -164,8 +166,7 @@ def _close_exceptions(facts: GatewayRefund, *, refund: Refund, actor: Actor, now
         actor=actor,
         now=now,
     )
-    if not refund.transfer_reference:
-        close(reason=ExceptionReason.REFUND_EXCEEDS_PAYMENT)
+    close(reason=ExceptionReason.REFUND_EXCEEDS_PAYMENT)
     if facts.status == RefundStatus.PROCESSED:
         close(reason=ExceptionReason.UNEXPECTED_REFUND, stage=RefundStatus.PENDING)
 
@@ -226,10 +227,10 @@ def mark_refund_unknown(*, refund: Refund, error: GatewayError, now: datetime) -
 def _insert_dashboard_refund(order: "Order", attempt: PaymentAttempt, facts: GatewayRefund, *, now: datetime) -> Refund:
     """Insert the row of a refund that was made at the gateway and not requested by us."""
     actor = gateway_actor(facts.gateway)
-    sequence = Refund.objects.filter(order_id=order.pk).count() + 1
+    sequence, number = selectors.next_refund_number(order)
     log.warning("refund_made_at_gateway", order=order.number, gateway_refund=facts.id, amount=facts.amount)
     refund = Refund(
-        number=f"{order.number}-R{sequence}",
+        number=number,
         order_id=order.pk,
         payment_id=attempt.payment_id,
         attempt=attempt,
@@ -293,7 +294,7 @@ def _move(order: "Order", refund: Refund, to: RefundStatus, *, now: datetime) ->
         reallocate_lines(order, refund, now=now)
     if to == RefundStatus.PROCESSED:
         if was in (RefundStatus.FAILED, *NOT_FOR_GATEWAY):
-            log.error("refund_processed_late", refund=refund.number, was=was)
+            log.error("unexpected_refund_processed", refund=refund.number, was=was)
         if was in (RefundStatus.FAILED, RefundStatus.CANCELLED):
             post_refund_due(order, refund, kind=REFUND_REINSTATED, now=now)
         if was == RefundStatus.REQUIRES_APPROVAL:

@@ -271,8 +271,8 @@ def request_remainder(
     """
     Request the rest (paise) of an approved refund that was cancelled, with the same requester and approver.
 
-    No new approval is needed, because it is a part of what was approved, and it names what it is a part of: it was decided
-    then. It takes the units that other refunds have left of it. The caller has locked order and attempt. Returns None
+    No new approval is needed, because it is a part of what was approved: `remainder_of` is the refund that was decided
+    first. It takes the units that other refunds have left of it. The caller has locked order and attempt. Returns None
     if the rest is less than the gateway's minimum refund.
     """
     if amount < attempt.min_refund_amount:
@@ -356,9 +356,9 @@ def _insert(
     actor: Actor,
     now: datetime,
 ) -> Refund:
-    sequence = Refund.objects.filter(order_id=order.pk).count() + 1
+    sequence, number = selectors.next_refund_number(order)
     refund = Refund(
-        number=f"{order.number}-R{sequence}",
+        number=number,
         order_id=order.pk,
         payment_id=attempt.payment_id,
         attempt=attempt,

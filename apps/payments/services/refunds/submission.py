@@ -116,7 +116,7 @@ def _withhold_disputed_refund(refund_id: UUID, *, now: datetime) -> bool:
     order = lock_order(refunds.get_refund(refund_id).order_id)
     refund = locks.lock_refund(refund_id)
 
-    if not _is_unsubmitted(refund) or not _is_money_disputed(order, refund):
+    if not refund.is_unsubmitted or not _is_money_disputed(order, refund):
         return False
 
     log.warning("disputed_refund_withheld", refund=refund.number)
@@ -126,10 +126,6 @@ def _withhold_disputed_refund(refund_id: UUID, *, now: datetime) -> bool:
         _cancel_lost_refund(order, refund, now=now)
 
     return True
-
-
-def _is_unsubmitted(refund: Refund) -> bool:
-    return refund.status == RefundStatus.PENDING and refund.gateway_call == GatewayCall.PENDING
 
 
 def _is_money_disputed(order: "Order", refund: Refund) -> bool:

@@ -7,7 +7,6 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.events import SYSTEM
-from apps.core.external_calls import GatewayCall
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayRefund
@@ -35,22 +34,22 @@ def cancel_uncovered_refunds(
     those that it cannot make. Returns the last cancelled refund and what is left of it to refund (paise), or None.
     """
     is_held = refund is not None and refund.status in COMMITTED_REFUNDS
-    takes_money = refund is None or rules.refund_advances(
+    advances = refund is None or rules.refund_advances(
         refund.status, facts.status, is_known_to_gateway=refund.gateway_refund_id is not None
     )
-    if facts.status == RefundStatus.FAILED or not (is_held or takes_money):
+    if facts.status == RefundStatus.FAILED or not (is_held or advances):
         return None
     # Other retries of the same refund are cancelled by `cancel_other_retries`, and leave nothing to refund.
-    same = {one.pk for one in (refund, *selectors.list_retry_chain(refund))} if refund is not None else set()
-    unsent = locks.lock_unsubmitted_refunds(attempt.pk)
-    promised = refund_sums.reserved_amount(attempt.pk, only=COMMITTED_REFUNDS)
-    promised -= sum(other.amount for other in unsent if other.pk in same and (refund is None or other.pk != refund.pk))
-    excess = promised + (0 if is_held else facts.amount) - attempt.amount
+    other_retries = {one.pk for one in selectors.list_retry_chain(refund)} if refund is not None else set()
+    unsubmitted = locks.lock_unsubmitted_refunds(attempt.pk)
+    committed = refund_sums.attempt_committed_amount(attempt.pk)
+    committed -= sum(other.amount for other in unsubmitted if other.pk in other_retries)
+    excess = committed + (0 if is_held else facts.amount) - attempt.amount
     cancelled = None
-    for other in unsent:
+    for other in unsubmitted:
         if excess <= 0:
             break
-        if other.pk in same:
+        if other.pk in other_retries or (refund is not None and other.pk == refund.pk):
             continue
         excess -= other.amount
         reason = f"{facts.id} was made at the gateway and used the money"
@@ -62,11 +61,10 @@ def cancel_uncovered_refunds(
 
 
 def cancel_other_retries(order: "Order", refund: Refund, *, now: datetime) -> None:
-    """Cancel the other retries of a refund that was made after all, if they were not submitted to the gateway."""
+    """Cancel the other retries of a refund that was made after all, if the gateway does not make them."""
     for other in selectors.list_retry_chain(refund):
         again = locks.lock_refund(other.pk)
-        is_unsent = again.status == RefundStatus.PENDING and again.gateway_call == GatewayCall.PENDING
-        if is_unsent or again.status in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER):
+        if again.is_unsubmitted or again.status in (RefundStatus.REQUIRES_APPROVAL, RefundStatus.AWAITING_TRANSFER):
             reason = f"{refund.number} was made after all"
             # The buyer is notified of the one that was made.
             cancel_locked_refund(order, again, actor=SYSTEM, reason=reason, event_type=events.REFUND_UPDATED, now=now)

@@ -1,7 +1,7 @@
 """
-What is wrong about a refund although it is booked, because its money has gone: staff get an exception.
+What staff must know about a refund that the gateway reports, although it is taken over as reported.
 
-It should not have been made, it was made twice, or its money was kept for a bank transfer.
+It should not have been made, it was made twice, or its money is held for a bank transfer or was transferred.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,9 @@ from apps.payments.selectors import refund_sums
 from apps.payments.selectors import refunds as selectors
 from apps.payments.services.gateway_conflicts import FactConflict, reported_refund_amount
 from apps.payments.states import COMMITTED_REFUNDS, NOT_FOR_GATEWAY, RESERVING_REFUNDS, RefundStatus
+
+#: Its exceptions are not closed when the refund is booked: that it is booked is what is wrong.
+_BOOKED = "booked"
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,21 @@ class RefundBefore:
             return cls(None, is_known_to_gateway=False)
         return cls(RefundStatus(refund.status), is_known_to_gateway=refund.gateway_refund_id is not None)
 
-    def takes_money_now(self, refund: Refund) -> bool:
-        """Test if the gateway has made a refund that it had not made before."""
+    def has_newly_taken_money(self, refund: Refund) -> bool:
+        """Return whether the gateway made the refund with this report: it is new and has not failed, or is processed now."""
         if self.status is None:
             return refund.status in RESERVING_REFUNDS
-        return refund.status == RefundStatus.PROCESSED != self.status
+        return self.status != RefundStatus.PROCESSED and refund.status == RefundStatus.PROCESSED
 
 
-def list_booked_conflicts(
+def list_refund_warnings(
     facts: GatewayRefund, *, attempt: PaymentAttempt, refund: Refund, was: RefundBefore
 ) -> list[FactConflict]:
-    """Return what is wrong about a refund of an attempt that was merged; the caller has locked both."""
-    return list(_find_conflicts(facts, attempt, refund, was))
+    """Return what staff must know about a refund of an attempt that was merged; the caller has locked both."""
+    return list(_find_warnings(facts, attempt, refund, was))
 
 
-def _find_conflicts(
+def _find_warnings(
     facts: GatewayRefund, attempt: PaymentAttempt, refund: Refund, was: RefundBefore
 ) -> Iterator[FactConflict]:
     if refund.transfer_reference and facts.status == RefundStatus.PROCESSED:
@@ -53,16 +56,16 @@ def _find_conflicts(
         why = messages.refund_transferred_and_refunded(
             facts.id, refund.number, reported=reported_refund_amount(facts), reference=refund.transfer_reference
         )
-        yield FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
+        yield FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount, stage=_BOOKED)
     why = _why_unexpected(facts, refund, was)
     if why:
         yield FactConflict(ExceptionReason.UNEXPECTED_REFUND, why, 0, facts.amount, stage=facts.status)
-    if was.takes_money_now(refund):
+    if was.has_newly_taken_money(refund):
         held = selectors.list_refunds_awaiting_transfer(attempt.pk)
-        if held and refund_sums.reserved_amount(attempt.pk) > attempt.amount:
+        if held and refund_sums.attempt_reserved_amount(attempt.pk) > attempt.amount:
             numbers = ", ".join(one.number for one in held)
             why = messages.refund_during_transfer(facts.id, numbers, reported=reported_refund_amount(facts))
-            yield FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount)
+            yield FactConflict(ExceptionReason.REFUND_EXCEEDS_PAYMENT, why, 0, facts.amount, stage=_BOOKED)
 
 
 def _why_unexpected(facts: GatewayRefund, refund: Refund, was: RefundBefore) -> str:
@@ -85,14 +88,14 @@ def _why_unexpected(facts: GatewayRefund, refund: Refund, was: RefundBefore) -> 
 
 def _find_other_of_decision(facts: GatewayRefund, refund: Refund) -> str | None:
     """
-    Return which other refund the gateway makes, or may make, of the decision that this one was made of; or None.
+    Return the refund that returns the same decided money, or None: the one that our id names there, or a later retry.
 
-    It is read from the rows, and not from what this report has changed: each report of the second one finds it.
+    It is read from the rows, and not from what this report has changed: each report of this refund finds it.
     """
     if facts.our_refund and facts.our_refund != refund.public_id:
         ours = selectors.find_refund(facts.our_refund)
-        # Without an id of its own its call was rejected, and this refund was matched to another row.
-        if ours is not None and ours.gateway_refund_id not in (None, facts.id):
+        # Without a gateway's id its call was rejected, and this row adopted the gateway's refund.
+        if ours is not None and ours.gateway_refund_id and ours.status in COMMITTED_REFUNDS:
             return f"{ours.number} ({ours.gateway_refund_id})"
     if refund.status not in COMMITTED_REFUNDS:
         return None
