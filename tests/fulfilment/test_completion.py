@@ -5,14 +5,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from apps.catalog.models import Reservation
-from apps.core import clock
+from apps.core import clock, ids
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.fulfilment import handlers as fulfilment_handlers
 from apps.fulfilment import services
 from apps.invoicing.services import issue_invoices, issue_pending_credit_notes
+from apps.orders import selectors as order_selectors
 from apps.orders import services as orders
 from apps.orders.models import Order
 from apps.payments.models import PaymentAttempt
@@ -128,6 +130,17 @@ class TestCloseOrders:
         assert orders.close_orders(now=completed_at + timedelta(days=8)) == 0
 
         assert (status_of(order), Order.objects.get().closed_at) == ("closed", completed_at + timedelta(days=7))
+
+    def test_an_order_that_has_changed_since_it_was_found_stays_as_it_is(
+        self, order: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(order_selectors, "list_closable_order_ids", lambda **_: [order.pk, ids.new()])
+        later = clock.now() + timedelta(days=365)
+
+        with capture_logs() as logs:
+            assert orders.close_orders(now=later) == 0
+
+        assert (status_of(order), [line["event"] for line in logs]) == ("confirmed", [])
 
     def test_closes_in_batches(self, order: Any) -> None:
         deliver(make_dispatched_shipment(order))

@@ -1,5 +1,6 @@
 """Packing slips: rendered by a worker, of the parcel as it stands, without prices, and gone with the buyer's address."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,19 @@ def test_is_requested_once_a_minute_and_reading_writes_nothing(order: Any) -> No
     assert (answers, _requests().count()) == ([False, False], 1)
     handlers.render_packing_slip(event=_requests().get(), now=now)
     assert packing_slips.request_packing_slip(shipment_id=shipment.pk, actor=SYSTEM, now=now) is True
+
+
+def test_is_requested_anew_when_no_worker_came_within_a_minute(order: Any) -> None:
+    shipment, now = make_shipment(order), clock.now()
+
+    for seconds in (0, 59, 60):
+        later = now + timedelta(seconds=seconds)
+        packing_slips.request_packing_slip(shipment_id=shipment.pk, actor=SYSTEM, now=later)
+
+    assert list(_requests().order_by("version").values_list("created_at", flat=True)) == [
+        now,
+        now + timedelta(seconds=60),
+    ]
 
 
 class TestApi:

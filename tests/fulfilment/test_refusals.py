@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from apps.core import clock
+from apps.core.clock import ist_date
+from apps.core.dates import format_day
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from apps.fulfilment import services
@@ -154,10 +156,16 @@ class TestErasure:
 
         assert "has not been delivered" in str(error.value)
 
-    def test_completed_order_keeps_its_customer_until_it_is_closed(self, order: Any) -> None:
+    def test_completed_order_keeps_its_customer_until_it_is_closed(self, order: Any, settings: Any) -> None:
         deliver(make_dispatched_shipment(order))
 
         with pytest.raises(orders.CustomerNotErasable) as error:
             orders.check_erasable(customer_id=order.customer_id, now=clock.now())
 
-        assert "can be returned" in str(error.value)
+        completed_at = Order.objects.get().completed_at
+        assert completed_at is not None
+        days = [format_day(ist_date(at)) for at in (completed_at, completed_at + settings.RETURN_WINDOW)]
+        assert str(error.value) == (
+            f"Order {order.number} was completed on {days[0]} and can be returned. Its customer can be erased from {days[1]},"
+            " after the return window."
+        )

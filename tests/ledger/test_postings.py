@@ -74,6 +74,18 @@ def test_what_is_no_posting_is_refused_and_leaves_nothing(entries: dict[str, int
     assert LedgerTransaction.objects.count() == 0
 
 
+def test_another_refusal_of_the_database_is_not_taken_for_a_posting_that_exists(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise IntegrityError("another constraint")
+
+    monkeypatch.setattr(postings, "_insert", refuse)
+
+    with pytest.raises(IntegrityError, match="another constraint"):
+        post({RECEIVABLE: 100, ADVANCES: -100})
+
+
 def test_the_database_itself_refuses_a_posting_that_does_not_sum_to_zero() -> None:
     with pytest.raises(IntegrityError, match="does not sum to zero"), transaction.atomic():
         posting = LedgerTransaction.objects.create(

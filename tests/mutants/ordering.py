@@ -1,14 +1,16 @@
 """
 In which order the tests of a fault are run: those that are most likely to find it first, because 90 seconds end the run.
 
-First come the tests that name what the fault is in, and those that run a line of its function that few others run: a test
-of a bound, a race or an error stands there. Then come the quick ones, which say most for their time, then a few of each file.
+First come the tests that name what the fault is in, those of a file of its name, those of races if a lock is missing,
+and those that run a line of its function that few others run, as the test of a bound or of an error does. Then come the
+quick ones, which say most for their time, then a few of each file.
 """
 
 import ast
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from tests.mutants.places import ROOT, Place
@@ -42,7 +44,7 @@ def choose_tests(
     """
     own = f"tests/{place.app}/"
     able = [test for test in tests if not test.startswith(_OTHER_PROCESSES)]
-    telling = [test for test in able if test in rare or _names(test, place.function)]
+    telling = [test for test in able if test in rare or _is_about(test, place) or _names(test, place.function)]
     telling.sort(key=lambda test: seconds.get(test, 1.0) * (1 if test.startswith(own) else 2))
     rest = [test for test in able if test not in set(telling)]
     quick = [test for test in rest if seconds.get(test, 1.0) <= _QUICK_SECONDS]
@@ -66,6 +68,13 @@ def _a_few_of_each_file(tests: Sequence[str], own: str) -> list[str]:
             if len(chunk) < _CHUNK:
                 del by_file[name]
     return chosen
+
+
+def _is_about(test: str, place: Place) -> bool:
+    """Say whether a test's file bears the name of a place's file, or is one of races where a lock is missing."""
+    file = test.partition("::")[0].rpartition("/")[2]
+    is_of_races = place.operator == "missing lock" and any(word in file for word in ("race", "lock", "concurrency"))
+    return is_of_races or file == f"test_{Path(place.path).stem}.py"
 
 
 def _names(test: str, function: str) -> bool:

@@ -77,6 +77,19 @@ def test_tests_of_a_special_case_and_those_that_name_the_function_are_run_before
     ) == ["tests/orders/test_a.py::of_midnight", "tests/orders/test_a.py::quick"]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("path", "operator", "test", "expected"),
+    [
+        ("apps/orders/services/closure.py", "sign", "tests/orders/test_closure.py::t", True),
+        ("apps/orders/services/closure.py", "sign", "tests/orders/test_lock_races.py::t", False),
+        ("apps/orders/locks.py", "missing lock", "tests/orders/test_lock_races.py::t", True),
+        ("apps/orders/locks.py", "missing lock", "tests/orders/test_closure.py::t", False),
+    ],
+)
+def test_a_test_is_about_a_place_by_the_name_of_its_file(path: str, operator: str, test: str, expected: bool) -> None:
+    assert ordering._is_about(test, replace(PLACE, path=path, operator=operator)) is expected
+
+
 def test_tests_are_run_in_the_order_that_was_chosen() -> None:
     items = [SimpleNamespace(nodeid=name) for name in ("with a database", "of a rule", "not chosen")]
     children.FirstFailure(["of a rule", "with a database"]).pytest_collection_modifyitems(items)

@@ -444,6 +444,18 @@ class TestMoneyUnderReview:
         reload(order, attempt)
         assert (order.under_review_amount, Payment.objects.get().status) == (0, PaymentStatus.CANCELLED)
 
+    def test_lost_but_for_what_a_gateway_can_still_refund_stays_under_review(
+        self, order: Any, attempt: PaymentAttempt
+    ) -> None:
+        lost = attempt.amount - 100
+
+        make_dispute(attempt, status="lost", amount=lost, amount_deducted=lost)
+
+        reload(order, attempt)
+        assert (attempt.review_closed_at, order.under_review_amount) == (None, attempt.amount)
+        refund = payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=SYSTEM, now=clock.now())
+        assert refund.amount == 100
+
     def test_refunded_of_one_of_two_parts_keeps_the_payment_open(self, order: Any) -> None:
         payment = make_payment(order)
         first = apply_payment(make_gateway_payment(payment, amount=10_000))

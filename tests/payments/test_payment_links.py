@@ -243,6 +243,38 @@ def state_of(payment: Payment) -> Any:
 
 
 @BOTH
+def test_it_is_looked_for_ten_minutes_before_it_was_asked_for_and_after_its_end(
+    order: Any, sandbox: Any, channel: PaymentChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = start(order, channel)
+    Payment.objects.filter(pk=payment.pk).update(gateway_call=GatewayCall.UNKNOWN)
+    looked = []
+    monkeypatch.setattr(
+        "apps.payments.gateways.razorpay.adapter.Razorpay.find_link", lambda _, **how: looked.append(how)
+    )
+
+    call(payment)
+
+    minutes = timedelta(minutes=10)
+    assert [(how["receipt"], how["since"], how["until"]) for how in looked] == [
+        (payment.public_id, payment.created_at - minutes, payment.live_until + minutes)
+    ]
+
+
+@BOTH
+def test_it_is_closed_here_once_it_is_closed_at_the_gateway(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
+    payment = make(order, channel)
+    assert (payment.status, payment.link_closed_at) == (PaymentStatus.REQUIRES_PAYMENT, None)
+    assert payment.next_action["type"] == channel
+    pay(sandbox, payment)
+
+    assert sync(payment)
+
+    assert payment.status == PaymentStatus.SUCCEEDED
+    assert payment.link_closed_at is not None
+
+
+@BOTH
 def test_it_is_paid_by_webhook(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
     payment = make(order, channel)
     pay(sandbox, payment)

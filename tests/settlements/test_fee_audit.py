@@ -375,6 +375,12 @@ class TestRateCardFile:
         assert why in refusal.value.text
         assert FeeRate.objects.count() == 0
 
+    def test_a_rate_of_a_method_that_is_not_known_is_refused(self) -> None:
+        with pytest.raises(fee_rates.FeeRateNotAllowed, match="the method 'barter' is not known") as refusal:
+            add_rate("barter")
+
+        assert (refusal.value.param, FeeRate.objects.count()) == ("method", 0)
+
     def test_the_card_of_the_page_is_imported_whole_and_once(self) -> None:
         rows = read_card_of_page().splitlines()
 

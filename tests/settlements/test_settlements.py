@@ -1,6 +1,7 @@
 """Settlement reports: every line in its place, to the paisa, once; and exactly what is wrong in the queue."""
 
 import gc
+import itertools
 import os
 import sys
 import time
@@ -24,7 +25,8 @@ from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services import ledger_accounts
 from apps.payments.services.refunds import gateway_updates, requests
 from apps.settlements.models import Settlement, SettlementImport, SettlementLine, SettlementReportRow
-from apps.settlements.services import matching, report_imports, report_rows
+from apps.settlements.services import matching, reconciliation, report_imports, report_rows
+from apps.settlements.services.import_claims import CLAIM_TTL
 from tests.factories.orders import make_order
 from tests.factories.payments import apply_refund, make_gateway_payment, make_payment, pay
 from tests.support.settlements import (
@@ -151,6 +153,63 @@ def test_what_differs_is_held_in_suspense(
     assert ledger.balance_of("suspense") == held
     assert ledger.balance_of("gateway_receivable:razorpay") == 0
     assert violated("INV-21", "INV-21b", "INV-26", "INV-26b", "INV-28c") == []
+
+
+@pytest.mark.django_db
+def test_an_exception_says_what_was_reported_and_what_was_expected(paid: Any, sandbox: Any) -> None:
+    (refund,) = requests.request_full_refund(
+        order_id=paid.payment.order_id, reason="other", actor=SYSTEM, now=clock.now()
+    )
+    apply_refund(refund)
+    true = line_of(paid)
+    stranger = line("rfnd_00000000000099", "refund", amount=500, debit=500)
+    less = line(refund.gateway_refund_id, "refund", amount=refund.amount, debit=refund.amount - 100)
+
+    import_csv(as_csv({**true, "credit": true["credit"] - 100}, stranger, less))
+
+    said = ReconciliationException.objects.values_list("entity_id", "reason", "expected_amount", "actual_amount")
+    assert sorted(said) == sorted(
+        [
+            (paid.gateway_payment_id, "credit_mismatch", true["credit"], true["credit"] - 100),
+            ("rfnd_00000000000099", "unknown_payment", None, -500),
+            (refund.gateway_refund_id, "credit_mismatch", -refund.amount, 100 - refund.amount),
+        ]
+    )
+
+
+@pytest.mark.django_db
+def test_a_long_reason_of_a_failed_import_is_kept_as_far_as_it_fits(paid: Any, monkeypatch: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise GatewayOutcomeUnknown(GatewayError(code="TIMEOUT", description="x" * 301))
+
+    monkeypatch.setattr("apps.payments.services.fetch_settlement_report", fail)
+    report = reconciliation.request_settlement_import(day=clock.ist_date(clock.now()), actor=SYSTEM, now=clock.now())
+
+    with pytest.raises(GatewayOutcomeUnknown):
+        report_imports.import_settlements(import_id=report.pk, now=clock.now())
+
+    report.refresh_from_db()
+    assert (report.status, report.error) == ("failed", "x" * 300)
+
+
+@pytest.mark.django_db
+def test_a_reader_keeps_its_claim_while_it_asks_the_gateway(order: Any, sandbox: Any, monkeypatch: Any) -> None:
+    facts = make_gateway_payment(make_payment(order))
+    claims = []
+
+    def get_payment(self: Any, *, gateway_payment_id: str) -> Any:
+        claims.append(SettlementImport.objects.get().claimed_until)
+        return facts
+
+    monkeypatch.setattr("apps.payments.gateways.razorpay.adapter.Razorpay.get_payment", get_payment)
+    monkeypatch.setattr("apps.settlements.services.import_claims.time.monotonic", itertools.count(0, 60).__next__)
+    now = clock.now()
+
+    import_csv(as_csv(line(facts.id, amount=facts.amount, credit=facts.amount)), now=now)
+
+    # The clock of this test goes on by a minute each time it is read: the claim is extended before the call.
+    assert len(claims) == 1
+    assert claims[0] >= now + CLAIM_TTL + timedelta(minutes=2)
 
 
 @pytest.mark.django_db
