@@ -95,6 +95,16 @@ class TestCompleteOrder:
         assert complete(order)
         assert [row for row in violated() if row[0].startswith(("INV-6", "INV-0", "INV-11"))] == []
 
+    def test_taking_back_the_last_parcel_completes_it(self, order: Any) -> None:
+        deliver(make_dispatched_shipment(order, {1: 1, 2: 2}))
+        parcel = make_packed_shipment(order, {1: 1})
+        refund_units(order, 1, 2, is_processed=True)
+        assert not complete(order)
+
+        services.cancel_shipment(shipment_id=parcel.pk, reason="refunded", actor=SYSTEM, now=clock.now())
+
+        assert status_of(order) == "completed"
+
     def test_one_that_is_refunded_before_its_invoice_is_completed_with_its_credit_notes(
         self, shirt: Any, owner: Any
     ) -> None:

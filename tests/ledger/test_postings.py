@@ -74,6 +74,30 @@ def test_what_is_no_posting_is_refused_and_leaves_nothing(entries: dict[str, int
     assert LedgerTransaction.objects.count() == 0
 
 
+def test_a_long_description_is_kept_as_far_as_it_fits() -> None:
+    assert post({RECEIVABLE: 100, ADVANCES: -100}, description="x" * 201).description == "x" * 200
+
+
+def test_the_chart_of_accounts_is() -> None:
+    """The kind of each account decides on which side of the balance sheet its balance stands."""
+    ledger_accounts.account_codes_for(make_registration())
+
+    kinds: dict[str, list[str]] = {}
+    for account in Account.objects.order_by("code"):
+        kinds.setdefault(account.kind, []).append(account.code.partition(":")[0])
+    assert kinds == {
+        "asset": [
+            "bank", "disputes", "gateway_receivable", "input_gst", "other_bank_movements", "settlement_in_transit", "suspense",
+        ],
+        "expense": ["bank_charges", "dispute_losses", "gateway_fees", "payment_differences"],
+        "income": ["payer_fees", "round_off", "sales"],
+        "liability": [
+            "customer_advances", "output_cgst", "output_igst", "output_sgst", "output_utgst", "refunds_payable",
+            "transfers_payable",
+        ],
+    }  # fmt: skip
+
+
 def test_another_refusal_of_the_database_is_not_taken_for_a_posting_that_exists(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

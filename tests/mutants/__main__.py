@@ -45,7 +45,8 @@ def main() -> int:
     options = parser.parse_intermixed_args()
     if options.what == "record":
         return _record(options.workers, options.tests)
-    everything = places.sample(places.list_places(), seed=options.seed, count=options.count)
+    kept = runner.list_planted(options.seed)
+    everything = places.sample(places.list_places(), seed=options.seed, count=options.count, kept=kept)
     tenth = datetime.now(UTC).timetuple().tm_yday % 10 if options.tonight else options.tenth
     chosen = everything if tenth is None else everything[tenth::10]
     if options.what == "list":

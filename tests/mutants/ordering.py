@@ -1,12 +1,14 @@
 """
 In which order the tests of a fault are run: those that are most likely to find it first, because 90 seconds end the run.
 
-First come the tests that name what the fault is in, those of a file of its name, those of races if a lock is missing,
+First come the tests that have the names of the fault and its function, those of a file of its name, those of races if a lock is missing,
 and those that run a line of its function that few others run, as the test of a bound or of an error does. Then come the
 quick ones, which say most for their time, then a few of each file.
 """
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from itertools import islice
@@ -22,6 +24,10 @@ _CHUNK: Final = 12
 _MOST_TESTS: Final = 1_500
 #: How many of the quick ones are run before the others: with more of them nothing else would be reached.
 _MOST_QUICK: Final = 300
+#: How many tests are run first because their text has the names of the fault.
+_MOST_ALIKE: Final = 40
+#: Names that say something: `attempt` and `order` stand in most tests, and weigh little for that.
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{4,}")
 #: They start processes of their own, which would run without the fault.
 _OTHER_PROCESSES: Final = (
     "tests/faults/",
@@ -44,7 +50,8 @@ def choose_tests(
     """
     own = f"tests/{place.app}/"
     able = [test for test in tests if not test.startswith(_OTHER_PROCESSES)]
-    telling = [test for test in able if test in rare or _is_about(test, place) or _names(test, place.function)]
+    alike = _alike(able, place)
+    telling = [test for test in able if test in rare or test in alike or _is_about(test, place)]
     telling.sort(key=lambda test: seconds.get(test, 1.0) * (1 if test.startswith(own) else 2))
     rest = [test for test in able if test not in set(telling)]
     quick = [test for test in rest if seconds.get(test, 1.0) <= _QUICK_SECONDS]
@@ -77,21 +84,29 @@ def _is_about(test: str, place: Place) -> bool:
     return is_of_races or file == f"test_{Path(place.path).stem}.py"
 
 
-def _names(test: str, function: str) -> bool:
-    """Say whether a test's own text names a function, or what stands outside of functions under that name."""
+def _alike(tests: Sequence[str], place: Place) -> set[str]:
+    """Return the tests whose own text has the names of a fault and of its function, those of the rarest names first."""
+    wanted = {name.lower() for name in _NAME.findall(f"{place.function} {place.words}")}
+    found = {test: wanted & _names_in(test) for test in tests}
+    common = Counter(name for names in found.values() for name in names)
+    weights = {test: sum(1 / common[name] for name in names) for test, names in found.items() if names}
+    return set(sorted(weights, key=lambda test: -weights[test])[:_MOST_ALIKE])
+
+
+def _names_in(test: str) -> frozenset[str]:
     path, *inner = test.partition("[")[0].split("::")
-    return function.rpartition(".")[2].lstrip("_") in _texts_of(path).get("::".join(inner), "")
+    return _texts_of(path).get("::".join(inner), frozenset())
 
 
 @cache
-def _texts_of(path: str) -> dict[str, str]:
-    """Return the text of each test function of a file, by its name as pytest gives it."""
+def _texts_of(path: str) -> dict[str, frozenset[str]]:
+    """Return the names in the text of each test function of a file, by its name as pytest gives it."""
     file = ROOT / path
     if not file.exists():
         return {}
     source = file.read_text("utf-8")
     lines = source.splitlines()
-    texts: dict[str, str] = {}
+    texts: dict[str, frozenset[str]] = {}
 
     def visit(node: ast.AST, prefix: str) -> None:
         for child in ast.iter_child_nodes(node):
@@ -99,7 +114,8 @@ def _texts_of(path: str) -> dict[str, str]:
                 visit(child, f"{prefix}{child.name}::")
             elif isinstance(child, ast.FunctionDef):
                 first = min([child.lineno, *(one.lineno for one in child.decorator_list)])
-                texts[f"{prefix}{child.name}"] = "\n".join(lines[first - 1 : child.end_lineno])
+                text = "\n".join(lines[first - 1 : child.end_lineno]).lower()
+                texts[f"{prefix}{child.name}"] = frozenset(_NAME.findall(text))
 
     visit(ast.parse(source), "")
     return texts

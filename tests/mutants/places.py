@@ -7,9 +7,8 @@ as it is.
 
 import ast
 import hashlib
-import random
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -150,24 +149,30 @@ def _digest(node: ast.AST) -> str:
     return hashlib.sha256(ast.dump(node).encode()).hexdigest()[:12]
 
 
-def sample(places: list[Place], *, seed: int, count: int) -> list[Place]:
+def sample(places: list[Place], *, seed: int, count: int, kept: Collection[str] = ()) -> list[Place]:
     """
     Return `count` places of a fixed seed, spread over apps and operators, in the order in which they are planted.
 
-    The next place is taken from the app and operator that have had the fewest so far in proportion to what they have.
+    Those of the ids in `kept` that still exist come first, in their order, so that a change of the product replaces
+    few of a seed's places. The next place is taken from the app and operator that have had the fewest so far in
+    proportion to what they have.
     """
     groups: dict[tuple[str, str], list[Place]] = defaultdict(list)
-    for place in places:
+    by_id = {place.id: place for place in places}
+    chosen = [by_id[name] for name in dict.fromkeys(kept) if name in by_id][:count]
+    taken = Counter((place.app, place.operator) for place in chosen)
+    sizes = Counter((place.app, place.operator) for place in places)
+    for place in sorted(set(places) - set(chosen), key=lambda one: _draw(seed, one.id)):
         groups[place.app, place.operator].append(place)
-    chooser = random.Random(seed)
-    for group in groups.values():
-        chooser.shuffle(group)
-    sizes = {key: len(group) ** 0.5 for key, group in groups.items()}
-    taken: dict[tuple[str, str], int] = defaultdict(int)
-    chosen: list[Place] = []
     while len(chosen) < min(count, len(places)):
-        open_groups = [key for key, group in groups.items() if taken[key] < len(group)]
-        key = min(open_groups, key=lambda one: ((taken[one] + chooser.random()) / sizes[one], one))
-        chosen.append(groups[key][taken[key]])
+        key = min(groups, key=lambda one: ((taken[one] + _draw(seed, f"{one}{taken[one]}")) / sizes[one] ** 0.5, one))
+        chosen.append(groups[key].pop(0))
         taken[key] += 1
+        if not groups[key]:
+            del groups[key]
     return chosen
+
+
+def _draw(seed: int, name: str) -> float:
+    """Return a number from 0 to 1 that a seed draws for a name, whatever else there is to draw for."""
+    return int(hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()[:12], 16) / 16**12

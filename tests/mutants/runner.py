@@ -72,6 +72,13 @@ def results_path(seed: int) -> Path:
     return RESULTS / f"seed-{seed}.jsonl"
 
 
+def list_planted(seed: int) -> list[str]:
+    """Return the ids of the places that have or had a result of a seed, in the order in which they were planted."""
+    path = results_path(seed)
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return list(dict.fromkeys(json.loads(line)["id"] for line in lines))
+
+
 def read_results(seed: int, places: Sequence[Place]) -> dict[str, Result]:
     """Return the results of these places that still hold, by the place's id."""
     path = results_path(seed)

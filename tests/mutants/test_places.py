@@ -90,6 +90,17 @@ class TestPlaces:
         assert {place.operator for place in chosen} == {place.operator for place in found}
         assert {place.app for place in chosen} == {place.app for place in found}
 
+    def test_a_change_of_the_product_replaces_only_the_places_that_are_gone(self, found: list[places.Place]) -> None:
+        before = places.sample(found, seed=3, count=60)
+        gone = set(before[::20])
+
+        after = places.sample(
+            [one for one in found if one not in gone], seed=3, count=60, kept=[one.id for one in before]
+        )
+
+        assert after[:57] == [one for one in before if one not in gone]
+        assert len(set(after)) == 60
+
     def test_a_place_is_planted_where_it_is_and_nowhere_else(self, found: list[places.Place]) -> None:
         for place in places.sample(found, seed=3, count=25):
             source = (places.ROOT / place.path).read_text("utf-8")

@@ -9,7 +9,7 @@ from apps.backoffice import messages as backoffice_messages
 from apps.backoffice.selectors import timeline
 from apps.orders import rules
 from apps.orders.rules import OrderLineInput, PricedItem
-from apps.orders.states import OrderPaymentStatus, OrderStatus
+from apps.orders.states import ErasureBlocker, OrderPaymentStatus, OrderStatus
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
 SOON, JUST_NOW = NOW + timedelta(seconds=1), NOW - timedelta(seconds=1)
@@ -119,6 +119,11 @@ class TestPriceOrder:
 
         assert quote.place_of_supply_reason == "service_to_address"
 
+    def test_a_service_with_goods_is_a_supply_of_goods(self) -> None:
+        quote = price(an_item(hsn="998314"), an_item(TEA))
+
+        assert quote.place_of_supply_reason == "consumer_delivery_address"
+
 
 def test_a_place_is_explained_with_its_section() -> None:
     place = rules.describe_place("29", "consumer_delivery_address")
@@ -167,8 +172,8 @@ def test_only_an_unpaid_order_without_a_live_payment_may_be_cancelled(
     [
         (OrderStatus.PENDING_PAYMENT, NOW, None, True),
         (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW, False),
-        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW - rules.FINAL_POLL_GRACE + timedelta(seconds=1), False),
-        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW - rules.FINAL_POLL_GRACE, True),
+        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW - timedelta(minutes=5) + timedelta(seconds=1), False),
+        (OrderStatus.PENDING_PAYMENT, JUST_NOW, NOW - timedelta(minutes=5), True),
         (OrderStatus.PENDING_PAYMENT, SOON, None, False),
         (OrderStatus.PENDING_PAYMENT, JUST_NOW, SOON, False),
         (OrderStatus.CONFIRMED, JUST_NOW, None, False),
@@ -208,6 +213,35 @@ def test_the_full_amount_confirms_a_waiting_order(status: str, paid: int, does: 
 )
 def test_payment_status_is_derived(paid: int, is_processing: bool, status: OrderPaymentStatus) -> None:
     assert rules.payment_status(paid=paid, total=100, is_processing=is_processing) == status
+
+
+@pytest.mark.parametrize(
+    ("paid", "money", "status"),
+    [
+        (100, {"refunded": 100}, OrderPaymentStatus.REFUNDED),
+        (100, {"lost": 100}, OrderPaymentStatus.REFUNDED),
+        (100, {"refunded": 40, "lost": 60}, OrderPaymentStatus.REFUNDED),
+        (100, {"refunded": 1}, OrderPaymentStatus.PARTIALLY_REFUNDED),
+        (50, {"refunded": 50}, OrderPaymentStatus.REFUNDED),
+        (150, {"refunded": 50}, OrderPaymentStatus.PAID),
+        (150, {"refunded": 49}, OrderPaymentStatus.OVERPAID),
+        (150, {"refunded": 51}, OrderPaymentStatus.PARTIALLY_REFUNDED),
+        (200, {"refunded": 50, "lost": 50}, OrderPaymentStatus.PAID),
+        (100, {"disputed": 1, "refunded": 99}, OrderPaymentStatus.DISPUTED),
+        (0, {"under_review": 1}, OrderPaymentStatus.PROCESSING),
+    ],
+)
+def test_money_that_goes_back_counts(paid: int, money: dict[str, int], status: OrderPaymentStatus) -> None:
+    assert rules.payment_status(paid=paid, total=100, **money) == status
+
+
+@pytest.mark.parametrize(("unrefunded", "blocker"), [(99, None), (100, ErasureBlocker.MONEY_UNRESOLVED)])
+def test_less_than_a_rupee_does_not_keep_a_customer_from_being_erased(unrefunded: int, blocker: Any) -> None:
+    found = rules.erasure_blocker(
+        status=OrderStatus.CANCELLED, confirmed_at=None, unresolved_amount=0, unrefunded_amount=unrefunded,
+        wait=timedelta(days=30), now=NOW,
+    )  # fmt: skip
+    assert found == blocker
 
 
 def test_event_without_text_gets_a_generated_sentence() -> None:

@@ -262,6 +262,22 @@ def test_it_is_looked_for_ten_minutes_before_it_was_asked_for_and_after_its_end(
 
 
 @BOTH
+def test_the_gateway_is_asked_about_the_order_of_another_amount_alone(
+    order: Any, sandbox: Any, channel: PaymentChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = make(order, channel)
+    pay(sandbox, payment)
+
+    def get_order(*_: Any, **__: Any) -> None:
+        raise AssertionError("the amount is the one that was asked for")
+
+    monkeypatch.setattr("apps.payments.gateways.razorpay.adapter.Razorpay.get_order", get_order)
+
+    assert sync(payment)
+    assert payment.status == PaymentStatus.SUCCEEDED
+
+
+@BOTH
 def test_it_is_closed_here_once_it_is_closed_at_the_gateway(order: Any, sandbox: Any, channel: PaymentChannel) -> None:
     payment = make(order, channel)
     assert (payment.status, payment.link_closed_at) == (PaymentStatus.REQUIRES_PAYMENT, None)

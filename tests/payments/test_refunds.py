@@ -38,7 +38,7 @@ from tests.factories.payments import (
 )
 from tests.support.colleagues import ASHA, BALA, CHITRA, DEEPA
 from tests.support.money_invariants import INVARIANTS
-from tests.support.refunds import apply_refund_update, gateway_refund_of, request_refund, sync_refund
+from tests.support.refunds import apply_refund_update, gateway_refund_of, request_refund, request_refunds, sync_refund
 from tests.support.stock import stock_of
 from tests.support.webhooks import receive
 
@@ -626,6 +626,21 @@ def test_surplus_money_is_reviewed_again_when_less_is_left_than_its_failed_refun
     assert (rest.amount, attempt.review_closed_at) == (attempt.amount - 10_000, None)
     again = payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=ASHA, now=clock.now())
     assert again.amount == attempt.amount - 10_000
+
+
+def test_the_reason_of_staff_is_in_the_event_and_that_of_the_customer_in_the_note(order: Any) -> None:
+    attempt = pay(order)
+    buyer = actor_for(order.customer)
+    values = {"order_id": order.pk, "amount": 10_000, "reason": "customer_request", "actor": buyer, "now": clock.now()}
+    (first,), (second,) = request_refunds(**values, note="too small"), request_refunds(**values)
+
+    approvals.reject_refund(refund_id=first.pk, actor=BALA, reason="worn", now=clock.now())
+    approvals.cancel_refund(refund_id=second.pk, actor=buyer, reason="I keep it", now=clock.now())
+
+    said = [(one.note, Event.objects.filter(subject_id=one.pk).latest("version").reason)
+            for one in Refund.objects.order_by("sequence")]  # fmt: skip
+    assert said == [("too small", "worn"), ("I keep it", "")]
+    assert refund_sums.attempt_refundable_amount(attempt) == attempt.amount
 
 
 @pytest.mark.parametrize("why", ["paid twice", "late"])

@@ -212,6 +212,26 @@ def test_facts_in_any_order_end_in_one_state(shop: Any, owner: Any) -> None:
     assert "succeeded" in finals.pop()
 
 
+@pytest.mark.parametrize("status", ["created", "failed", "authorized", "auto_refunded", "captured"])
+def test_what_a_gateway_reports_of_an_attempt_is_the_event_of_its_name(order: Any, status: str) -> None:
+    apply_payment(make_gateway_payment(make_payment(order), status=status))
+
+    attempt = PaymentAttempt.objects.get()
+    first = Event.objects.filter(subject_id=attempt.pk).earliest("version")
+    assert (attempt.status, first.type) == (status, f"payments.attempt.{status}")
+
+
+def test_a_payment_shows_that_its_order_was_made_although_the_answer_was_lost(order: Any) -> None:
+    payment = make_payment(order)
+    facts = make_gateway_payment(payment)
+    Payment.objects.filter(pk=payment.pk).update(gateway_order_id=None, gateway_call=GatewayCall.UNKNOWN)
+
+    apply_payment(replace(facts, our_payment=payment.public_id))
+
+    payment.refresh_from_db()
+    assert (payment.gateway_order_id, payment.gateway_call) == (facts.order_id, GatewayCall.SUCCEEDED)
+
+
 def test_captured_is_final(order: Any) -> None:
     payment = make_payment(order)
     facts = make_gateway_payment(payment)

@@ -191,6 +191,20 @@ def test_a_gateway_that_does_not_answer_is_said_and_not_waited_for(
     assert (told["payments"], told["unanswered"], told["not_attempted"]) == (2, 2, 2)
 
 
+def test_days_whose_report_was_not_asked_for_are_counted(settled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.settlements.services.reconciliation._MAX_FAILURES_PER_ROUND", 2)
+    monkeypatch.setattr("apps.settlements.services.reconciliation._read_report", lambda *_, **__: None)
+    now = clock.now()
+    monkeypatch.setattr(
+        "apps.settlements.services.reconciliation.payments.first_captured_at", lambda: now - timedelta(days=9)
+    )
+
+    result = reconciliation.reconcile(now=now, since=now - timedelta(days=5))
+
+    # Six days with today: two are asked for without an answer, and the others are left out.
+    assert (result.reports, result.unanswered, result.not_attempted) == (2, 2, 4)
+
+
 def test_many_rows_are_walked_some_at_a_time(owner: Any, settled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.settlements.services.reconciliation._BATCH_SIZE", 2)
     made = {make_payment(make_order(owner)).pk for _ in range(5)}
