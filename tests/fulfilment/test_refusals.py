@@ -1,6 +1,7 @@
 """When goods stay: refunds, disputes, holds and erased buyers. A refusal changes nothing."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from apps.fulfilment.models import Shipment
 from apps.orders import services as orders
 from apps.orders.models import Order
 from apps.payments.models import PaymentAttempt
+from apps.payments.services.order_cancellation import cancel_order
 from tests.factories.fulfilment import (
     deliver,
     make_dispatched_shipment,
@@ -22,7 +24,8 @@ from tests.factories.fulfilment import (
     make_shipment,
     refund_units,
 )
-from tests.factories.payments import make_dispute, make_refund
+from tests.factories.orders import make_order
+from tests.factories.payments import make_dispute, make_refund, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -156,8 +159,18 @@ class TestErasure:
 
         assert "has not been delivered" in str(error.value)
 
+    def test_an_order_whose_money_the_bank_took_back_keeps_nobody(self, owner: Any) -> None:
+        order = make_order(owner)
+        make_dispute(pay(order), status="lost", amount_deducted=order.total_amount)
+        cancel_order(order_id=order.pk, reason="other", actor=SYSTEM, now=clock.now())
+        order.refresh_from_db()
+        assert (order.status, order.lost_amount, order.refunded_amount) == ("cancelled", order.total_amount, 0)
+
+        orders.check_erasable(customer_id=order.customer_id, now=clock.now() + timedelta(days=365))
+
     def test_completed_order_keeps_its_customer_until_it_is_closed(self, order: Any, settings: Any) -> None:
         deliver(make_dispatched_shipment(order))
+        Order.objects.update(confirmed_at="2020-01-01T00:00:00Z")
 
         with pytest.raises(orders.CustomerNotErasable) as error:
             orders.check_erasable(customer_id=order.customer_id, now=clock.now())

@@ -147,6 +147,15 @@ class TestPayerFee:
         assert booked(made, "difference_reversal") == {"customer_advances": -2_360, "payer_fees": 2_360}
         assert balances() == {}
 
+    def test_refunded_last_after_the_time_limit_reduces_no_sale(self, owner: Any) -> None:
+        order, attempt = sell(owner, difference=2_360)
+        assert credit_late(report_refund(attempt, order.total_amount)) == []
+
+        fee = report_refund(attempt, 2_360)
+        assert credit_late(fee) == []
+
+        assert (booked(fee, "late_credit"), balances()) == ({}, {})
+
     def test_refunded_alone_after_the_time_limit_is_no_sale_at_all(self, owner: Any) -> None:
         order, attempt = sell(owner, difference=2_360)
         goods, fee = report_refund(attempt, order.total_amount), report_refund(attempt, 2_360)

@@ -50,8 +50,8 @@ def choose_tests(
     """
     own = f"tests/{place.app}/"
     able = [test for test in tests if not test.startswith(_OTHER_PROCESSES)]
-    alike = _alike(able, place)
-    telling = [test for test in able if test in rare or test in alike or _is_about(test, place)]
+    same_names = find_alike(able, place)
+    telling = [test for test in able if test in rare or test in same_names or _is_about(test, place)]
     telling.sort(key=lambda test: seconds.get(test, 1.0) * (1 if test.startswith(own) else 2))
     rest = [test for test in able if test not in set(telling)]
     quick = [test for test in rest if seconds.get(test, 1.0) <= _QUICK_SECONDS]
@@ -84,7 +84,7 @@ def _is_about(test: str, place: Place) -> bool:
     return is_of_races or file == f"test_{Path(place.path).stem}.py"
 
 
-def _alike(tests: Sequence[str], place: Place) -> set[str]:
+def find_alike(tests: Sequence[str], place: Place) -> set[str]:
     """Return the tests whose own text has the names of a fault and of its function, those of the rarest names first."""
     wanted = {name.lower() for name in _NAME.findall(f"{place.function} {place.words}")}
     found = {test: wanted & _names_in(test) for test in tests}

@@ -68,7 +68,7 @@ def test_tests_of_a_special_case_and_those_that_name_the_function_are_run_before
     names_it = "tests/mutants/test_places.py::TestPlaces::test_a_place_is_planted_where_it_is_and_nowhere_else"
     place = replace(PLACE, function="Planting.compile_mutant")
     seconds = {"tests/orders/test_a.py::quick": 0.01, "tests/orders/test_a.py::of_midnight": 0.3}
-    assert ordering._alike([names_it, "tests/orders/test_that_is_gone.py::test"], place) == {names_it}
+    assert ordering.find_alike([names_it, "tests/orders/test_that_is_gone.py::test"], place) == {names_it}
     assert ordering.choose_tests(
         ["tests/orders/test_a.py::quick", "tests/orders/test_a.py::of_midnight"], place, seconds,
         rare={"tests/orders/test_a.py::of_midnight"},

@@ -18,7 +18,8 @@ from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerEntry
 from apps.orders.selectors import derive_order_payment_status, get_order
 from apps.payments.admin.disputes import _deadline
-from apps.payments.gateways.interface import EvidenceFile
+from apps.payments.facts import GatewayError
+from apps.payments.gateways.interface import EvidenceFile, GatewayOutcomeUnknown
 from apps.payments.models import Dispute, PaymentAttempt, Refund
 from apps.payments.services import order_cancellation, webhooks
 from apps.payments.services.disputes import gateway_updates, polling, reminders, responses
@@ -205,10 +206,35 @@ def test_response_that_was_lost_is_resubmitted(disputed: Any, sandbox: Any) -> N
     assert (dispute.status, dispute.gateway_call) == ("open", "unknown")
 
     polling.poll_open_disputes(now=clock.now() + timedelta(minutes=5))
+    asked = Event.objects.filter(subject_id=dispute.pk).latest("version")
+    assert (asked.type, asked.reason) == (
+        "payments.dispute.response_requested", "the gateway does not have our response yet",
+    )  # fmt: skip
     responses.submit_dispute_response(dispute_id=dispute.pk, evidence_files=[], now=clock.now() + timedelta(minutes=5))
 
     dispute.refresh_from_db()
     assert dispute.status == "lost"
+
+
+@pytest.mark.parametrize(("kind", "minutes"), [("silent", 2), ("contradicts", 30)])
+def test_a_poll_that_gives_nothing_is_repeated_later(
+    attempt: PaymentAttempt, monkeypatch: pytest.MonkeyPatch, kind: str, minutes: int
+) -> None:
+    dispute = make_dispute(attempt)
+    facts = make_gateway_dispute(attempt, id=dispute.gateway_dispute_id, amount=-1)
+
+    def get_dispute(*_: Any, **__: Any) -> Any:
+        if kind == "silent":
+            raise GatewayOutcomeUnknown(GatewayError())
+        return facts
+
+    monkeypatch.setattr("apps.payments.gateways.razorpay.adapter.Razorpay.get_dispute", get_dispute)
+    now = clock.now() + timedelta(hours=1)
+
+    polling.poll_open_disputes(now=now)
+
+    dispute.refresh_from_db()
+    assert (dispute.status, dispute.next_check_at) == ("open", now + timedelta(minutes=minutes))
 
 
 def test_response_that_the_gateway_rejects_can_be_replaced(disputed: Any) -> None:

@@ -162,11 +162,9 @@ class TestRefundOfLessThanAUnit:
     def test_of_payments_in_two_currencies_the_larger_unit_decides(self, order: Any, attempt: PaymentAttempt) -> None:
         in_rupees = PaymentAttempt(amount=49_900)
 
-        assert [amounts.minimum_refund_amount(these, 200) for these in ([attempt, in_rupees], [in_rupees], [])] == [
-            125,
-            100,
-            100,
-        ]
+        least = [amounts.minimum_refund_amount(these, 200) for these in ([attempt, in_rupees], [in_rupees], [])]
+        assert least == [125, 100, 100]
+        assert amounts.minimum_refund_amount([in_rupees], 99) == 100
 
     def test_of_one_unit_is_requested_as_one(self, order: Any, attempt: PaymentAttempt) -> None:
         assert requested_from_gateway(self.request(order, 125), attempt) == (1, "GBP")

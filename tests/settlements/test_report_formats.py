@@ -487,6 +487,23 @@ class TestTransfersReport:
         assert (done.status, done.rows_read, done.lines_added, found()) == ("completed", 2, 0, [])
         assert Settlement.objects.get().amount == paid.amount - paid.fee_amount
 
+    def test_a_payment_of_a_moment_ago_is_not_blamed_for_a_sum_that_does_not_fit(
+        self, paid: PaymentAttempt, owner: Any, settings: Any
+    ) -> None:
+        last = clock.now() - settings.SETTLEMENT_OVERDUE_AFTER
+        overdue, recent = (pay(make_order(owner)) for _ in range(2))
+        for attempt, seconds in ((paid, -2), (overdue, -1), (recent, 60)):
+            PaymentAttempt.objects.filter(pk=attempt.pk).update(captured_at=last + timedelta(seconds=seconds))
+        import_csv(as_csv(line_of(paid, created_at=int(last.timestamp()))))
+        excess = overdue.amount - overdue.fee_amount + recent.amount - recent.fee_amount - 1
+        amount = in_rupees(paid.amount - paid.fee_amount + excess)
+
+        import_csv(
+            f"{self.HEADER}setl_00000000000001,{amount},processed,0.0,0.0,UTR1,{clock.ist_date(clock.now()):%d/%m/%Y}\n".encode()
+        )
+
+        assert [entity for reason, entity, _ in found() if reason == "missing_line"] == [overdue.gateway_payment_id]
+
     def test_another_sum_than_that_of_the_lines_is_an_exception(self, paid: PaymentAttempt) -> None:
         import_csv(as_csv(line_of(paid)))
         amount = in_rupees(paid.amount - paid.fee_amount - 100)

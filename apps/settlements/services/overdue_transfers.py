@@ -51,7 +51,7 @@ def _open_overdue(found: Settlement, *, until: date, now: datetime) -> bool:
         description=f"{settlement.gateway.capitalize()} says that it transferred {rupees(amount)} (UTR {settlement.utr or 'unknown'}) on"
         f" {format_day(clock.ist_date(settlement.settled_at))}. The bank's statement up to {format_day(until)} does not show it.",
         # A transfer that failed and was made again has a UTR of its own.
-        fingerprint=f"transfer_overdue:{settlement.pk}:{settlement.utr}"[:160],
+        fingerprint=f"transfer_overdue:{settlement.pk}:{settlement.utr}",
         expected_amount=amount,
         currency=settlement.currency,
         now=now,
