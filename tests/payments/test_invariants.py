@@ -21,7 +21,15 @@ from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, Refun
 from apps.payments.services import payment_acceptance, webhooks
 from apps.payments.services.refunds import amounts, requests
 from apps.settlements.facts import FeeTerms
-from apps.settlements.models import BankLine, FeeCheck, FeeRate, Settlement, SettlementImport, SettlementLine
+from apps.settlements.models import (
+    BankLine,
+    FeeCheck,
+    FeeRate,
+    Settlement,
+    SettlementImport,
+    SettlementLine,
+    SettlementReportRow,
+)
 from apps.settlements.services import fee_rates, matching, reconciliation, report_imports
 from tests.factories.accounts import make_user
 from tests.factories.orders import actor_for, make_order
@@ -296,6 +304,48 @@ def _expired_under_review(world: Any) -> None:
     _update(Order, {"pk": world.waiting.pk}, expired_at=clock.now())(world)
 
 
+def _flagged_for_nothing(world: Any) -> None:
+    _update(PaymentAttempt, _CAPTURED, review_reason="amount_mismatch", review_opened_at=clock.now())(world)
+
+
+def _asked_for_what_is_paid(world: Any) -> None:
+    payment = Payment.objects.get(order=world.waiting)
+    apply_payment(make_gateway_payment(payment, status="created"))
+    assert violated() == []
+    _update(Payment, {"pk": payment.pk}, status="requires_payment")(world)
+    _update(Order, {"pk": world.waiting.pk}, is_payment_processing=False)(world)
+
+
+def _rows_that_stay(world: Any) -> None:
+    _settled(world)
+    SettlementReportRow.objects.create(
+        id=uuid4(),
+        report=SettlementImport.objects.get(),
+        position=1,
+        amount=1,
+        debit=0,
+        credit=1,
+        fee_amount=0,
+        tax_amount=0,
+    )
+
+
+def _forgotten_in_suspense(world: Any) -> None:
+    """Have the bank's other line be of the settlement, which no line has brought."""
+    _banked(world)
+    settlement = Settlement.objects.get()
+    long_ago = clock.now() - timedelta(hours=2)
+    _update(Settlement, {}, transfer_status="in_transit", created_at=long_ago)(world)
+    _update(BankLine, {"kind": "suspense"}, amount=settlement.amount, description="UTR1000001", created_at=long_ago)(
+        world
+    )
+
+
+def _missed_too_early(world: Any) -> None:
+    _settled(world)
+    make_exception(reason="transfer_overdue", settlement_id=Settlement.objects.get().pk)
+
+
 _CAPTURED = {"status": "captured"}
 _LONG_AGO = timedelta(minutes=16)
 
@@ -360,6 +410,17 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         lambda world: _update(Payment, {"order": world.waiting}, gateway_link_id="plink_1")(world), {"INV-15b"},
     ),
     "INV-18g": (_link_that_stays_open, {"INV-18g"}),
+    "INV-18k": (
+        lambda world: _update(
+            Payment, {"order": world.waiting}, channel="payment_link", next_action={}, link_closed_at=clock.now() - timedelta(hours=2)
+        )(world),
+        {"INV-18k"},
+    ),
+    "INV-16e": (_flagged_for_nothing, {"INV-16c", "INV-16e", "INV-17b", "INV-20b"}),
+    "INV-17d": (_asked_for_what_is_paid, {"INV-17d"}),
+    "INV-21f": (_rows_that_stay, {"INV-21f"}),
+    "INV-26j": (_forgotten_in_suspense, {"INV-26g", "INV-26h", "INV-26i", "INV-26j"}),
+    "INV-26k": (_missed_too_early, {"INV-26k"}),
     "INV-16": (_update(PaymentAttempt, _CAPTURED, currency="USD"), {"INV-14b", "INV-16", "INV-20b", "INV-25", "INV-26", "INV-26c"}),
     "INV-16b": (_update(Payment, {"status": "requires_payment"}, amount=10**9), {"INV-16b"}),
     "INV-17": (_uncapture_the_books, {"INV-14b", "INV-17", "INV-17b", "INV-20b", "INV-25", "INV-25e", "INV-26", "INV-26c", "INV-26p"}),

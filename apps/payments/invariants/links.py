@@ -15,6 +15,16 @@ LINKS = (
         """,
     ),
     Invariant(
+        id="INV-18k",
+        name="payers_are_sent_to_open_links",
+        statement="A payment that awaits its payer has an open link or QR code, an hour after that was closed at the latest.",
+        grace_seconds=3_600,
+        sql="""
+            SELECT id, channel, gateway_link_id, link_closed_at FROM payments_payment
+            WHERE status = 'requires_payment' AND link_closed_at < %(now)s - interval '1 hour'
+        """,
+    ),
+    Invariant(
         id="INV-18g",
         name="cancelled_links_are_closed",
         statement="Nobody can pay by the link or QR code of a payment that was cancelled: it is closed at the gateway.",

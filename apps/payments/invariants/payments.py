@@ -50,6 +50,16 @@ PAYMENTS = (
         """,
     ),
     Invariant(
+        id="INV-16e",
+        name="only_other_amounts_are_mismatches",
+        statement="Captured money that is flagged as another amount than requested is of another amount or currency.",
+        sql="""
+            SELECT a.id, a.gateway_payment_id, a.amount, a.currency FROM payments_paymentattempt a
+            JOIN payments_payment p ON p.id = a.payment_id
+            WHERE a.review_reason = 'amount_mismatch' AND (a.amount, a.currency) = (p.amount, p.currency)
+        """,
+    ),
+    Invariant(
         id="INV-16c",
         name="order_under_review_amount_matches",
         statement="An order's copy of money under review is the sum of its captured attempts of another amount that await a decision.",
@@ -130,6 +140,20 @@ PAYMENTS = (
                  AND a.review_reason <> 'amount_mismatch'
             GROUP BY p.id
             HAVING (p.status IN ('succeeded', 'succeeded_late')) <> (count(a.id) > 0)
+        """,
+    ),
+    Invariant(
+        id="INV-17d",
+        name="payments_in_progress_are_not_requested_again",
+        statement="A payment does not ask its payer for money while an attempt is in progress or authorised.",
+        sql="""
+            SELECT p.id, a.gateway_payment_id, a.status FROM payments_payment p
+            JOIN payments_paymentattempt a ON a.payment_id = p.id
+            WHERE p.status = 'requires_payment' AND a.review_reason <> 'amount_mismatch' AND (
+                a.status = 'authorized'
+                -- After a failure the UPI attempt that Bahi opened itself may not have been begun by anybody.
+                OR (a.status = 'created' AND NOT EXISTS (
+                    SELECT FROM payments_paymentattempt failed WHERE failed.payment_id = p.id AND failed.status = 'failed')))
         """,
     ),
     Invariant(

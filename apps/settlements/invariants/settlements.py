@@ -353,6 +353,15 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,  # noqa: S608 - only constants of the code are interpolated
     ),
     Invariant(
+        id="INV-21f",
+        name="imported_rows_are_not_kept",
+        statement="The staged rows of a report are deleted once it is imported.",
+        sql="""
+            SELECT i.id, i.completed_at, count(*) AS rows FROM settlements_settlementimport i
+            JOIN settlements_settlementreportrow r ON r.report_id = i.id WHERE i.status = 'completed' GROUP BY i.id
+        """,
+    ),
+    Invariant(
         id="INV-29b",
         name="overcharges_are_claimed",
         statement="Each fee above the rate card has an exception with the sum to claim, and no open claim is about anything else.",
