@@ -125,7 +125,7 @@ class TestShouldNotBeMade:
         assert exception.description == (
             f"The gateway reports refund {refund.gateway_refund_id} of ₹100.00, our {refund.number}, which it should not make:"
             f" its status here is “{in_words}”. Make no bank transfer for it. Check at the gateway whether a person or an"
-            " earlier call of ours made it."
+            " earlier call of Bahi made it."
         )
 
     def test_money_of_one_that_required_approval_is_booked(self, order: Any) -> None:

@@ -94,7 +94,7 @@ def unexpected_refund(entity_id: str, number: str, *, reported: str, status: str
     """Return the message that the gateway makes a refund that it should not make; `status` is its status here in words."""
     return (
         f"The gateway reports refund {entity_id} of {reported}, our {number}, which it should not make: its status here is"
-        f" “{status}”. Make no bank transfer for it. Check at the gateway whether a person or an earlier call of ours made it."
+        f" “{status}”. Make no bank transfer for it. Check at the gateway whether a person or an earlier call of Bahi made it."
     )
 
 

@@ -99,7 +99,7 @@ def apply_gateway_refund(
     1. Find its attempt unlocked, then lock order, attempts and refund.
     2. Facts that conflict with our rows, or with themselves, open an exception for staff, and nothing is posted.
     3. A refund that was made at the gateway, and not by us, gets a row, so that the books stay correct.
-    4. Refunds of ours whose money it used are cancelled, and what is left of the last one is requested again.
+    4. Our own refunds whose money it used are cancelled, and what is left of the last one is requested again.
     5. Merge by the rank of the status: processed stays processed. Post to the ledger once, and update the order.
     6. What should not have been made, or not a second time, is booked all the same and opens an exception.
 
