@@ -88,8 +88,7 @@ def split_limit() -> AbstractContextManager[Any]:
 def unknown_money_free() -> AbstractContextManager[Any]:
     """A refund without an answer leaves its money to be refunded again."""
     statuses = tuple(one for one in states.RESERVING_REFUNDS if one != states.RefundStatus.UNKNOWN)
-    reserved = refund_sums.reserved_amount
-    return patched(refund_sums, "reserved_amount", lambda attempt_id, *, only=statuses: reserved(attempt_id, only=only))
+    return patched(refund_sums, "attempt_reserved_amount", lambda one: refund_sums._sum_of_attempt(one, statuses))
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import (
     apply_payment,
     apply_refund,
+    make_dispute,
     make_gateway_payment,
     make_payment,
     new_gateway_id,
@@ -641,6 +642,29 @@ def test_the_reason_of_staff_is_in_the_event_and_that_of_the_customer_in_the_not
             for one in Refund.objects.order_by("sequence")]  # fmt: skip
     assert said == [("too small", "worn"), ("I keep it", "")]
     assert refund_sums.attempt_refundable_amount(attempt) == attempt.amount
+
+
+@pytest.mark.parametrize("how", ["refund at the gateway", "lost dispute"])
+def test_surplus_money_is_reviewed_again_when_its_failed_refund_cannot_be_retried_any_more(
+    order: Any, how: str
+) -> None:
+    payment = make_payment(order)
+    apply_payment(make_gateway_payment(payment))
+    attempt = apply_payment(make_gateway_payment(payment))
+    failed = apply_refund(Refund.objects.get(), status="failed")
+    attempt.refresh_from_db()
+    assert attempt.review_closed_at is not None
+
+    if how == "lost dispute":
+        make_dispute(attempt, status="lost", amount=10_000, amount_deducted=10_000)
+    else:
+        facts = gateway_refund_of(failed, our_refund="", id="rfnd_dashboard0001", amount=10_000)
+        gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+
+    attempt.refresh_from_db()
+    assert attempt.review_closed_at is None
+    again = payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=ASHA, now=clock.now())
+    assert again.amount == attempt.amount - 10_000
 
 
 @pytest.mark.parametrize("why", ["paid twice", "late"])

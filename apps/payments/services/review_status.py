@@ -30,8 +30,9 @@ def find_review_reason(order: "Order", payment: Payment, *, amount: int, currenc
 
 def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
     """
-    Close the review of an attempt, and its payment, once its money is refunded or lost.
+    Close the review of an attempt, and its payment, once its money is refunded or lost, or open it again.
 
+    It opens again where a refund at the gateway or a lost dispute has left less than a failed refund needs to be retried.
     The payment is closed once all of its money under review is reserved for refunds or lost, and the review once all of it is
     refunded or lost; less than a gateway can refund is ignored. The caller has locked order and attempt, and notifies the order.
     """
@@ -43,6 +44,7 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
     is_gone = attempt.amount - refund_sums.attempt_refunded_or_lost_amount(attempt.pk) < attempt.min_refund_amount
     if is_gone and attempt.review_closed_at is None:
         close_locked_review(order=order, attempt=attempt, note="all of it is refunded or lost", actor=SYSTEM, now=now)
+    reopen_review(order=order, attempt=attempt, actor=actor, now=now)
 
 
 def reopen_review(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now: datetime) -> None:
@@ -62,7 +64,7 @@ def reopen_review(*, order: "Order", attempt: PaymentAttempt, actor: Actor, now:
         opened,
         root=order.pk,
         actor=actor,
-        event_reason="the refund of its money was given up",
+        event_reason="its refunds do not return all of it any more",
         now=now,
     )
 
