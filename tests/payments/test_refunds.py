@@ -12,7 +12,7 @@ from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerTransaction
 from apps.orders.services import OrderNotCancellable, expire_orders
-from apps.payments.facts import GatewayRefund
+from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.gateways.razorpay import adapter
 from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.selectors import refund_sums
@@ -662,6 +662,36 @@ def test_surplus_money_is_reviewed_again_when_its_failed_refund_cannot_be_retrie
         gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
 
     attempt.refresh_from_db()
+    assert attempt.review_closed_at is None
+    again = payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=ASHA, now=clock.now())
+    assert again.amount == attempt.amount - 10_000
+
+
+@pytest.mark.parametrize("how", ["refused by the gateway", "withheld for a lost dispute"])
+def test_surplus_money_is_reviewed_again_when_its_refund_ends_and_a_part_of_it_has_gone(
+    order: Any, how: str, sandbox: Any
+) -> None:
+    payment = make_payment(order)
+    apply_payment(make_gateway_payment(payment))
+    attempt = apply_payment(make_gateway_payment(payment))
+    refund = Refund.objects.get()
+    if how == "refused by the gateway":
+        Refund.objects.filter(pk=refund.pk).update(gateway_call="unknown")
+        facts = gateway_refund_of(refund, our_refund="", id="rfnd_dashboard0001", amount=10_000)
+        gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+    else:
+        make_dispute(attempt, status="lost", amount=10_000, amount_deducted=10_000)
+    attempt.refresh_from_db()
+    assert attempt.review_closed_at is not None
+
+    if how == "refused by the gateway":
+        gateway_updates.mark_refund_failed(refund=refund, error=GatewayError(code="refused"), now=clock.now())
+    else:
+        submission.sync_refund(refund_id=refund.pk, now=clock.now())
+
+    attempt.refresh_from_db()
+    refund.refresh_from_db()
+    assert refund.status == ("failed" if how == "refused by the gateway" else "cancelled")
     assert attempt.review_closed_at is None
     again = payment_reviews.refund_reviewed_attempt(attempt_id=attempt.pk, actor=ASHA, now=clock.now())
     assert again.amount == attempt.amount - 10_000

@@ -46,7 +46,7 @@ from apps.payments.services.refunds.requests import (
 )
 from apps.payments.services.refunds.superseded import cancel_other_retries, cancel_uncovered_refunds
 from apps.payments.services.refunds.unexpected_refunds import RefundBefore, list_refund_warnings
-from apps.payments.services.review_status import sync_review_status
+from apps.payments.services.review_status import reopen_review, sync_review_status
 from apps.payments.states import (
     NOT_FOR_GATEWAY,
     OPEN_REFUNDS,
@@ -199,6 +199,8 @@ def mark_refund_failed(*, refund: Refund, error: GatewayError, now: datetime) ->
         now=now,
     )
     log.error("gateway_rejected_refund", refund=refund.number, error=refund.error)
+    # Another refund may have left too little to retry this one.
+    reopen_review(order=order, attempt=refund.attempt, actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
 
 

@@ -43,6 +43,7 @@ from apps.payments.services.refunds.gateway_updates import (
 )
 from apps.payments.services.refunds.lookup import find_gateway_refund, list_gateway_refunds
 from apps.payments.services.refunds.superseded import cancel_superseded_refund
+from apps.payments.services.review_status import reopen_review
 from apps.payments.states import OPEN_REFUNDS, RefundStatus
 
 if TYPE_CHECKING:
@@ -155,6 +156,8 @@ def _cancel_lost_refund(order: "Order", refund: Refund, *, now: datetime) -> Non
         event_type=events.REFUND_UPDATED,
         now=now,
     )
+    # The bank may have reclaimed a part of it alone, and nothing else returns the rest.
+    reopen_review(order=order, attempt=refund.attempt, actor=SYSTEM, now=now)
 
 
 def _claim(refund_id: UUID, *, now: datetime) -> Refund | None:
