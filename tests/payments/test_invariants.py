@@ -598,6 +598,17 @@ def test_a_planted_violation_is_found(world: Any, invariant: str) -> None:
     assert found == expected
 
 
+@pytest.mark.parametrize("words", ["UTR10000019", "UTR1000001 UTR1000002"], ids=["a longer UTR", "two settlements"])
+def test_a_line_of_no_certain_settlement_may_stay_in_suspense(world: Any, words: str) -> None:
+    _forgotten_in_suspense(world)
+    other = Settlement.objects.get()
+    other.pk, other.gateway_settlement_id, other.utr = uuid4(), "setl_00000000000002", "UTR1000002"
+    other.save(force_insert=True)
+    _update(BankLine, {"kind": "suspense"}, description=words)(world)
+
+    assert "INV-26j" not in violated()
+
+
 def test_two_payments_by_one_link_are_found(world: Any) -> None:
     run_sql("DROP INDEX one_payment_per_gateway_link")
     _update(Payment, {}, channel="payment_link", gateway_link_id="plink_1")(world)

@@ -52,7 +52,7 @@ PAYMENTS = (
     Invariant(
         id="INV-16e",
         name="only_other_amounts_are_mismatches",
-        statement="Captured money that is flagged as another amount than requested is of another amount or currency.",
+        statement="Money that is flagged as another amount than requested is of another amount or currency.",
         sql="""
             SELECT a.id, a.gateway_payment_id, a.amount, a.currency FROM payments_paymentattempt a
             JOIN payments_payment p ON p.id = a.payment_id

@@ -61,21 +61,26 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-26j",
         name="lines_of_settlements_are_not_in_suspense",
-        statement="No line of a bank's statement stays in suspense for an hour that has the UTR and the amount of a settlement in transit.",
+        statement="No line of a bank's statement stays in suspense for an hour that has the UTR of one settlement in transit, and its"
+        " amount.",
         grace_seconds=3_600,
+        # A UTR counts as a whole word, and a line that names two settlements is for staff to decide.
         sql="""
-            SELECT b.id, b.amount, s.gateway_settlement_id FROM settlements_bankline b
+            SELECT b.id, b.amount, min(s.gateway_settlement_id) AS settlement FROM settlements_bankline b
             JOIN ledger_reconciliationexception e ON e.id = b.exception_id AND e.resolved_at IS NULL
-            JOIN settlements_settlement s ON s.transfer_status = 'in_transit' AND length(s.utr) >= 8
-                 AND strpos(upper(b.reference || ' ' || b.description), upper(s.utr)) > 0
-                 AND (s.amount, s.currency) = (b.amount, b.currency)
-            WHERE b.kind = 'suspense' AND greatest(b.created_at, s.created_at) < %(now)s - interval '1 hour'
+            JOIN settlements_settlement s ON s.utr ~ '^[A-Za-z0-9]{8,}$'
+                 AND ' ' || b.reference || ' ' || b.description || ' ' ~* ('[^A-Z0-9]' || s.utr || '[^A-Z0-9]')
+            WHERE b.kind = 'suspense' GROUP BY b.id
+            HAVING count(*) = 1 AND bool_and(
+                s.transfer_status = 'in_transit' AND (s.amount, s.currency) = (b.amount, b.currency)
+                AND greatest(b.created_at, s.created_at) < %(now)s - interval '1 hour')
         """,
     ),
     Invariant(
         id="INV-26k",
         name="transfers_are_not_missed_too_early",
         statement="No settlement is missed on the bank's statement before the third day after its own.",
+        # Days are India's, so the third day may begin little more than two days after the transfer.
         sql="""
             SELECT e.id, s.gateway_settlement_id, s.settled_at, e.opened_at FROM ledger_reconciliationexception e
             JOIN settlements_settlement s ON s.id = e.settlement_id
