@@ -1,9 +1,9 @@
 """
 In which order the tests of a fault are run: those that are most likely to find it first, because 90 seconds end the run.
 
-First come the tests that have the names of the fault and its function, those of a file of its name, those of races if a lock is missing,
-and those that run a line of its function that few others run, as the test of a bound or of an error does. Then come the
-quick ones, which say most for their time, then a few of each file.
+First come the tests that have the names of the fault and its function, those of a file of its name, those of races if a
+lock is missing, and those that run a line of its function that few others run, as the test of a bound or of an error
+does. Then come the quick ones, which say most for their time, then a few of each file.
 """
 
 import ast
@@ -32,7 +32,6 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{4,}")
 _OTHER_PROCESSES: Final = (
     "tests/faults/",
     "tests/devtools/",
-    "tests/history/",
     "tests/mutants/",
     "tests/architecture/",
 )
@@ -53,12 +52,11 @@ def choose_tests(
     same_names = find_alike(able, place)
     telling = [test for test in able if test in rare or test in same_names or _is_about(test, place)]
     telling.sort(key=lambda test: seconds.get(test, 1.0) * (1 if test.startswith(own) else 2))
-    rest = [test for test in able if test not in set(telling)]
-    quick = [test for test in rest if seconds.get(test, 1.0) <= _QUICK_SECONDS]
+    quick = [test for test in able if seconds.get(test, 1.0) <= _QUICK_SECONDS]
     quick.sort(key=lambda test: own not in test)
-    others = [*quick[_MOST_QUICK:], *(test for test in rest if test not in set(quick))]
-    chosen = [*telling, *quick[:_MOST_QUICK], *_a_few_of_each_file(others, own)]
-    return chosen[:_MOST_TESTS]
+    # Each test once, where it stands first.
+    chosen = dict.fromkeys([*telling, *quick[:_MOST_QUICK], *_a_few_of_each_file(able, own)])
+    return list(chosen)[:_MOST_TESTS]
 
 
 def _a_few_of_each_file(tests: Sequence[str], own: str) -> list[str]:
@@ -85,7 +83,7 @@ def _is_about(test: str, place: Place) -> bool:
 
 
 def find_alike(tests: Sequence[str], place: Place) -> set[str]:
-    """Return the tests whose own text has the names of a fault and of its function, those of the rarest names first."""
+    """Return the few tests whose own text has most of the names of a fault and its function, rare names before common ones."""
     wanted = {name.lower() for name in _NAME.findall(f"{place.function} {place.words}")}
     found = {test: wanted & _names_in(test) for test in tests}
     common = Counter(name for names in found.values() for name in names)
