@@ -14,6 +14,6 @@ def lock_series(*, registration_id: UUID, document_type: str, financial_year: st
     )
 
 
-def lock_invoice(invoice_id: UUID) -> Invoice | None:
-    """Lock and return a document, or None."""
-    return Invoice.objects.select_for_update(no_key=True, of=("self",)).filter(pk=invoice_id).first()
+def lock_invoice(invoice_id: UUID) -> Invoice:
+    """Lock and return a document, which is never deleted."""
+    return Invoice.objects.select_for_update(no_key=True, of=("self",)).get(pk=invoice_id)

@@ -43,9 +43,6 @@ def render_document(*, invoice_id: UUID, now: datetime) -> InvoiceFile:
 @transaction.atomic
 def _store_file(invoice_id: UUID, content: bytes, *, path: str, temporary: Path, now: datetime) -> InvoiceFile:
     invoice = locks.lock_invoice(invoice_id)
-    if invoice is None:
-        raise selectors.InvoiceNotFound
-
     existing = selectors.find_file(invoice_id)
     if existing is not None:
         return existing
