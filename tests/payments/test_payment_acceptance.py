@@ -322,6 +322,19 @@ class TestMoneyUnderReview:
         assert (order.status, payment.status) == (OrderStatus.PENDING_PAYMENT, PaymentStatus.PROCESSING)
         Payment.objects.update(next_check_at=clock.now())
 
+    @pytest.mark.parametrize("status", [AttemptStatus.FAILED, AttemptStatus.CREATED])
+    def test_leaves_checkout_open_while_nothing_more_was_charged(
+        self, order: Any, attempt: PaymentAttempt, status: AttemptStatus
+    ) -> None:
+        payment, before = Payment.objects.get(), {"type": "razorpay_checkout"}
+        Payment.objects.update(next_action=before)
+
+        for amount in (payment.amount, payment.amount + 5_000):
+            apply_payment(make_gateway_payment(payment, status=status, amount=amount))
+
+        reload(payment)
+        assert (payment.status, payment.next_action) == (PaymentStatus.PROCESSING, before)
+
     def test_lets_nobody_pay_again(self, order: Any, attempt: PaymentAttempt) -> None:
         Payment.objects.update(status=PaymentStatus.EXPIRED)
         reload(order)

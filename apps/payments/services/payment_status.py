@@ -10,7 +10,7 @@ from apps.payments import events, locks, rules, states
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.selectors import payments as selectors
 from apps.payments.services.payments import cancel_locked_payment, may_be_at_gateway, schedule_payment_check
-from apps.payments.states import LIVE, SUCCESSFUL, PaymentStatus
+from apps.payments.states import LIVE, SUCCESSFUL, AttemptStatus, PaymentStatus
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -45,8 +45,8 @@ def sync_payment_status(
     ):
         # The UPI link belonged to the attempt that failed; Checkout opens a new one on the same gateway order.
         payment.next_action = without_upi(payment.next_action)
-    if is_under_review and attempt.amount >= payment.amount:
-        # All that was requested has been charged: nobody is asked to pay it again.
+    if is_under_review and attempt.status == AttemptStatus.CAPTURED and attempt.amount > payment.amount:
+        # More than was requested has been charged: nobody is asked to pay it again.
         payment.next_action = {}
 
     changed = changes_since(payment, before)
