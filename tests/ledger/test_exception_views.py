@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from apps.core import ids
+from apps.core import clock, ids
+from apps.core.events import SYSTEM
 from apps.core.models import Event
+from apps.ledger import services
 from tests.factories.accounts import make_staff
 from tests.factories.payments import make_exception
 from tests.support.stored_rows import nothing_changes
@@ -47,6 +49,15 @@ def test_one_is_taken_by_oneself_and_given_to_another(finance: Any, administrato
     assert (given.json()["owner_id"], given["ETag"]) == (administrator.public_id, f'"v{given.json()["version"]}"')
     told = Event.objects.filter(subject_id=row.pk).order_by("version").values_list("type", "actor")
     assert list(told) == [("ledger.exception.assigned", f"user:{finance.public_id}")] * 2
+
+
+def test_a_long_note_is_kept_as_far_as_it_fits(db: None) -> None:
+    row = make_exception()
+
+    services.resolve_exception(exception_id=row.pk, resolution="noted", note="n" * 501, actor=SYSTEM, now=clock.now())
+
+    row.refresh_from_db()
+    assert row.note == "n" * 500
 
 
 @pytest.mark.parametrize("whom", ["support", "stranger", "nobody", "not an id"])

@@ -90,6 +90,13 @@ def test_an_account_that_may_not_open_upi_payments_still_has_checkout(payment: P
     assert "upi" not in payment.next_action
 
 
+def test_a_payment_whose_time_is_up_gets_no_gateway_order(payment: Payment, sandbox: Any) -> None:
+    assert polling.sync_payment(payment_id=payment.pk, now=payment.live_until)
+
+    payment.refresh_from_db()
+    assert (payment.status, payment.gateway_order_id, gateway_orders(sandbox)) == (PaymentStatus.EXPIRED, None, [])
+
+
 def test_being_called_again_makes_no_second_order(payment: Payment, sandbox: Any) -> None:
     for _ in range(3):
         call(payment)

@@ -644,6 +644,19 @@ def test_the_reason_of_staff_is_in_the_event_and_that_of_the_customer_in_the_not
     assert refund_sums.attempt_refundable_amount(attempt) == attempt.amount
 
 
+def test_the_reason_of_the_customer_is_kept_as_far_as_it_fits(order: Any) -> None:
+    pay(order)
+    buyer = actor_for(order.customer)
+    (refund,) = request_refunds(
+        order_id=order.pk, amount=10_000, reason="customer_request", note="n" * 150, actor=buyer, now=clock.now()
+    )
+
+    approvals.cancel_refund(refund_id=refund.pk, actor=buyer, reason="r" * 100, now=clock.now())
+
+    refund.refresh_from_db()
+    assert refund.note == f"{'n' * 150}; {'r' * 48}"
+
+
 @pytest.mark.parametrize("how", ["refund at the gateway", "lost dispute"])
 def test_surplus_money_is_reviewed_again_when_its_failed_refund_cannot_be_retried_any_more(
     order: Any, how: str

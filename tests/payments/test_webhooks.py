@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import DataError
 from structlog.testing import capture_logs
 
 from apps.core import clock
@@ -165,6 +166,19 @@ def test_what_is_not_followed_is_kept_and_left_with_a_reason(order: Any, event: 
     webhook.refresh_from_db()
     assert (webhook.outcome, webhook.outcome_reason) == ("ignored", reason)
     assert not PaymentAttempt.objects.exists()
+
+
+def test_a_long_reason_is_kept_as_far_as_it_fits(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise DataError("x" * 300)
+
+    monkeypatch.setattr(webhooks, "_apply", refuse)
+    webhook = receive(body_of(make_payment(order)))
+
+    webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
+
+    webhook.refresh_from_db()
+    assert webhook.outcome_reason == f"it cannot be stored: {'x' * 300}"[:200]
 
 
 def test_money_of_an_order_that_is_not_ours_is_left_with_a_reason(order: Any) -> None:

@@ -16,6 +16,7 @@ from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.payments.models import Dispute, PaymentAttempt
 from apps.settlements.models import SettlementImport, SettlementLine
 from apps.settlements.services import exception_resolution, matching, receivables, reconciliation, report_imports
+from apps.settlements.sql.receivables import HAS_NO_OPEN_EXCEPTION
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_gateway_dispute, pay
@@ -90,13 +91,15 @@ class TestAdjustment:
         assert SettlementLine.objects.get().attempt_id == paid.pk
         assert violated(*INVARIANTS) == []
 
-    def test_one_that_names_only_a_dispute_of_ours_is_of_its_payment(self, paid: PaymentAttempt) -> None:
+    def test_one_that_names_only_a_dispute_of_ours_is_of_its_payment(self, paid: PaymentAttempt, owner: Any) -> None:
+        other = pay(make_order(owner))
+        make_dispute(other, amount_deducted=0)
         dispute = make_dispute(paid, amount_deducted=paid.amount)
 
         import_csv(as_csv(line_of(paid), adjustment(1, debit=paid.amount, dispute_id=dispute.gateway_dispute_id)))
 
         assert found() == []
-        assert ledger.balance_of(RECEIVABLE) == 0
+        assert ledger.balance_of(RECEIVABLE) == other.amount
         assert SettlementLine.objects.get(kind="adjustment").attempt_id == paid.pk
         assert violated(*INVARIANTS) == []
 
@@ -294,6 +297,13 @@ class TestFeeCredits:
         assert found() == [("credit_mismatch", paid.gateway_payment_id, -beyond - paid.fee_amount)]
         assert violated(*INVARIANTS) == []
 
+    def test_an_adjustment_of_them_corrects_no_payment_even_if_it_names_one(self, paid: PaymentAttempt) -> None:
+        import_csv(as_csv(adjustment(1, debit=500, credit_type="fee", payment_id=paid.gateway_payment_id)))
+
+        assert found() == []
+        assert (SettlementLine.objects.get().attempt_id, ledger.balance_of(RECEIVABLE)) == (None, paid.amount)
+        assert violated(*INVARIANTS) == []
+
     def test_an_adjustment_of_them_changes_the_fees(self, paid: PaymentAttempt) -> None:
         import_csv(
             as_csv(adjustment(1, credit=500, credit_type="fee"), adjustment(2, debit=2_000, credit_type="fee"))
@@ -432,6 +442,22 @@ class TestOverdueReceivable:
 
         assert receivables.open_overdue_receivable_exceptions(now=late) == 0
         assert self.violated_at(late) == []
+
+    @pytest.mark.parametrize(("is_about_a_payment", "reason"), [(False, "unknown_kind"), (True, "missing_line")])
+    def test_what_is_owed_of_no_payment_is_not_explained_by_another_exception(
+        self, paid: PaymentAttempt, is_about_a_payment: bool, reason: str
+    ) -> None:
+        import_csv(as_csv(line("adj_00000000000009", "adjustment", amount=5, debit=5, credit_type="fee")))
+        if is_about_a_payment:
+            matching.open_missing_line_exceptions(now=clock.now() + timedelta(days=6))
+        else:
+            import_csv(as_csv(line("hold_0000000000001", "hold", amount=5, debit=5)))
+        assert [name for name, _, _ in found()] == [reason]
+
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {HAS_NO_OPEN_EXCEPTION} FROM (SELECT NULL::uuid AS attempt_id) receivable")
+
+            assert cursor.fetchone() == (True,)
 
     def test_captured_money_of_which_no_settlement_is_known_is_owed_too(self, paid: PaymentAttempt) -> None:
         import_csv(as_csv(line("adj_00000000000009", "adjustment", amount=5, debit=5, credit_type="fee")))

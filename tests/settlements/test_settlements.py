@@ -213,6 +213,38 @@ def test_a_reader_keeps_its_claim_while_it_asks_the_gateway(order: Any, sandbox:
 
 
 @pytest.mark.django_db
+def test_a_reader_keeps_its_claim_from_settlement_to_settlement(paid: Any, order: Any, monkeypatch: Any) -> None:
+    claims = []
+
+    def fetch_settlement(**_: Any) -> Any:
+        claims.append(SettlementImport.objects.get().claimed_until)
+        raise GatewayOutcomeUnknown(GatewayError(code="TIMEOUT", description="no answer"))
+
+    monkeypatch.setattr("apps.payments.services.fetch_settlement", fetch_settlement)
+    monkeypatch.setattr("apps.settlements.services.import_claims.time.monotonic", itertools.count(0, 60).__next__)
+    other = line("adj_00000000000001", "adjustment", amount=5, debit=5, credit_type="fee")
+
+    import_csv(as_csv(line_of(paid), {**other, "settlement_id": "setl_00000000000002"}))
+
+    # The clock of this test goes on by a minute each time it is read.
+    assert len(claims) == 2
+    assert claims[1] >= claims[0] + timedelta(minutes=1)
+
+
+@pytest.mark.django_db
+def test_an_import_asks_about_two_hundred_unknown_payments(paid: Any, monkeypatch: Any) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "apps.payments.services.fetch_and_apply_payment",
+        lambda *, gateway, gateway_payment_id, now: asked.append(gateway_payment_id),
+    )
+
+    import_csv(as_csv(*(line(f"pay_{number:014d}", amount=100, credit=100) for number in range(201))))
+
+    assert (len(asked), len(set(asked)), len(found())) == (200, 200, 201)
+
+
+@pytest.mark.django_db
 def test_a_line_that_comes_in_two_settlements_is_booked_once(paid: Any, sandbox: Any) -> None:
     import_csv(as_csv(line_of(paid)))
     import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002")))
