@@ -134,6 +134,43 @@ _NOT_DONE = """
       AND orders.refunded_amount + orders.lost_amount <= orders.paid_amount - 100
 """
 
+# An order whose money moves, is reviewed or is disputed is not done yet; neither is one without its invoice.
+_DONE_AND_OPEN = """
+    SELECT orders.number, orders.updated_at FROM orders_order orders
+    WHERE orders.status = 'in_fulfilment' AND orders.updated_at < %(now)s - interval '10 minutes'
+      AND orders.disputed_amount = 0 AND orders.under_review_amount = 0 AND NOT orders.is_payment_processing
+      AND orders.paid_amount - orders.refunded_amount - orders.lost_amount <= orders.total_amount
+      AND NOT EXISTS (SELECT FROM fulfilment_shipment WHERE order_id = orders.id AND status IN ('pending', 'packed', 'dispatched'))
+      AND NOT EXISTS (SELECT FROM payments_refund WHERE order_id = orders.id AND status NOT IN ('processed', 'cancelled'))
+      AND NOT EXISTS (SELECT FROM payments_payment WHERE order_id = orders.id
+                      AND status IN ('requires_payment', 'processing', 'requires_capture'))
+      AND EXISTS (SELECT FROM invoicing_invoice WHERE order_id = orders.id)
+      AND NOT EXISTS (
+        SELECT FROM orders_orderline ordered
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(line.quantity_milli - line.sent_milli), 0) AS unsent,
+                   coalesce(sum(line.sent_milli - line.delivered_milli), 0) AS undelivered
+            FROM payments_refundline line JOIN payments_refund refund ON refund.id = line.refund_id
+            WHERE line.order_line_id = ordered.id AND refund.status = 'processed'
+        ) refunded
+        CROSS JOIN LATERAL (
+            SELECT ordered.quantity_milli - ordered.cancelled_milli - ordered.dispatched_milli AS unsent,
+                   ordered.dispatched_milli - ordered.delivered_milli AS gone
+        ) left_over
+        WHERE ordered.order_id = orders.id
+          AND left_over.unsent + left_over.gone > least(refunded.unsent, left_over.unsent)
+              + least(refunded.undelivered + greatest(0, refunded.unsent - left_over.unsent), left_over.gone)
+    )
+"""
+
+# The last word of such an event is the status that it reports.
+_MISNAMED_EVENTS = """
+    SELECT subject_id, version, type, changes ->> 'status' AS status FROM core_event
+    WHERE subject_type = 'fulfilment.shipment' AND changes ? 'status'
+      AND split_part(type, '.', 3) IN ('packed', 'dispatched', 'delivered', 'lost', 'damaged', 'cancelled')
+      AND split_part(type, '.', 3) <> changes ->> 'status'
+"""
+
 _REFUNDED_UNITS = f"""
     SELECT orders.number, ordered.position, ordered.dispatched_milli, ordered.delivered_milli, refunded.sent, refunded.delivered
     FROM (
@@ -202,6 +239,20 @@ INVARIANTS: tuple[Invariant, ...] = (
         "completed_orders_are_done",
         "Each unit of a completed order is delivered or refunded, unless all of its money was refunded or lost in disputes.",
         _NOT_DONE,
+    ),
+    Invariant(
+        "INV-66b",
+        "done_orders_are_completed",
+        "No order stays in fulfilment for more than ten minutes whose every unit is delivered, cancelled or refunded and whose money"
+        " is settled with its customer.",
+        _DONE_AND_OPEN,
+        grace_seconds=600,
+    ),
+    Invariant(
+        "INV-67b",
+        "shipment_events_say_what_happened",
+        "An event that says that a shipment was packed, dispatched, delivered, lost, damaged or cancelled records that status.",
+        _MISNAMED_EVENTS,
     ),
     Invariant(
         "INV-67",

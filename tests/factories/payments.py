@@ -35,8 +35,11 @@ def make_payment(order: Any, *, now: datetime | None = None, is_ready: bool = Tr
         order_id=order.pk, customer_id=order.customer_id, actor=actor_for(order.customer), now=now or clock.now()
     )
     if is_ready and payment.gateway_order_id is None:
+        reference = new_gateway_id("order")
         Payment.objects.filter(pk=payment.pk).update(
-            gateway_order_id=new_gateway_id("order"), gateway_call=GatewayCall.SUCCEEDED
+            gateway_order_id=reference,
+            gateway_call=GatewayCall.SUCCEEDED,
+            next_action={"type": "razorpay_checkout", "gateway_order_id": reference, "amount": payment.amount},
         )
         payment.refresh_from_db()
     return payment

@@ -1,6 +1,7 @@
 """Each invariant of shipments finds the violation that is planted, and none where all is as it should be."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pgtrigger
@@ -122,6 +123,22 @@ class TestInvariants:
         Order.objects.update(status="completed")
 
         assert [(row["position"], row["refunded"]) for row in rows("INV-66")] == [(2, 0)]
+
+    def test_finds_an_order_that_stays_in_fulfilment_when_it_is_done(self, sent: Any) -> None:
+        Order.objects.update(status="in_fulfilment")
+        assert rows("INV-66b") == []
+        Order.objects.update(updated_at=clock.now() - timedelta(minutes=11))
+
+        assert [row["number"] for row in rows("INV-66b")] == [sent.number]
+
+        OrderLine.objects.filter(position=1).update(delivered_milli=2_000)
+        assert rows("INV-66b") == []
+
+    def test_finds_an_event_of_another_status(self, sent: Any) -> None:
+        with pgtrigger.ignore("core.Event:frozen"):
+            Event.objects.filter(type="fulfilment.shipment.delivered").update(changes={"status": "lost"})
+
+        assert [(row["type"], row["status"]) for row in rows("INV-67b")] == [("fulfilment.shipment.delivered", "lost")]
 
     def test_finds_a_status_that_no_event_records(self, sent: Any) -> None:
         Shipment.objects.update(status="lost")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pgtrigger
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
@@ -65,7 +66,8 @@ def reasons() -> list[str]:
 def violated() -> list[Any]:
     report = audit.run(
         now=NOON + timedelta(hours=1),
-        only=["INV-30", "INV-30b", "INV-31", "INV-31b", "INV-33", "INV-33b", "INV-34", "INV-34b", "INV-34c", "INV-35c", "INV-36"],
+        only=["INV-30", "INV-30b", "INV-31", "INV-31b", "INV-33", "INV-33b", "INV-34", "INV-34b", "INV-34c", "INV-34e", "INV-34f",
+              "INV-35c", "INV-36"],
     )  # fmt: skip
     return [(result.invariant.id, result.rows, result.error) for result in report.failing]
 
@@ -221,6 +223,17 @@ class TestSkippedCreditNotes:
 
         assert reasons() == ["deadline_passed"]
         assert booked(deadline_passed.pk) == {"sales:27AAPFU0939F1ZV": 1_000, "customer_advances": -1_000}
+        assert [found for found in violated() if found[0] == "INV-34e"] == []
+
+    def test_one_skipped_before_the_time_limit_is_found(self) -> None:
+        refund = make_refund(order_of(make_invoice()), amount=1_000)
+        credit(refund, now=DEADLINE + timedelta(minutes=1))
+
+        with pgtrigger.ignore("core.Event:frozen"):
+            Event.objects.filter(type="invoicing.credit_note.skipped").update(created_at=DEADLINE)
+
+        rows = {invariant: found for invariant, found, _ in violated()}["INV-34e"]
+        assert [row["refund"] for row in rows] == [refund.pk]
 
 
 class TestRefundBeforeInvoice:

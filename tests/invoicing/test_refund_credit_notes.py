@@ -100,6 +100,18 @@ def test_by_amount_then_by_unit_then_the_rest(order: Any) -> None:
     assert Invoice.objects.filter(type="credit_note", refers_to__order_id=order.pk).count() == 3
 
 
+def test_finds_a_note_that_takes_the_round_off_before_the_lines(order: Any) -> None:
+    note = credit(run_handlers(ask(order, amount=10_000)))
+    assert note is not None
+    assert [found for found in violated() if found[0] == "INV-34f"] == []
+
+    with pgtrigger.ignore():
+        Invoice.objects.filter(pk=note.pk).update(round_off_amount=-30, taxable_amount=note.taxable_amount + 30)
+
+    rows = {invariant: found for invariant, found, _ in violated()}["INV-34f"]
+    assert [(row["number"], row["round_off_amount"]) for row in rows] == [(note.number, -30)]
+
+
 def test_before_the_invoice_it_waits_for_it(owner: Any) -> None:
     order = make_order(owner)
     pay(order)

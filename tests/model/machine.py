@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize
 
 from apps.core import audit
+from apps.ledger.services import checkpoints
 from apps.payments.services.disputes import polling as dispute_polling
 from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_registration, make_variant
@@ -69,6 +70,7 @@ class ShopMachine(Selling, Dashboard, Shipping, Disputing, Banking, Comparison):
                     self.pass_a_day(CALM)
                     self.poll_refunds(CALM)
                     dispute_polling.poll_open_disputes(now=self.driver.now)
+                checkpoints.checkpoint_balances(now=self.driver.now)
                 self.compare()
                 self.check_documents()
                 asked = [one.id for one in audit.list_invariants() if one.id not in LEFT_TO_STAFF]

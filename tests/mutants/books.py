@@ -19,7 +19,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _PUBLIC_ID: Final = re.compile(r"\b[a-z]{2,6}_[0-9A-Za-z]{10,32}\b")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(\+\d\d(:\d\d)?|Z)?")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
-_CLOCK_TIME: Final = re.compile(r"\d{1,2}:\d\d [ap]m|md5\$\S+")
+_CLOCK_TIME: Final = re.compile(r"\d{1,2}:\d\d [ap]m|md5\$\S+|![0-9a-zA-Z]{40}\b")
 _LONG_CODE: Final = re.compile(r"\b(?=[0-9a-zA-Z]*\d)[0-9a-zA-Z_-]{16,}\b")
 #: Numbers of sequences, which have gaps wherever an insertion was undone.
 _SEQUENCES: Final = frozenset({"id", "last_entry_id"})

@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.core import audit, clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
-from apps.ledger.models import LedgerTransaction, ReconciliationException
+from apps.ledger.models import Account, BalanceCheckpoint, LedgerTransaction, ReconciliationException
 from apps.ledger.services import checkpoints
 from apps.orders.models import Order
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund, RefundLine, Webhook
@@ -132,7 +132,13 @@ def _duplicate_gateway_order(world: Any) -> None:
 
 
 def _link_that_stays_open(world: Any) -> None:
-    given_up = {"status": "cancelled", "channel": "payment_link", "gateway_link_id": "plink_1", "next_check_at": None}
+    given_up = {
+        "status": "cancelled",
+        "channel": "payment_link",
+        "gateway_link_id": "plink_1",
+        "next_check_at": None,
+        "next_action": {},
+    }
     _update(Payment, {"order": world.waiting}, **given_up)(world)
     _update(Order, {"pk": world.waiting.pk}, payment_live_until=None)(world)
 
@@ -316,6 +322,48 @@ def _asked_for_what_is_paid(world: Any) -> None:
     _update(Order, {"pk": world.waiting.pk}, is_payment_processing=False)(world)
 
 
+def _explained_twice(world: Any) -> None:
+    attempt = _attempt_of(world)
+    for reason, days in (("missing_line", 2), ("receivable_overdue", 1)):
+        make_exception(
+            reason=reason,
+            entity_id=attempt.gateway_payment_id,
+            attempt_id=attempt.pk,
+            opened_at=clock.now() - timedelta(days=days),
+        )
+
+
+def _nothing_to_decide(world: Any) -> None:
+    payment = Payment.objects.get(order=world.waiting)
+    apply_payment(make_gateway_payment(payment))
+    surplus = apply_payment(make_gateway_payment(payment))
+    apply_refund(Refund.objects.get(attempt=surplus))
+    assert violated() == []
+    _update(PaymentAttempt, {"pk": surplus.pk}, review_closed_at=None)(world)
+
+
+def _entries_without_a_checkpoint(_: Any) -> None:
+    with pgtrigger.ignore():
+        BalanceCheckpoint.objects.filter(account_id="customer_advances").delete()
+        LedgerTransaction.objects.update(created_at=clock.now() - timedelta(hours=49))
+
+
+def _reason_in_two_places(world: Any) -> None:
+    with transaction.atomic():
+        record_event(
+            "payments.refund.cancelled",
+            subject=world.refund,
+            actor=SYSTEM,
+            changes={"personal_fields": ["note"]},
+            reason="worn",
+        )
+
+
+def _open_for_no_time(world: Any) -> None:
+    payment = Payment.objects.get(order=world.paid)
+    _update(Payment, {"pk": payment.pk}, live_until=payment.created_at)(world)
+
+
 def _rows_that_stay(world: Any) -> None:
     _settled(world)
     SettlementReportRow.objects.create(
@@ -416,6 +464,9 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         )(world),
         {"INV-18k"},
     ),
+    "INV-26l": (_explained_twice, {"INV-26l"}),
+    "INV-26m": (lambda _: make_exception(reason="sum_mismatch") and None, {"INV-26m"}),
+    "INV-20i": (_nothing_to_decide, {"INV-20i"}),
     "INV-16e": (_flagged_for_nothing, {"INV-16c", "INV-16e", "INV-17b", "INV-20b"}),
     "INV-17d": (_asked_for_what_is_paid, {"INV-17d"}),
     "INV-21f": (_rows_that_stay, {"INV-21f"}),
@@ -442,6 +493,11 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         lambda world: [pgtrigger.ignore()(run_sql)("UPDATE ledger_balancecheckpoint SET balance = 7 WHERE id ="
                                                    " (SELECT min(id) FROM ledger_balancecheckpoint)")][0], {"INV-24"},
     ),
+    "INV-24b": (_entries_without_a_checkpoint, {"INV-24b"}),
+    "INV-22b": (_update(Account, {"code": "bank"}, kind="income"), {"INV-22b"}),
+    "INV-14h": (_reason_in_two_places, {"INV-14h"}),
+    "INV-18l": (_open_for_no_time, {"INV-18l"}),
+    "INV-18m": (lambda world: _update(Payment, {"order": world.waiting}, next_action={})(world), {"INV-18m"}),
     "INV-25": (
         _post_directly(("gateway_receivable:razorpay", 5), ("bank", -5), kind="capture"),
         {"INV-25", "INV-25e", "INV-26c", "INV-26q"},
@@ -452,7 +508,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
         _post_directly(("refunds_payable", 10**9), ("round_off", -(10**9)), source_type="invoicing.invoice", kind="invoice"),
         {"INV-28"},
     ),
-    "INV-28b": (_old_money_in_suspense, {"INV-25e", "INV-26h", "INV-28b"}),
+    "INV-28b": (_old_money_in_suspense, {"INV-24b", "INV-25e", "INV-26h", "INV-28b"}),
     "INV-41": (
         lambda world: _webhook(processed_at=None, outcome="", received_at=clock.now() - timedelta(minutes=3))(world),
         {"INV-41", "INV-42"},
@@ -611,7 +667,7 @@ def test_a_line_of_no_certain_settlement_may_stay_in_suspense(world: Any, words:
 
 def test_two_payments_by_one_link_are_found(world: Any) -> None:
     run_sql("DROP INDEX one_payment_per_gateway_link")
-    _update(Payment, {}, channel="payment_link", gateway_link_id="plink_1")(world)
+    _update(Payment, {}, channel="payment_link", gateway_link_id="plink_1", next_action={"type": "payment_link"})(world)
     assert violated() == ["INV-15"]
 
 

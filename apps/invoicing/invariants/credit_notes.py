@@ -100,6 +100,41 @@ _OTHER_LINES_CREDITED_FIRST = """
       AND credited.amount + pending.amount < own.total_amount
 """
 
+# CGST Act, section 34(2): until 30 November after the end of the financial year of the supply; days are India's.
+_SKIPPED_TOO_EARLY = """
+    SELECT skipped.subject_id AS refund, skipped.created_at, sold.last_day FROM core_event skipped
+    JOIN payments_refund refund ON refund.id = skipped.subject_id
+    CROSS JOIN LATERAL (
+        SELECT max(make_date(extract(year FROM invoice.invoice_date - interval '3 months')::int + 1, 11, 30)) AS last_day
+        FROM invoicing_invoice invoice WHERE invoice.order_id = refund.order_id AND invoice.type <> 'credit_note'
+    ) sold
+    WHERE skipped.subject_type = 'payments.refund' AND skipped.type = 'invoicing.credit_note.skipped'
+      AND skipped.reason = 'deadline_passed' AND (skipped.created_at AT TIME ZONE 'Asia/Kolkata')::date <= sold.last_day
+"""
+
+# Two equal heads cannot share an odd paisa: each line may leave one.
+_ROUND_OFF_CREDITED_FIRST = """
+    SELECT note.number, note.round_off_amount, sold.amount - credited.amount AS left_of_lines
+    FROM invoicing_invoice note JOIN payments_refund refund ON refund.id = note.refund_id
+    CROSS JOIN LATERAL (
+        SELECT sum(part.total_amount) AS amount FROM invoicing_invoiceline part WHERE part.invoice_id = note.refers_to_id
+    ) sold
+    CROSS JOIN LATERAL (
+        SELECT sum(part.total_amount) AS amount
+        FROM invoicing_invoice earlier JOIN invoicing_invoiceline part ON part.invoice_id = earlier.id
+        WHERE earlier.refers_to_id = note.refers_to_id AND earlier.type = 'credit_note' AND earlier.issued_at <= note.issued_at
+    ) credited
+    CROSS JOIN LATERAL (
+        -- A refund that names no lines took nothing of the round-off.
+        SELECT CASE WHEN refund.line_amounts = '{}' THEN 0 ELSE abs(note.total_amount - coalesce(sum(taken.amount::bigint), 0)) END
+               AS amount
+        FROM jsonb_each_text(refund.line_amounts) taken (line_id, amount)
+        WHERE taken.line_id IN (SELECT order_line_id::text FROM invoicing_invoiceline WHERE invoice_id = note.refers_to_id)
+    ) beyond
+    WHERE note.type = 'credit_note' AND sold.amount > credited.amount
+      AND abs(note.round_off_amount) > beyond.amount + (SELECT count(*) FROM invoicing_invoiceline WHERE invoice_id = note.id)
+"""
+
 
 CREDIT_NOTES: tuple[Invariant, ...] = (
     Invariant(
@@ -127,5 +162,17 @@ CREDIT_NOTES: tuple[Invariant, ...] = (
         "returned_lines_are_credited_first",
         "A credit note for returned units touches other lines only for what its own lines cannot give.",
         _OTHER_LINES_CREDITED_FIRST,
+    ),
+    Invariant(
+        "INV-34e",
+        "credit_notes_are_skipped_only_after_the_deadline",
+        "No refund is without a credit note because it came too late, until 30 November after the financial year of its invoice.",
+        _SKIPPED_TOO_EARLY,
+    ),
+    Invariant(
+        "INV-34f",
+        "round_off_is_credited_last",
+        "While an invoice's lines have something left, a credit note takes no more of the round-off than its refund did.",
+        _ROUND_OFF_CREDITED_FIRST,
     ),
 )

@@ -169,6 +169,24 @@ PAYMENTS = (
         """,
     ),
     Invariant(
+        id="INV-18l",
+        name="payments_are_open_for_a_time",
+        statement="A payment is open for some time after it was begun.",
+        sql="SELECT id, created_at, live_until FROM payments_payment WHERE live_until <= created_at",
+    ),
+    Invariant(
+        id="INV-18m",
+        name="payers_are_told_how_to_pay",
+        statement="A payment that awaits money, and that the gateway knows, says how to pay, unless a call is under way, another"
+        " amount was charged, or its link is closed.",
+        sql="""
+            SELECT p.id, p.channel, p.status, p.gateway_order_id, p.gateway_link_id FROM payments_payment p
+            WHERE p.status IN ('requires_payment', 'processing') AND p.gateway_call = 'succeeded' AND p.next_action = '{}'
+              AND p.link_closed_at IS NULL AND (p.claimed_until IS NULL OR p.claimed_until < %(now)s)
+              AND NOT EXISTS (SELECT FROM payments_paymentattempt a WHERE a.payment_id = p.id AND a.status = 'captured')
+        """,
+    ),
+    Invariant(
         id="INV-18b",
         name="one_live_payment_per_order",
         statement="At most one payment of an order is under way.",

@@ -132,13 +132,22 @@ REFUNDS = (
     Invariant(
         id="INV-18d",
         name="open_refunds_are_polled",
-        statement="Every open refund is polled within six hours, and none is overdue by a quarter of an hour.",
+        statement="Every open refund is polled within six hours, and none that is to be polled is overdue by a quarter of an hour.",
         grace_seconds=900,
         sql="""
             SELECT id, number, status, gateway_call, next_check_at FROM payments_refund
-            WHERE status IN ('pending', 'unknown')
-              AND (next_check_at IS NULL OR next_check_at > %(now)s + interval '6 hours'
-                   OR next_check_at < %(now)s - interval '15 minutes')
+            WHERE (status IN ('pending', 'unknown') AND (next_check_at IS NULL OR next_check_at > %(now)s + interval '6 hours'))
+               OR next_check_at < %(now)s - interval '15 minutes'
+        """,
+    ),
+    Invariant(
+        id="INV-14h",
+        name="reasons_are_kept_once",
+        statement="The reason of a decision about a refund is in its event, or in the note where a customer's words can be erased:"
+        " never in both.",
+        sql="""
+            SELECT e.subject_id, e.version, e.type FROM core_event e
+            WHERE e.subject_type = 'payments.refund' AND e.reason <> '' AND e.version > 1 AND e.changes -> 'personal_fields' ? 'note'
         """,
     ),
     Invariant(
@@ -225,6 +234,18 @@ REFUNDS = (
                     SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
                     WHERE r.attempt_id = a.id AND r.status = 'failed' AND r.amount <= rest.amount AND NOT EXISTS (
                         SELECT FROM payments_refund again WHERE again.retry_of_id = r.id AND again.status <> 'cancelled'))))
+        """,  # noqa: S608 - our own names
+    ),
+    Invariant(
+        id="INV-20i",
+        name="open_reviews_have_something_to_decide",
+        statement="Money under review is not all refunded or lost in disputes.",
+        sql=f"""
+            SELECT a.id, a.gateway_payment_id, a.amount, a.review_reason, a.review_opened_at FROM payments_paymentattempt a
+            WHERE a.status = 'captured' AND a.review_reason <> '' AND a.review_opened_at IS NOT NULL AND a.review_closed_at IS NULL
+              AND a.amount - {LOST_OF_ATTEMPT} - (
+                  SELECT coalesce(sum(r.amount), 0) FROM payments_refund r WHERE r.attempt_id = a.id AND r.status = 'processed'
+              ) < {SMALLEST_REFUND}
         """,  # noqa: S608 - our own names
     ),
     Invariant(

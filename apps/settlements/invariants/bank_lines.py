@@ -72,7 +72,7 @@ INVARIANTS: tuple[Invariant, ...] = (
                  AND ' ' || b.reference || ' ' || b.description || ' ' ~* ('[^A-Z0-9]' || s.utr || '[^A-Z0-9]')
             WHERE b.kind = 'suspense' GROUP BY b.id
             HAVING count(*) = 1 AND bool_and(
-                s.transfer_status = 'in_transit' AND (s.amount, s.currency) = (b.amount, b.currency)
+                s.transfer_status = 'in_transit' AND (coalesce(s.amount, s.lines_amount), s.currency) = (b.amount, b.currency)
                 AND greatest(b.created_at, s.created_at) < %(now)s - interval '1 hour')
         """,
     ),
