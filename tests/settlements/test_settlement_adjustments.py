@@ -259,6 +259,14 @@ class TestLineAboutAPayment:
         assert missed.resolved_at is None
 
 
+def test_a_transfer_that_moved_nothing_is_held_as_one_that_came_back(paid: PaymentAttempt) -> None:
+    import_csv(as_csv(line("trf_00000000000001", "transfer", amount=500)))
+
+    assert found() == [("credit_mismatch", "trf_00000000000001", 500)]
+    assert (SettlementLine.objects.get().transfer_amount, ledger.balance_of("suspense")) == (-500, 500)
+    assert violated(*INVARIANTS) == []
+
+
 class TestFeeCredits:
     def test_a_payment_that_is_settled_in_full_takes_its_fee_from_them(self, paid: PaymentAttempt) -> None:
         import_csv(as_csv(line_of(paid, credit=paid.amount, credit_type="fee")))
