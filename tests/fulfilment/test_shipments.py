@@ -79,6 +79,8 @@ class TestCreateShipment:
     def test_no_units_are_refused(self, order: Any, quantity: int) -> None:
         with pytest.raises(services.EmptyShipment):
             make_shipment(order, {1: quantity})
+        with pytest.raises(services.EmptyShipment):
+            make_shipment(order, {1: quantity, 2: 1})
 
     def test_line_of_another_order_is_refused(self, order: Any, owner: Any) -> None:
         other = make_order(owner)

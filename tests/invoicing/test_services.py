@@ -382,9 +382,9 @@ class TestRenderDocument:
 class TestRenderMissingDocuments:
     def test_renders_overdue_documents_only(self) -> None:
         overdue = make_invoice(now=NOON)
-        fresh = make_invoice(now=NOON + timedelta(seconds=90))
+        fresh = make_invoice(now=NOON + timedelta(seconds=1))
 
-        assert render_missing_documents(now=NOON + timedelta(seconds=120)) == 1
+        assert render_missing_documents(now=overdue.issued_at + timedelta(seconds=60)) == 1
 
         assert selectors.find_file(overdue.pk) is not None
         assert selectors.find_file(fresh.pk) is None

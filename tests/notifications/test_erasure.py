@@ -226,6 +226,8 @@ class TestRefusal:
 
         with pytest.raises(accounts.StaffNotErasable):
             accounts.erase_user(user_id=finance.pk, actor=OPERATOR, now=NOW)
+        with pytest.raises(accounts.StaffNotErasable):
+            services.check_erasable(customer_id=finance.pk, now=NOW)
 
         finance.refresh_from_db()
         assert (finance.name, finance.is_active, finance.erased_at) == ("Meera", True, None)

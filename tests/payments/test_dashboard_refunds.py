@@ -76,6 +76,18 @@ class TestDashboardRefundOfADisputedPayment:
         exception = ReconciliationException.objects.get()
         assert (exception.reason, exception.dispute_id) == ("dispute_exceeds_payment", dispute.pk)
 
+    @pytest.mark.parametrize(("beyond", "deducted"), [(0, 19_900), (1, 0)])
+    def test_no_more_than_what_is_left_is_deducted(
+        self, order: Any, attempt: PaymentAttempt, beyond: int, deducted: int
+    ) -> None:
+        refund_in_dashboard(attempt, 30_000)
+        assert attempt.amount - 30_000 == 19_900
+
+        dispute = make_dispute(attempt, amount=40_000, amount_deducted=19_900 + beyond)
+
+        assert (dispute.amount, dispute.amount_deducted) == (40_000, deducted)
+        assert [one.reason for one in ReconciliationException.objects.all()] == ["dispute_exceeds_payment"]
+
     def test_of_other_money_is_no_exception(self, order: Any, attempt: PaymentAttempt) -> None:
         make_dispute(attempt, amount=10_000)
 

@@ -217,6 +217,7 @@ class TestChooseRate:
             ({"rate_basis_points": 0, "fixed_amount": 300}, 300),
             ({"rate_basis_points": 200, "max_amount": 5}, 5),
             ({"rate_basis_points": 1, "min_amount": 90_000}, 90_000),
+            ({"rate_basis_points": 1, "min_amount": 700, "max_amount": 700}, 700),
             ({"rate_basis_points": 0}, 0),
         ],
     )

@@ -467,6 +467,18 @@ class TestOverdueReceivable:
 
             assert cursor.fetchone() == (True,)
 
+    def test_it_is_owed_since_it_last_changed(self, paid: PaymentAttempt) -> None:
+        now = clock.now()
+        import_csv(as_csv(line_of(paid)), now=now)
+        more = adjustment(1, debit=700, payment_id=paid.gateway_payment_id, settlement_id="setl_00000000000002")
+        import_csv(as_csv(more), now=now + timedelta(days=9))
+
+        opened = [
+            receivables.open_overdue_receivable_exceptions(now=now + timedelta(days=days)) for days in (12, 18, 20)
+        ]
+
+        assert opened == [0, 0, 1]
+
     def test_captured_money_of_which_no_settlement_is_known_is_owed_too(self, paid: PaymentAttempt) -> None:
         import_csv(as_csv(line("adj_00000000000009", "adjustment", amount=5, debit=5, credit_type="fee")))
         late = clock.now() + timedelta(days=12)
