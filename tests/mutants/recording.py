@@ -105,14 +105,14 @@ class Recording:
         """
         Return the tests that run the place's lines, the quickest first; tests that failed when recorded are left out.
 
-        What stands outside of functions runs once, at import: its tests are those of the functions that use its name, or
-        else those whose text has its name.
+        What stands outside of functions runs once, at import: its tests are those of the functions that use its name, and
+        those whose text has its name.
         """
         found = self._tests_of_lines(place.path, range(place.lines[0], place.lines[1] + 1))
         if not found:
             for path, first, last in self._uses.get(place.function, ()):
                 found |= self._tests_of_lines(path, range(first, last + 1))
-        found = found or ordering.find_alike(list(self.seconds), place)
+            found |= ordering.find_alike(list(self.seconds), place)
         return sorted(found - self.failed, key=lambda test: (self.seconds.get(test, 0.0), test))
 
     def rare_tests_of(self, place: Place) -> set[str]:

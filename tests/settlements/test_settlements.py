@@ -245,6 +245,22 @@ def test_an_import_asks_about_two_hundred_unknown_payments(paid: Any, monkeypatc
 
 
 @pytest.mark.django_db
+def test_an_import_stops_asking_after_three_failures_in_a_row(paid: Any, monkeypatch: Any) -> None:
+    asked: list[str] = []
+
+    def fetch(*, gateway: str, gateway_payment_id: str, now: Any) -> None:
+        asked.append(gateway_payment_id)
+        if len(asked) != 3:
+            raise GatewayOutcomeUnknown(GatewayError(code="TIMEOUT", description="no answer"))
+
+    monkeypatch.setattr("apps.payments.services.fetch_and_apply_payment", fetch)
+
+    import_csv(as_csv(*(line(f"pay_{number:014d}", amount=100, credit=100) for number in range(9))))
+
+    assert (len(asked), len(found())) == (6, 9)
+
+
+@pytest.mark.django_db
 def test_a_line_that_comes_in_two_settlements_is_booked_once(paid: Any, sandbox: Any) -> None:
     import_csv(as_csv(line_of(paid)))
     import_csv(as_csv(line_of(paid, settlement_id="setl_00000000000002")))
