@@ -28,6 +28,7 @@ _MOST_QUICK: Final = 300
 _MOST_ALIKE: Final = 40
 #: Names that say something: `attempt` and `order` stand in most tests, and weigh little for that.
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{4,}")
+_CALL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?=\()")
 #: They start processes of their own, which would run without the fault.
 _OTHER_PROCESSES: Final = (
     "tests/faults/",
@@ -84,11 +85,25 @@ def _is_about(test: str, place: Place) -> bool:
 
 def find_alike(tests: Sequence[str], place: Place) -> set[str]:
     """Return the few tests whose own text has most of the names of a fault and its function, rare names before common ones."""
-    wanted = {name.lower() for name in _NAME.findall(f"{place.function} {place.words}")}
+    words = f"{place.function} {place.words}"
+    # A call that is left out is seen where what it does is named.
+    called = _functions_of(place.path)
+    wanted = {
+        name.lower()
+        for name in _NAME.findall(" ".join([words, *(called.get(name, "") for name in _CALL.findall(words))]))
+    }
     found = {test: wanted & _names_in(test) for test in tests}
     common = Counter(name for names in found.values() for name in names)
     weights = {test: sum(1 / common[name] for name in names) for test, names in found.items() if names}
     return set(sorted(weights, key=lambda test: -weights[test])[:_MOST_ALIKE])
+
+
+@cache
+def _functions_of(path: str) -> dict[str, str]:
+    """Return the text of each function of a file by its name."""
+    source = (ROOT / path).read_text("utf-8")
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    return {node.name: ast.get_source_segment(source, node) or "" for node in functions}
 
 
 def _names_in(test: str) -> frozenset[str]:

@@ -75,6 +75,13 @@ def test_tests_of_a_special_case_and_those_that_name_the_function_are_run_before
     ) == ["tests/orders/test_a.py::of_midnight", "tests/orders/test_a.py::quick"]  # fmt: skip
 
 
+def test_tests_that_name_what_a_left_out_call_does_are_found() -> None:
+    stage = "tests/payments/test_unexpected_refunds.py::TestShouldNotBeMade::test_one_that_awaits_a_transfer_has_an_exception_at_each_stage"
+    place = replace(PLACE, path="apps/payments/services/refunds/gateway_updates.py", function="_x", words="left out")
+    assert ordering.find_alike([stage], place) == set()
+    assert ordering.find_alike([stage], replace(place, words="_close_exceptions(...) -> left out")) == {stage}
+
+
 @pytest.mark.parametrize(
     ("path", "operator", "test", "expected"),
     [
