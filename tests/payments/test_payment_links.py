@@ -794,3 +794,13 @@ def test_at_an_order_that_is_being_paid_no_link_is_sent(order: Any, support: Any
 def test_who_keeps_the_catalogue_sends_no_link(order: Any, catalogue_manager: Any) -> None:
     assert do(catalogue_manager, order, "send-link").status_code == 403
     assert Payment.objects.count() == 0
+
+
+@pytest.mark.parametrize(("channel", "seconds"), [("checkout", 15), ("payment_link", 30), ("qr_code", 30)])
+def test_payers_by_link_have_longer_between_two_polls(order: Any, channel: str, seconds: int) -> None:
+    payment, now = make_payment(order), clock.now()
+    payment.channel, payment.status = channel, PaymentStatus.PROCESSING
+
+    due = payments.schedule_payment_check(payment, is_known_to_gateway=True, now=now)
+
+    assert due == now + timedelta(seconds=seconds)

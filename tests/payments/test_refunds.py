@@ -680,6 +680,22 @@ def test_surplus_money_is_reviewed_again_when_its_failed_refund_cannot_be_retrie
     assert again.amount == attempt.amount - 10_000
 
 
+@pytest.mark.parametrize(("left", "is_open"), [(100, True), (99, False)])
+def test_a_review_is_open_while_as_much_is_left_as_can_be_refunded(order: Any, left: int, is_open: bool) -> None:
+    payment = make_payment(order)
+    attempt = apply_payment(make_gateway_payment(payment, amount=payment.amount - 500))
+    assert (attempt.review_reason, attempt.min_refund_amount) == ("amount_mismatch", 100)
+
+    facts = GatewayRefund(
+        gateway="razorpay", id="rfnd_dashboard0002", gateway_payment_id=attempt.gateway_payment_id,
+        status="processed", amount=attempt.amount - left, currency="INR",
+    )  # fmt: skip
+    gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+
+    attempt.refresh_from_db()
+    assert (attempt.review_closed_at is None) == is_open
+
+
 @pytest.mark.parametrize("how", ["refused by the gateway", "withheld for a lost dispute"])
 def test_surplus_money_is_reviewed_again_when_its_refund_ends_and_a_part_of_it_has_gone(
     order: Any, how: str, sandbox: Any

@@ -233,6 +233,7 @@ def test_a_reader_keeps_its_claim_from_settlement_to_settlement(paid: Any, order
 
 @pytest.mark.django_db
 def test_an_import_asks_about_two_hundred_unknown_payments(paid: Any, monkeypatch: Any) -> None:
+    # `_MAX_ASKED`: the report of a whole other shop would keep its reader at the gateway for hours.
     asked: list[str] = []
     monkeypatch.setattr(
         "apps.payments.services.fetch_and_apply_payment",
@@ -246,6 +247,7 @@ def test_an_import_asks_about_two_hundred_unknown_payments(paid: Any, monkeypatc
 
 @pytest.mark.django_db
 def test_an_import_stops_asking_after_three_failures_in_a_row(paid: Any, monkeypatch: Any) -> None:
+    # `_MAX_POLL_FAILURES`: a gateway that does not answer would hold its reader up at each line.
     asked: list[str] = []
 
     def fetch(*, gateway: str, gateway_payment_id: str, now: Any) -> None:
