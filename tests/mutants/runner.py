@@ -27,6 +27,8 @@ AUDIT: Final = "audit"
 BOTH_HALVES: Final = frozenset({TESTS, AUDIT})
 TEST_SECONDS: Final = 90.0
 _JOURNEY_SECONDS: Final = 180.0
+#: How pytest ends if it has found no test.
+_NO_TESTS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,8 @@ def _outcome(answer: Any, tests: Sequence[str]) -> tuple[str, str, str]:
         return "out of time", "", ""
     if "error" in answer:
         return "not judged", "", answer["error"]
+    if answer["code"] == _NO_TESTS:
+        return "not judged", "", "none of its tests is there any more"
     if answer["code"] == 0:
         return "survived", "", ""
     return "killed", answer["failed"] or "collection", ""

@@ -38,6 +38,7 @@ def test_a_result_is_used_again_while_its_function_is_the_same(kept: Path) -> No
         ({"code": 0, "failed": "", "passed": 9}, ("survived", "", "")),
         ({"code": 1, "failed": "tests/x.py::t", "passed": 1}, ("killed", "tests/x.py::t", "")),
         ({"code": 4, "failed": "", "passed": 0}, ("killed", "collection", "")),
+        ({"code": 5, "failed": "", "passed": 0}, ("not judged", "", "none of its tests is there any more")),
         ({"error": "no servers"}, ("not judged", "", "no servers")),
         (None, ("out of time", "", "")),
     ],
@@ -95,10 +96,10 @@ def test_a_test_is_about_a_place_by_the_name_of_its_file(path: str, operator: st
     assert ordering._is_about(test, replace(PLACE, path=path, operator=operator)) is expected
 
 
-def test_tests_are_run_in_the_order_that_was_chosen() -> None:
+def test_the_chosen_tests_are_run_in_their_order_and_no_others() -> None:
     items = [SimpleNamespace(nodeid=name) for name in ("with a database", "of a rule", "not chosen")]
-    children.FirstFailure(["of a rule", "with a database"]).pytest_collection_modifyitems(items)
-    assert [item.nodeid for item in items] == ["of a rule", "with a database", "not chosen"]
+    children.ChosenTests(["of a rule", "with a database"]).pytest_collection_modifyitems(items)
+    assert [item.nodeid for item in items] == ["of a rule", "with a database"]
 
 
 def test_what_is_no_fault_is_left_out_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
