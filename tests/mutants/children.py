@@ -18,6 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from tests.mutants import ordering
 from tests.mutants.places import ROOT, Place, target_files
 from tests.mutants.planting import plant
 
@@ -88,14 +89,14 @@ def run_tests(place: Place | None, tests: Sequence[str]) -> dict[str, Any]:
     os.chdir(ROOT)
     import pytest
 
-    # By file: a test that has another name since it was recorded is left out, where asking for it would end the run.
-    files = [file for file in dict.fromkeys(test.partition("::")[0] for test in tests) if Path(file).exists()]
-    if not files:
+    # A test that has another name or other parameters since it was recorded is left out: asking for it would end the run.
+    functions = [one for one in dict.fromkeys(test.partition("[")[0] for test in tests) if ordering.has_test(one)]
+    if not functions:
         return {"code": int(pytest.ExitCode.NO_TESTS_COLLECTED), "failed": "", "passed": 0}
     seen = ChosenTests(tests)
     options = ["-x", "-q", "-n0", "-p", "no:randomly", "-p", "no:cacheprovider", "--create-db", "--timeout=60"]
     options += ["--hypothesis-profile", "unshrunk"]
-    code = pytest.main([*options, *files], plugins=[seen])
+    code = pytest.main([*options, *functions], plugins=[seen])
     return {"code": int(code), "failed": seen.failed, "passed": seen.passed}
 
 

@@ -98,6 +98,12 @@ def find_alike(tests: Sequence[str], place: Place) -> set[str]:
     return set(sorted(weights, key=lambda test: -weights[test])[:_MOST_ALIKE])
 
 
+def has_test(function: str) -> bool:
+    """Say whether a test function is there, by its name as pytest gives it without parameters."""
+    path, *inner = function.split("::")
+    return "::".join(inner) in _texts_of(path)
+
+
 @cache
 def _functions_of(path: str) -> dict[str, str]:
     """Return the text of each function of a file by its name."""

@@ -102,6 +102,13 @@ def test_the_chosen_tests_are_run_in_their_order_and_no_others() -> None:
     assert [item.nodeid for item in items] == ["of a rule", "with a database"]
 
 
+def test_a_test_with_another_name_is_not_asked_for() -> None:
+    here = "tests/mutants/test_results.py::test_a_test_with_another_name_is_not_asked_for"
+    assert ordering.has_test(here)
+    assert not ordering.has_test(f"{here}_any_more")
+    assert not ordering.has_test("tests/mutants/test_that_is_gone.py::test")
+
+
 def test_what_is_no_fault_is_left_out_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
     survived = replace(KILLED, id="other", outcome="survived", violated=[])
     assert report.count([KILLED, survived]) == {

@@ -260,6 +260,7 @@ class TestLineAboutAPayment:
 
 
 def test_a_transfer_that_moved_nothing_is_held_as_one_that_came_back(paid: PaymentAttempt) -> None:
+    # Its sign is that of a credit: `STAGED_LINES` takes a line as a debit only if it debits more than it credits.
     import_csv(as_csv(line("trf_00000000000001", "transfer", amount=500)))
 
     assert found() == [("credit_mismatch", "trf_00000000000001", 500)]
