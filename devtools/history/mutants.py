@@ -48,16 +48,16 @@ def _answer_before_commit() -> None:
     """Answer one order of ten and roll it back then, as a server does that answers before it has committed."""
     from django.db import transaction
 
-    def make(run: Callable[..., Any]) -> Callable[..., Any]:
-        def run_and_forget(call: Callable[[], Any]) -> Any:
-            response = run(call)
-            if response.status_code == HTTPStatus.CREATED and random.random() < _ONE_OF_TEN:  # noqa: S311
+    def make(store: Callable[..., Any]) -> Callable[..., Any]:
+        def store_and_forget(**given: Any) -> None:
+            # The last statement of the transaction, so that nothing of it fails before its end.
+            store(**given)
+            if given["answer"].status == HTTPStatus.CREATED and random.random() < _ONE_OF_TEN:  # noqa: S311
                 transaction.set_rollback(True)
-            return response
 
-        return run_and_forget
+        return store_and_forget
 
-    _wrap("apps.core.api.idempotency", "_run", make)
+    _wrap("apps.core.idempotency", "store", make)
 
 
 def _forget_release() -> None:
