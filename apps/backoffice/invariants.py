@@ -2,8 +2,52 @@
 
 from apps.backoffice.sql.money_states import ALL_POSITIONS
 from apps.core.audit import Invariant
+from apps.fulfilment.states import ShipmentStatus
+from apps.orders.states import OrderStatus
+from apps.payments.states import AttemptStatus, DisputeStatus, PaymentStatus, RefundStatus
+
+#: The statuses of what has events about them, by kind.
+_STATUSES = {
+    "orders.order": OrderStatus,
+    "payments.payment": PaymentStatus,
+    "payments.paymentattempt": AttemptStatus,
+    "payments.refund": RefundStatus,
+    "payments.dispute": DisputeStatus,
+    "fulfilment.shipment": ShipmentStatus,
+}
+_STATUS_ROWS = ", ".join(
+    f"('{kind}', '{status}')" for kind, statuses in _STATUSES.items() for status in statuses.values
+)
 
 INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        id="INV-22b",
+        name="accounts_have_their_kind",
+        statement="Each account is one that Bahi knows, and of its kind: an asset, a liability, an income or an expense.",
+        sql="""
+            SELECT account.code, account.kind, own.kind AS expected FROM ledger_account account
+            LEFT JOIN (VALUES
+                ('bank', 'asset'), ('gateway_receivable', 'asset'), ('settlement_in_transit', 'asset'), ('input_gst', 'asset'),
+                ('disputes', 'asset'), ('other_bank_movements', 'asset'), ('suspense', 'asset'),
+                ('output_cgst', 'liability'), ('output_sgst', 'liability'), ('output_utgst', 'liability'), ('output_igst', 'liability'),
+                ('customer_advances', 'liability'), ('refunds_payable', 'liability'), ('transfers_payable', 'liability'),
+                ('sales', 'income'), ('payer_fees', 'income'), ('round_off', 'income'),
+                ('gateway_fees', 'expense'), ('bank_charges', 'expense'), ('dispute_losses', 'expense'), ('payment_differences', 'expense')
+            ) own (name, kind) ON own.name = split_part(account.code, ':', 1)
+            WHERE account.kind IS DISTINCT FROM own.kind
+        """,
+    ),
+    Invariant(
+        id="INV-37c",
+        name="events_name_the_status_they_record",
+        statement="An event whose name ends in a status, such as `orders.order.cancelled`, records no other status.",
+        sql=f"""
+            SELECT e.subject_type, e.subject_id, e.version, e.type, e.changes ->> 'status' AS status FROM core_event e
+            JOIN (VALUES {_STATUS_ROWS}) named (kind, status)
+                 ON named.kind = e.subject_type AND named.status = split_part(e.type, '.', 3)
+            WHERE e.changes ? 'status' AND e.changes ->> 'status' <> named.status
+        """,  # noqa: S608 - only constants of the code are interpolated
+    ),
     Invariant(
         id="INV-25e",
         name="postings_have_a_source",

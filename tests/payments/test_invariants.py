@@ -348,6 +348,10 @@ def _entries_without_a_checkpoint(_: Any) -> None:
         LedgerTransaction.objects.update(created_at=clock.now() - timedelta(hours=49))
 
 
+def _event_of_another_status(world: Any) -> None:
+    _update(Event, {"type": "payments.payment.succeeded"}, type="payments.payment.succeeded_late")(world)
+
+
 def _reason_in_two_places(world: Any) -> None:
     with transaction.atomic():
         record_event(
@@ -495,6 +499,7 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
     ),
     "INV-24b": (_entries_without_a_checkpoint, {"INV-24b"}),
     "INV-22b": (_update(Account, {"code": "bank"}, kind="income"), {"INV-22b"}),
+    "INV-37c": (_event_of_another_status, {"INV-37c"}),
     "INV-14h": (_reason_in_two_places, {"INV-14h"}),
     "INV-18l": (_open_for_no_time, {"INV-18l"}),
     "INV-18m": (lambda world: _update(Payment, {"order": world.waiting}, next_action={})(world), {"INV-18m"}),
