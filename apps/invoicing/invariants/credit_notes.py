@@ -166,7 +166,7 @@ CREDIT_NOTES: tuple[Invariant, ...] = (
     Invariant(
         "INV-34e",
         "credit_notes_are_skipped_only_after_the_deadline",
-        "No refund is without a credit note because it came too late, until 30 November after the financial year of its invoice.",
+        "A refund has no credit note for being too late only after the 30 November that follows the financial year of its invoice.",
         _SKIPPED_TOO_EARLY,
     ),
     Invariant(

@@ -171,7 +171,7 @@ PAYMENTS = (
     Invariant(
         id="INV-18l",
         name="payments_are_open_for_a_time",
-        statement="A payment is open for some time after it was begun.",
+        statement="The time in which a payment can be made ends after it was begun.",
         sql="SELECT id, created_at, live_until FROM payments_payment WHERE live_until <= created_at",
     ),
     Invariant(
