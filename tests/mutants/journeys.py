@@ -118,16 +118,21 @@ def play_all(world: Any) -> Played:
 
 
 def go_on(world: Any, *, until: datetime) -> None:
-    """Let the clock's tasks do what is due until then, so that only a fault leaves it undone."""
+    """
+    Let the clock's tasks do what is due until then, so that only a fault leaves it undone.
+
+    They run in the first three hours, a day and two days later, and twice at the end. Each polls three times: the gateway's
+    answer to one poll may make another due.
+    """
     with override_settings(RAZORPAY_BASE_URL=world.razorpay_url, MSG91_BASE_URL=world.msg91_url):
-        for hours in (191, 190, 189, 168, 144, 24, 0):
-            now = until - timedelta(hours=hours)
+        start = clock.now()
+        for at in (*(start + timedelta(hours=hours) for hours in (1, 2, 3, 24, 48)), until - timedelta(days=1), until):
             for _ in range(3):
-                polling.poll_open_payments(now=now)
-                submission.poll_open_refunds(now=now)
-                dispute_polling.poll_open_disputes(now=now)
-            expiry.expire_orders(now=now)
-            closure.close_orders(now=now)
+                polling.poll_open_payments(now=at)
+                submission.poll_open_refunds(now=at)
+                dispute_polling.poll_open_disputes(now=at)
+            expiry.expire_orders(now=at)
+            closure.close_orders(now=at)
             deliver()
         checkpoints.checkpoint_balances(now=until)
 
