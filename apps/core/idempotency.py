@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 import orjson
@@ -18,6 +19,7 @@ from django.db import OperationalError, connection, transaction
 
 from apps.core.errors import Conflict, Unauthenticated, Unprocessable
 from apps.core.models import IdempotencyKey
+from apps.core.prepared import execute, fetch_rows
 
 KEY_TTL = timedelta(days=7)
 _ROUTE_LENGTH = 160
@@ -49,9 +51,17 @@ class StoredResponse:
     headers: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Claim:
+    """A key that a request holds until its transaction ends; `user_id` is the user who owns it."""
+
+    id: int
+    user_id: UUID | None
+
+
 def claim(
     *, principal: str, user_id: UUID | None = None, route: str, key: str, fingerprint: str, now: datetime
-) -> StoredResponse | None:
+) -> Claim | StoredResponse:
     """
     Claim a key for this request inside the caller's transaction, or return the stored response of an earlier one.
 
@@ -61,55 +71,80 @@ def claim(
     An earlier request with the same key that is still running holds the unique row; this waits a quarter of a second
     for it.
 
-    :raises RequestInFlight: if the earlier request has not finished after that wait
+    :raises RequestInFlight: if the earlier request has not finished after that wait; the transaction must be rolled back
     :raises IdempotencyKeyReused: if the key was used for a different request
-    :raises Unauthenticated: if the user is no longer active
     """
-    _claim_row(principal=principal, user_id=user_id, route=route, key=key, fingerprint=fingerprint, now=now)
+    claimed = _claim_row(principal=principal, route=route, key=key, fingerprint=fingerprint, now=now)
+    if claimed is not None:
+        return Claim(id=claimed, user_id=user_id)
 
     # A separate statement: the one above cannot see what the earlier request committed while it waited.
-    row = IdempotencyKey.objects.filter(principal=principal, key=key).first()
-    if row is None:
-        raise Unauthenticated
-    if row.fingerprint != fingerprint:
+    rows = fetch_rows(_READ_STORED, [principal, key])
+    if not rows or rows[0][1] is None:
+        raise RequestInFlight(retry_after=1)
+    stored_fingerprint, status, body, headers, _ = rows[0]
+    if stored_fingerprint != fingerprint:
         raise IdempotencyKeyReused
-    if row.status is None:
-        return None
-    return StoredResponse(status=row.status, body=bytes(row.body or b""), headers=row.headers)
+    return StoredResponse(status=status, body=body, headers=orjson.loads(headers))
 
 
-def _claim_row(*, principal: str, user_id: UUID | None, route: str, key: str, fingerprint: str, now: datetime) -> None:
-    users = get_user_model()._meta.db_table
+# The advisory lock, held until the transaction ends, lets `delete_stored_responses` wait for the requests of a person.
+# The short lock_timeout is for this statement alone; NULL sets the session's own again.
+_CLAIM = """
+    WITH locked AS MATERIALIZED (
+        SELECT set_config('lock_timeout', '250ms', true), pg_advisory_xact_lock_shared($1::bigint)
+    )
+    INSERT INTO core_idempotencykey AS held (principal, route, key, fingerprint, headers, created_at, expires_at)
+    SELECT $2, $3, $4, $5, '{}', $6::timestamptz, $7::timestamptz FROM locked
+    ON CONFLICT (principal, key) DO UPDATE
+    SET route = excluded.route, fingerprint = excluded.fingerprint, status = NULL, body = NULL, headers = '{}',
+        created_at = excluded.created_at, expires_at = excluded.expires_at
+    WHERE held.expires_at < excluded.created_at
+    RETURNING held.id, set_config('lock_timeout', NULL, true)
+"""
+_READ_STORED = """
+    SELECT fingerprint, status, body, headers::text, set_config('lock_timeout', NULL, true)
+    FROM core_idempotencykey WHERE principal = $1 AND key = $2
+"""
+
+
+def _claim_row(*, principal: str, route: str, key: str, fingerprint: str, now: datetime) -> int | None:
+    """Return the id of the row, new or expired, that holds the key from now on, or None if an earlier request holds it."""
+    params = [
+        str(_lock_key(principal)), principal, route[:_ROUTE_LENGTH], key, fingerprint, now.isoformat(),
+        (now + KEY_TTL).isoformat(),
+    ]  # fmt: skip
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            # The lock, held until the transaction ends, lets `delete_stored_responses` wait for the requests of a person.
-            cursor.execute(
-                "SELECT set_config('lock_timeout', '250ms', true), pg_advisory_xact_lock_shared(%s)",
-                [_lock_key(principal)],
-            )
-            cursor.execute(
-                "DELETE FROM core_idempotencykey WHERE principal = %s AND key = %s AND expires_at < %s",
-                [principal, key, now],
-            )
-            cursor.execute(
-                "INSERT INTO core_idempotencykey (principal, route, key, fingerprint, headers, created_at, expires_at)"  # noqa: S608
-                " SELECT %s, %s, %s, %s, '{}', %s, %s"
-                f" WHERE %s::uuid IS NULL OR EXISTS (SELECT FROM {users} WHERE id = %s AND is_active)"
-                " ON CONFLICT (principal, key) DO NOTHING",
-                [principal, route[:_ROUTE_LENGTH], key, fingerprint, now, now + KEY_TTL, user_id, user_id],
-            )
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+        rows = fetch_rows(_CLAIM, params)
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             raise RequestInFlight(retry_after=1) from error
         raise
+    return rows[0][0] if rows else None
 
 
-def store(*, principal: str, key: str, answer: StoredResponse) -> None:
-    """Keep the answer of the request that holds the claim, in the same transaction."""
-    IdempotencyKey.objects.filter(principal=principal, key=key).update(
-        status=answer.status, body=answer.body, headers=dict(answer.headers)
-    )
+def store(claimed: Claim, answer: StoredResponse) -> None:
+    """
+    Keep the answer of the request that holds the claim, in the same transaction.
+
+    :raises Unauthenticated: if the user's access ended while the claim waited for it; the transaction must be rolled back
+    """
+    params = [
+        str(claimed.id), str(answer.status), answer.body, orjson.dumps(dict(answer.headers)).decode(),
+        None if claimed.user_id is None else str(claimed.user_id),
+    ]  # fmt: skip
+    if execute(_store_statement(), params) != 1:
+        raise Unauthenticated
+
+
+@cache
+def _store_statement() -> str:
+    # The claim's statement cannot see an end of access that it waited for; this one, which began later, can.
+    return f"""
+    UPDATE core_idempotencykey SET status = $2, body = $3, headers = $4
+    WHERE id = $1 AND ($5::uuid IS NULL OR EXISTS (
+        SELECT FROM {get_user_model()._meta.db_table} WHERE id = $5::uuid AND is_active
+    ))"""  # noqa: S608 - the name of a table, from its model
 
 
 def _lock_key(principal: str) -> int:
@@ -142,11 +177,11 @@ def run_once(
     :raises IdempotencyKeyReused: if the key was used for a different request
     """
     with transaction.atomic():
-        stored = claim(principal=principal, route=route, key=key, fingerprint=fingerprint, now=now)
-        if stored is not None:
-            return stored.body.decode(), True
+        claimed = claim(principal=principal, route=route, key=key, fingerprint=fingerprint, now=now)
+        if isinstance(claimed, StoredResponse):
+            return claimed.body.decode(), True
         text = effect()
-        store(principal=principal, key=key, answer=StoredResponse(status=200, body=text.encode(), headers={}))
+        store(claimed, StoredResponse(status=200, body=text.encode(), headers={}))
     return text, False
 
 

@@ -75,13 +75,21 @@ def fetch_one(statement: str, params: Sequence[Any] | Mapping[str, Any] = ()) ->
     return rows[0] if rows else None
 
 
-def execute(statement: str, params: Sequence[str | bytes | None]) -> int:
-    """
-    Run one prepared statement with the placeholders $1, $2 and so on, and return how many rows it wrote.
+#: What a statement with the placeholders $1, $2 and so on is given: text, whose type Postgres takes from where each stands.
+#: psycopg sends an int as int2, int4 or int8 by its size, and prepares a statement once for each combination of types:
+#: amounts of mixed size would make dozens of plans.
+TextParams = Sequence[str | bytes | None]
 
-    The parameters are text, whose type Postgres takes from where each stands. psycopg sends an int as int2, int4 or int8 by
-    its size, and prepares a statement once for each combination of types: amounts of mixed size would make dozens of plans.
-    """
+
+def fetch_rows(statement: str, params: TextParams) -> list[tuple[Any, ...]]:
+    """Run one prepared statement with the placeholders $1, $2 and so on, and return its rows."""
+    raw = _connect()
+    with _watched(raw, statement), psycopg.RawCursor(raw) as cursor:
+        return cursor.execute(statement, params, prepare=True).fetchall()
+
+
+def execute(statement: str, params: TextParams) -> int:
+    """Run one prepared statement with the placeholders $1, $2 and so on, and return how many rows it wrote."""
     raw = _connect()
     with _watched(raw, statement), psycopg.RawCursor(raw) as cursor:
         return cursor.execute(statement, params, prepare=True).rowcount

@@ -116,14 +116,16 @@ class TestEraseUser:
         assert violated() == []
         assert Event.objects.filter(type="accounts.user.erased").count() == 1
 
-    def test_key_of_an_erased_person_is_not_claimed(self, owner: User) -> None:
+    def test_response_to_an_erased_person_is_not_stored(self, owner: User) -> None:
         erase(owner)
 
         with pytest.raises(Unauthenticated), transaction.atomic():
-            idempotency.claim(
+            claimed = idempotency.claim(
                 principal=owner.public_id, user_id=owner.pk, route="POST /api/v1/orders", key="k" * 12, fingerprint="0" * 64,
                 now=NOW,
             )  # fmt: skip
+            assert isinstance(claimed, idempotency.Claim)
+            idempotency.store(claimed, idempotency.StoredResponse(status=201, body=b"{}", headers={}))
 
         assert not IdempotencyKey.objects.exists()
 
@@ -238,19 +240,20 @@ class TestUpgradeRaces:
         assert violated() == ["INV-50"]
 
     def answer(self, owner: User) -> Callable[[], Any]:
-        """Return a request that has claimed its key and stores its answer when the erasure waits for it."""
+        """Return a request that claims its key, stores its answer, and ends when the erasure waits for it."""
         has_claimed = self.has_claimed = threading.Event()
 
         def request() -> None:
             with transaction.atomic():
-                idempotency.claim(
+                claimed = idempotency.claim(
                     principal=owner.public_id, user_id=owner.pk, route="POST /api/v1/me/addresses", key="k" * 12,
                     fingerprint="0" * 64, now=NOW,
                 )  # fmt: skip
+                answer = idempotency.StoredResponse(status=201, body=b'{"name":"Asha"}', headers={})
+                assert isinstance(claimed, idempotency.Claim)
+                idempotency.store(claimed, answer)
                 has_claimed.set()
                 wait_for_a_blocked_session()
-                answer = idempotency.StoredResponse(status=201, body=b'{"name":"Asha"}', headers={})
-                idempotency.store(principal=owner.public_id, key="k" * 12, answer=answer)
 
         return request
 

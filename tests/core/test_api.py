@@ -2,15 +2,18 @@
 
 import contextlib
 import gzip
+import itertools
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -18,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory, force_authenticate
 
 from apps.catalog.models import Category
-from apps.core import http
+from apps.core import clock, http
 from apps.core.api import (
     ApiViewSet,
     RequestSerializer,
@@ -86,6 +89,13 @@ def post(user: Any, body: Any, *, key: str | None = "key-00000001", path: str = 
 
 def body_of(response: Response) -> dict[str, Any]:
     return dict(orjson.loads(response.content))
+
+
+def statements_of(queries: CaptureQueriesContext) -> list[str]:
+    """Return how each statement begins. The transaction of the request is a savepoint in that of the test."""
+    begin, *statements, end = (" ".join(query["sql"].split()[:2]) for query in queries)
+    assert (begin.split()[0], end.split()[0]) == ("SAVEPOINT", "RELEASE")
+    return statements
 
 
 def shelves() -> int:
@@ -270,6 +280,29 @@ class TestIdempotency:
         assert body_of(again)["error"]["code"] == "shelf_full"
         assert shelves() == 0
 
+    def test_key_and_response_are_two_statements(self) -> None:
+        user = make_user()
+
+        with CaptureQueriesContext(connection) as made:
+            post(user, {"name": "a"})
+        with CaptureQueriesContext(connection) as replayed:
+            post(user, {"name": "a"})
+
+        assert statements_of(made) == ["WITH locked", "INSERT INTO", "UPDATE core_idempotencykey"]
+        assert statements_of(replayed) == ["WITH locked", "SELECT fingerprint,"]
+
+    def test_a_key_whose_time_is_over_is_claimed_anew(self) -> None:
+        user = make_user()
+        post(user, {"name": "a"})
+        IdempotencyKey.objects.update(expires_at=clock.now() - timedelta(milliseconds=1))
+
+        again = post(user, {"name": "b"})
+
+        assert (again.status_code, body_of(again), shelves()) == (201, {"name": "b"}, 2)
+        [stored] = IdempotencyKey.objects.values_list("status", "body", "headers")
+        assert (stored[0], bytes(stored[1]), stored[2]) == (201, b'{"name":"b"}', {"Location": "/shelves/b"})
+        assert post(user, {"name": "b"})["Idempotent-Replayed"] == "true"
+
     def test_a_key_may_be_used_again_after_a_refused_body_or_a_failure_of_ours(self) -> None:
         user = make_user()
         assert post(user, {"name": ""}).status_code == 400
@@ -324,6 +357,50 @@ class TestIdempotencyRaces:
         made = [response for response in responses if response.status_code == 201]
         assert len([response for response in made if "Idempotent-Replayed" not in response]) == 1
         assert len({response.content for response in made}) == 1
+        assert shelves() == 1
+
+    def test_copies_of_which_some_are_refused_have_one_response(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        user, calls = make_user(), itertools.count(1)
+
+        def create(view: ShelfViewSet, request: Request) -> Response:
+            name = f"shelf-{next(calls)}"
+            Category.objects.create(name=name, slug=name)
+            if name != "shelf-3":
+                raise ShelfFull(name)
+            return Response({"name": name}, status=201)
+
+        monkeypatch.setattr(ShelfViewSet, "create", idempotent(required=True)(create))
+
+        responses = self.run(lambda: post(user, {"name": "a"}), 12)
+
+        final = [each for each in responses if b"request_in_flight" not in each.content]
+        assert len({(each.status_code, each.content) for each in final}) == 1
+        assert shelves() == (1 if final[0].status_code == 201 else 0)
+
+    def test_response_of_a_copy_that_took_effect_after_a_refusal_is_that_of_both(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        user, calls = make_user(), itertools.count(1)
+
+        def create(view: ShelfViewSet, request: Request) -> Response:
+            if next(calls) == 1:
+                raise ShelfFull("a")
+            Category.objects.create(name="a", slug="a")
+            return Response({"name": "a"}, status=201)
+
+        def respond_late(error: ShelfFull) -> Response:
+            """Let a copy take effect between the refusal and its storage."""
+            copies.extend(self.run(lambda: post(user, {"name": "a"}), 1))
+            return domain_error_response(error)
+
+        copies: list[Response] = []
+        monkeypatch.setattr(ShelfViewSet, "create", idempotent(required=True)(create))
+        monkeypatch.setattr("apps.core.api.idempotency.domain_error_response", respond_late)
+
+        first = post(user, {"name": "a"})
+
+        assert (copies[0].status_code, "Idempotent-Replayed" in copies[0]) == (201, False)
+        assert (first.status_code, first.content, first["Idempotent-Replayed"]) == (201, copies[0].content, "true")
         assert shelves() == 1
 
     def test_control_without_a_shared_key_each_copy_takes_effect(self) -> None:

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.core import audit, clock, idempotency, relay
+from apps.core.errors import Unauthenticated
 from apps.core.events import SYSTEM
 from apps.core.models import HandlerRun, IdempotencyKey
 from tests.factories.accounts import make_user
@@ -113,12 +114,8 @@ class TestStoredResponses:
             claimed = idempotency.claim(
                 principal=user.public_id, user_id=user.pk, route="/orders", key="k", fingerprint="f", now=NOW
             )
-            idempotency.store(
-                principal=user.public_id,
-                key="k",
-                answer=idempotency.StoredResponse(status=201, body=b"their address", headers={}),
-            )
-            return claimed
+            assert isinstance(claimed, idempotency.Claim)
+            idempotency.store(claimed, idempotency.StoredResponse(status=201, body=b"their address", headers={}))
 
         return run
 
@@ -130,6 +127,16 @@ class TestStoredResponses:
             return deleted
 
         return run
+
+    def test_a_request_that_waited_for_an_erasure_is_refused_and_leaves_nothing(self) -> None:
+        user = make_user()
+
+        deleted, refusal = run_amid(
+            "apps.core.idempotency.delete_stored_responses", self.erase(user), self.claim(user), is_locked=True
+        )
+
+        assert (deleted, type(refusal)) == (0, Unauthenticated)
+        assert not IdempotencyKey.objects.exists()
 
     def test_control_an_erasure_that_does_not_wait_leaves_the_answer_of_a_running_request(self) -> None:
         user = make_user()

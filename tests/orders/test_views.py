@@ -226,8 +226,8 @@ class TestPlace:
         with count_queries() as for_twenty:
             place(client, twenty, key="twenty-lines-0001")
 
-        # Ten of them open and close savepoints; two lock the customer and count what they hold unpaid.
-        assert len(for_twenty) == len(for_one) <= 34
+        # Eight of them open and close savepoints; two lock the customer and count what they hold unpaid.
+        assert len(for_twenty) == len(for_one) <= 27
 
 
 class TestQuote:

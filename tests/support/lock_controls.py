@@ -32,7 +32,7 @@ _PATIENCE_SECONDS = 60
 _WITHOUT_LOCK = (
     (re.compile(r"\s+FOR (?:NO KEY )?UPDATE(?: OF [\w\".]+)?(?: SKIP LOCKED| NOWAIT)?"), ""),
     (re.compile(r"\bpg_try_advisory_xact_lock\((%s)\)"), r"(\1::bigint IS NOT NULL)"),
-    (re.compile(r"\bpg_advisory_xact_lock(?:_shared)?\((%s)\)"), r"(\1::bigint)"),
+    (re.compile(r"\bpg_advisory_xact_lock(?:_shared)?\((%s|\$\d+::bigint)\)"), r"(\1::bigint)"),
     (re.compile(r"\bLOCK TABLE \S+ IN [A-Z ]+ MODE"), "SELECT 1"),
 )
 _TAKES_LOCK = re.compile(

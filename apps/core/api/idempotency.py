@@ -18,7 +18,7 @@ from apps.core.api.contacts import mask_contacts
 from apps.core.api.errors import domain_error_response, status_of
 from apps.core.api.renderer import to_json
 from apps.core.errors import BahiError, Invalid
-from apps.core.idempotency import StoredResponse
+from apps.core.idempotency import Claim, StoredResponse
 
 _KEY = re.compile(r"[\x21-\x7e]{8,255}")
 _STORED_HEADERS = ("Location", "Retry-After", "ETag")
@@ -47,9 +47,10 @@ def idempotent(*, required: bool) -> Callable[[Callable[..., Response]], Callabl
     """
     Make a view method answer a repeated request with its first answer.
 
-    The outer transaction claims the key, runs the method in a savepoint and stores the answer. A domain error of 402, 409
-    or 412 rolls back the savepoint alone and is stored; whatever else goes wrong rolls back all, so that the client may try
-    again. The method must not call the network. https://docs.stripe.com/api/idempotent_requests
+    One transaction claims the key, runs the method and stores the response. Whatever goes wrong rolls back all of it, so
+    that the client may try again; but a domain error of 402, 409 or 412 is stored, in a second transaction that claims the
+    key again. If a copy of the request has taken effect before that, its response is the response of both.
+    The method must not call the network. https://docs.stripe.com/api/idempotent_requests
     """
 
     def decorate(method: Callable[..., Response]) -> Callable[..., Response]:
@@ -77,39 +78,56 @@ def _key_of(request: Request, *, required: bool) -> str | None:
     return key
 
 
-def _once(call: Callable[[], Response], *, request: Request, key: str) -> Response:
-    user: Any = request.user
-    principal = user.public_id
-    # Escaped: a path may hold what cannot be stored, and is as long as its sender likes.
-    route = f"{request.method} {escape_uri_path(request.path)}"
-    fingerprint = hashlib.sha256(route.encode() + b"\n" + idempotency.canonical(request.data)).hexdigest()
+class _Refused(Exception):
+    """The method refused the request with a domain error whose response is stored."""
 
-    with transaction.atomic():
-        stored = idempotency.claim(
-            principal=principal, user_id=user.pk, route=route, key=key, fingerprint=fingerprint, now=clock.now()
-        )
-        if stored is not None:
-            return _replay(stored)
-        response = _run(call)
-        kept = {name: response[name] for name in _STORED_HEADERS if name in response}
-        answer = StoredResponse(status=response.status_code, body=to_json(_as_shown(request, response)), headers=kept)
-        idempotency.store(principal=principal, key=key, answer=answer)
+    def __init__(self, error: BahiError) -> None:
+        self.error = error
+
+
+def _once(call: Callable[[], Response], *, request: Request, key: str) -> Response:
+    claim = functools.partial(_claim, request=request, key=key)
+    try:
+        with transaction.atomic():
+            claimed = claim()
+            if isinstance(claimed, StoredResponse):
+                return _replay(claimed)
+            response = _run(call)
+            idempotency.store(claimed, _to_store(request, response))
+    except _Refused as refused:
+        response = domain_error_response(refused.error)
+        with transaction.atomic():
+            claimed = claim()
+            if isinstance(claimed, StoredResponse):
+                return _replay(claimed)  # a copy of the request took effect in between: the key has one response
+            idempotency.store(claimed, _to_store(request, response))
     return response
 
 
-def _as_shown(request: Request, response: Response) -> Any:
-    return response.data if is_client_error(response.status_code) else mask_contacts(request, response.data)
+def _claim(*, request: Request, key: str) -> Claim | StoredResponse:
+    user: Any = request.user
+    # Escaped: a path may hold what cannot be stored, and is as long as its sender likes.
+    route = f"{request.method} {escape_uri_path(request.path)}"
+    fingerprint = hashlib.sha256(route.encode() + b"\n" + idempotency.canonical(request.data)).hexdigest()
+    return idempotency.claim(
+        principal=user.public_id, user_id=user.pk, route=route, key=key, fingerprint=fingerprint, now=clock.now()
+    )
 
 
 def _run(call: Callable[[], Response]) -> Response:
     try:
-        with transaction.atomic():
-            return call()
+        return call()
     except BahiError as error:
         status, _ = status_of(error)
-        if status not in _STORED_STATUSES:
-            raise
-        return domain_error_response(error)
+        if status in _STORED_STATUSES:
+            raise _Refused(error) from error
+        raise
+
+
+def _to_store(request: Request, response: Response) -> StoredResponse:
+    data = response.data if is_client_error(response.status_code) else mask_contacts(request, response.data)
+    kept = {name: response[name] for name in _STORED_HEADERS if name in response}
+    return StoredResponse(status=response.status_code, body=to_json(data), headers=kept)
 
 
 def _replay(stored: StoredResponse) -> Response:
