@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev need-python demo run test test-fast test-pythons check contract history model soak soak-model mutants nightly check-code check-database lock env-example maps clean
+.PHONY: help setup setup-dev need-python demo run test test-fast test-pythons check contract history model soak soak-model mutants bench nightly check-code check-database lock env-example maps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ model: setup-dev ## Hold the product against the independent model; SEED=17 repl
 
 soak-model: setup-dev ## The same with 2,000 examples, which takes an hour or more (SEEDS=400)
 	@MODEL_SEED=1000 MODEL_SEEDS=$(or $(SEEDS),400) $(BIN)/python -m pytest -q $(PARALLEL) tests/model/test_machine.py
+
+bench: setup-dev ## Measure what each kind of work costs, beside its budget (WORK="place-order journey", STRICT=1 refuses a busy machine)
+	@exec $(BIN)/python -m bench $(WORK) $(if $(STRICT),--strict)
 
 nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, races of 500, a TypeScript sale (needs Node.js and npm), 5 minutes of history, a tenth of the mutants
 	@$(DEVTOOLS) lint-workflows

@@ -51,7 +51,7 @@ PHRASES = {
     r"is no (JSON|number|date|day|instant)": "is not a",
 }
 _PATTERN = re.compile(r"\b(" + "|".join(PHRASES) + r")\b", re.IGNORECASE)
-_CODE = ("apps", "config", "devtools", "sandbox", "bin")
+_CODE = ("apps", "bench", "config", "devtools", "sandbox", "bin")
 #: Modules of which every string is read by people: messages, pages of the back office, descriptions of the API.
 _READ_BY_PEOPLE = ("messages", "admin", "openapi", "serializers")
 #: Names whose strings are read by people in any module.

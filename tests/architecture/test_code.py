@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODULES = sorted(
     path.relative_to(ROOT)
-    for folder in ("apps", "config", "sandbox", "devtools")
+    for folder in ("apps", "bench", "config", "sandbox", "devtools")
     for path in (ROOT / folder).rglob("*.py")
     if "migrations" not in path.parts
 )
@@ -92,7 +92,7 @@ def test_links_in_the_documents_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_files_named_in_the_documents_exist(page: Path) -> None:
     names = re.findall(
-        r"`((?:apps|config|sandbox|devtools|tests|templates|docs|requirements)/[\w./-]+\.\w+)`",
+        r"`((?:apps|bench|config|sandbox|devtools|tests|templates|docs|requirements)/[\w./-]+\.\w+)`",
         (ROOT / page).read_text(),
     )
 
@@ -109,7 +109,7 @@ def test_diagrams_of_sequences_have_no_semicolon(page: Path) -> None:
 
 def test_git_leaves_no_part_of_the_product_behind() -> None:
     """What .gitignore hides works here, is missing in every clone, and escapes the linters too."""
-    folders = ("apps", "config", "sandbox", "devtools", "templates", "tests", "docs", "requirements", "bin")
+    folders = ("apps", "bench", "config", "sandbox", "devtools", "templates", "tests", "docs", "requirements", "bin")
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "--others", "--ignored", "--exclude-standard", "--", *folders],
         cwd=ROOT,

@@ -19,7 +19,7 @@ def modules() -> dict[Path, ast.Module]:
     """Return the syntax tree of every module."""
     return {
         path.relative_to(ROOT): ast.parse(path.read_text())
-        for folder in ("apps", "config", "devtools", "tests")
+        for folder in ("apps", "bench", "config", "devtools", "tests")
         for path in (ROOT / folder).rglob("*.py")
         if "migrations" not in path.parts
     }

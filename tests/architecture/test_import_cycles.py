@@ -1,4 +1,4 @@
-"""No module of the sandbox or of devtools imports itself by way of others, not even for types or inside a function."""
+"""No module of the sandbox, of devtools or of bench imports itself by way of others, not even for types or inside a function."""
 
 import ast
 from graphlib import CycleError, TopologicalSorter
@@ -29,11 +29,11 @@ def find_imported(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("package", ["sandbox", "devtools"])
+@pytest.mark.parametrize("package", ["sandbox", "devtools", "bench"])
 def test_modules_import_each_other_in_one_direction(package: str) -> None:
     imports = read_imports(package)
 
-    assert len(imports) > 20
+    assert len(imports) > 10
     try:
         TopologicalSorter(imports).prepare()
     except CycleError as error:

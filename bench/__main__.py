@@ -1,0 +1,178 @@
+"""`python -m bench`: what each kind of work costs, with its budget."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import requests
+from bench.cpu import load_average
+from bench.journey import ROLES, JourneyCost, measure_journey
+from bench.measures import Cost, StatementCounter, WorkFailed, count_per_request, measure_block
+from bench.shop import Shop, running_shop
+from bench.table import Row, format_table
+from devtools.demo.client import StepFailed
+from devtools.embedded import ServersFailed
+from devtools.processes import ProcessFailed
+
+_CLIENTS = 4
+#: More processes than this that want a core beside the benchmark make its figures worthless.
+_QUIET_LOAD = 0.5
+_EPILOG = """\
+examples:
+  python -m bench                          everything, in about eight minutes
+  python -m bench place-order --rounds 9   one kind of work, more often
+  python -m bench journey --orders 200     the whole sale
+  python -m bench --strict                 refuse to measure while the machine is busy
+"""
+
+
+@dataclass(frozen=True)
+class HttpCase:
+    """
+    One kind of request.
+
+    :param milliseconds: the most that Bahi and Postgres may take together
+    :param statements: the most that may reach Postgres, BEGIN and COMMIT included
+    """
+
+    name: str
+    requests: Callable[[Shop], Iterator[bytes]]
+    milliseconds: float | None = None
+    statements: float | None = None
+
+
+HTTP_CASES = (
+    HttpCase("empty", requests.empty),
+    HttpCase("list-products", requests.list_products, 1.7, 1),
+    HttpCase("search-products", requests.search_products),
+    HttpCase("read-product", requests.read_product),
+    HttpCase("read-own-order", requests.read_own_order, 1.8, 3),
+    HttpCase("read-payment", requests.read_payment),
+    HttpCase("place-order", requests.place_order, 4.5, 8),
+    HttpCase("start-payment", requests.start_payment, 6.0, 9),
+    HttpCase("receive-webhook", requests.receive_webhook, 1.5, 3),
+)
+_JOURNEY = "journey"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmarks that are asked for, and return 1 if one could not be measured."""
+    options = _parser().parse_args(argv)
+    chosen = options.work or [*(case.name for case in HTTP_CASES), _JOURNEY]
+    busy = load_average()
+    if options.strict and busy > _QUIET_LOAD:
+        print(f"bench: The machine is busy (load {busy:.1f}). Wait, or leave --strict out.", file=sys.stderr)
+        return 1
+    try:
+        with running_shop({"HOT_PATH": options.hot_path}) as shop:
+            rows = _measure(shop, chosen, options)
+    except (WorkFailed, StepFailed, ProcessFailed, ServersFailed) as failed:
+        print(f"bench: {failed}", file=sys.stderr)
+        return 1
+    report = _format_report(rows, options, busy)
+    print(report)
+    if options.report:
+        options.report.write_text(report + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure what each kind of work costs Bahi: CPU of its processes and of Postgres, statements, waiting.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("work", nargs="*", choices=[*(case.name for case in HTTP_CASES), _JOURNEY, []], metavar="WORK",
+                        help=f"what to measure: {', '.join(case.name for case in HTTP_CASES)}, {_JOURNEY}; default: all")  # fmt: skip
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="rounds in which the kinds of work alternate (default: 5)"
+    )
+    parser.add_argument("--seconds", type=float, default=3.0, help="seconds of each kind in a round (default: 3)")
+    parser.add_argument("--orders", type=int, default=60, help="orders of the journey (default: 60)")
+    parser.add_argument("--hot-path", choices=("orm", "sql"), default="sql", help="which implementation (default: sql)")
+    parser.add_argument("--strict", action="store_true", help="refuse to measure while the machine is busy")
+    parser.add_argument("--report", type=Path, help="a file to write the table to, as Markdown")
+    return parser
+
+
+def _measure(shop: Shop, chosen: Sequence[str], options: argparse.Namespace) -> list[Row]:
+    counter = StatementCounter(shop)
+    rows = []
+    if _JOURNEY in chosen:
+        _say(f"selling {options.orders} orders")
+        rows += _journey_rows(measure_journey(shop, counter, orders=options.orders))
+    cases = [case for case in HTTP_CASES if case.name in chosen]
+    with shop.background_frozen():
+        return [*_measure_http(shop, counter, cases, options), *rows]
+
+
+def _measure_http(
+    shop: Shop, counter: StatementCounter, cases: Sequence[HttpCase], options: argparse.Namespace
+) -> list[Row]:
+    pids = {role: shop.pids[role] for role in ("web", "postgres")}
+    streams, costs = {}, {case.name: Cost() for case in cases}
+    for case in cases:
+        _say(f"preparing {case.name}")
+        streams[case.name] = case.requests(shop)
+        costs[case.name].statements = count_per_request(shop, counter, streams[case.name])
+    for number in range(1, options.rounds + 1):
+        for case in cases:
+            _say(f"round {number} of {options.rounds}: {case.name}")
+            measure_block(
+                shop.port,
+                streams[case.name],
+                pids=pids,
+                clients=_CLIENTS,
+                seconds=options.seconds,
+                cost=costs[case.name],
+            )
+    return [row for case in cases for row in _http_rows(case, costs[case.name])]
+
+
+def _http_rows(case: HttpCase, cost: Cost) -> list[Row]:
+    app, postgres = cost.of("web"), cost.of("postgres")
+    note = f"app {app:.2f} + Postgres {postgres:.2f}; p50 {min(cost.p50):.1f} ms with {_CLIENTS} clients"
+    return [
+        Row(case.name, app + postgres, "ms", case.milliseconds, note),
+        Row(case.name, cost.statements, "statements", case.statements),
+    ]
+
+
+def _journey_rows(cost: JourneyCost) -> list[Row]:
+    parts = ", ".join(f"{role} {cost.cpu[role]:.1f}" for role in ROLES)
+    rate = cost.orders / cost.seconds
+    possible = 2000 / (cost.total + cost.cpu["sandbox"] + cost.generator)
+    return [
+        Row(_JOURNEY, cost.total, "ms", 95, f"{parts}; generator {cost.generator:.1f}"),
+        Row(_JOURNEY, cost.statements, "statements", 90),
+        Row(_JOURNEY, cost.counts["events"], "events", 12),
+        Row(_JOURNEY, cost.counts["handler runs"], "handler runs", 6),
+        Row(_JOURNEY, cost.counts["bytes"] / 1024, "KiB", 15, "growth of the database, indexes included"),
+        Row("journey, seconds an order", 1 / rate, "s", None, f"{rate:.1f} orders/s; CPU would allow {possible:.1f}"),
+        Row("journey, approval to confirmation", cost.confirmed_p95, "ms", None, "p95, at full load"),
+    ]
+
+
+def _format_report(rows: Sequence[Row], options: argparse.Namespace, busy: float) -> str:
+    now = datetime.now(tz=UTC).strftime("%d %B %Y")
+    facts = (
+        f"Measured on {now}: {os.cpu_count()} cores, Python {platform.python_version()}, HOT_PATH={options.hot_path}, "
+        f"load average {busy:.1f} before and {load_average():.1f} after."
+    )
+    return f"{facts}\n\n{format_table(rows)}"
+
+
+def _say(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""What a benchmark measures with: the kernel's record of CPU time, a small client, and the table of budgets."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from bench import cpu
+from bench.http_load import AnswerIncomplete, Connection, Load, build_request, run_load
+from bench.measures import Cost, WorkFailed, require_answered
+from bench.table import Row, format_table
+
+BURN = "import time; end = time.process_time() + {seconds}\nwhile time.process_time() < end: pass\n"
+#: A process whose child burns CPU and ends; it waits for us before it ends itself.
+PARENT = f"""
+import subprocess, sys
+subprocess.run([sys.executable, "-c", {BURN.format(seconds=0.3)!r}])
+print("burnt", flush=True)
+input()
+"""
+
+
+class TestCpu:
+    def test_counts_the_time_of_ended_children(self) -> None:
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert parent.stdout is not None
+            parent.stdout.readline()
+
+            used = cpu.read_cpu({"burner": parent.pid, "us": os.getpid()})
+        finally:
+            parent.communicate("\n")
+
+        assert 0.3 <= used["burner"] < used["us"]
+
+    def test_lists_a_process_and_its_descendants(self) -> None:
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True)
+        try:
+            assert (cpu.list_processes(child.pid), child.pid in cpu.list_processes(os.getpid())) == ([child.pid], True)
+        finally:
+            child.communicate("\n")
+
+
+class Peer:
+    """A server that answers every request on a connection with the next of its answers, and closes after the last."""
+
+    def __init__(self, answers: list[bytes]) -> None:
+        self.answers = answers
+        self.received: list[bytes] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while self.answers:
+            connection, _ = self._listener.accept()
+            with connection:
+                while self.answers and (request := connection.recv(65_536)):
+                    self.received.append(request)
+                    answer = self.answers.pop(0)
+                    connection.sendall(answer)
+                    if b"Connection: close" in answer:
+                        break
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
+    running = Peer(list(request.param))
+    yield running
+    running.close()
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class TestHttpLoad:
+    @pytest.mark.parametrize("peer", [[OK, OK]], indirect=True)
+    def test_one_connection_carries_several_requests(self, peer: Peer) -> None:
+        connection = Connection(peer.port)
+
+        answers = [
+            connection.send(build_request("GET", "/a")),
+            connection.send(build_request("POST", "/b", body=b"{}")),
+        ]
+
+        assert [(each.status, each.body) for each in answers] == [(200, b"ok")] * 2
+        assert peer.received[1] == (
+            b"POST /b HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+        )
+
+    @pytest.mark.parametrize("peer", [[OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), OK]], indirect=True)
+    def test_a_closed_connection_is_opened_again(self, peer: Peer) -> None:
+        connection = Connection(peer.port)
+
+        assert [connection.send(build_request("GET", path)).status for path in ("/a", "/b")] == [200, 200]
+
+    @pytest.mark.parametrize("peer", [[OK[:-1] + b""]], indirect=True)
+    def test_an_incomplete_answer_is_an_error(self, peer: Peer) -> None:
+        with pytest.raises(AnswerIncomplete):
+            Connection(peer.port).send(build_request("GET", "/a"))
+
+    @pytest.mark.parametrize("peer", [[OK, OK.replace(b"200 OK", b"409 Conflict")]], indirect=True)
+    def test_a_load_ends_with_its_requests_and_keeps_what_was_refused(self, peer: Peer) -> None:
+        load = run_load(peer.port, iter([build_request("GET", "/a")] * 2), clients=1, seconds=60)
+
+        assert (len(load.seconds), [answer.status for answer in load.refused]) == (2, [409])
+        with pytest.raises(WorkFailed, match="1 of 2 requests were refused, the first with 409: b'ok'"):
+            require_answered(load)
+
+    def test_a_load_without_an_answer_measures_nothing(self) -> None:
+        with pytest.raises(WorkFailed, match="No request was answered"):
+            require_answered(Load())
+
+    def test_percentile_is_in_milliseconds(self) -> None:
+        load = Load(seconds=[number / 1000 for number in range(1, 101)])
+
+        assert (load.percentile(0.5), load.percentile(0.95), load.percentile(1)) == (51, 96, 100)
+
+
+class TestTable:
+    def test_cost_is_the_median_of_the_sum_of_its_roles(self) -> None:
+        cost = Cost(cpu={"web": [1.0, 9.0, 2.0], "postgres": [3.0, 1.0, 1.0]})
+
+        assert (cost.of("web"), cost.of("web", "postgres")) == (2.0, 4.0)
+
+    def test_says_what_holds_and_what_was_missed(self) -> None:
+        rows = [
+            Row("list-products", 1.5, "ms", 1.7, "app 1.20 + Postgres 0.30"), Row("place-order", 9, "statements", 8),
+            Row("journey", 1234.5, "ms"),
+        ]  # fmt: skip
+
+        assert format_table(rows).splitlines() == [
+            "| work          | measured     | budget          |        | beside it                |",
+            "|---------------|--------------|-----------------|--------|--------------------------|",
+            "| list-products | 1.5 ms       | <= 1.7 ms       | holds  | app 1.20 + Postgres 0.30 |",
+            "| place-order   | 9 statements | <= 8 statements | missed |                          |",
+            "| journey       | 1,234 ms     |                 |        |                          |",
+        ]
