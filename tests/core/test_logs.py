@@ -1,5 +1,12 @@
-import pytest
+"""Logs: one JSON object a line, in which nothing personal and no secret is left."""
 
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.core import logs
 from apps.core.logs import redact, redact_event
 
 
@@ -64,3 +71,32 @@ def test_what_the_renderer_would_write_out_is_masked_too(value: object) -> None:
 def test_a_value_that_is_no_text_is_left_alone() -> None:
     assert redact(42) == 42
     assert redact(None) is None
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    "+91", "98765 43210", "98765-43210", "9876543210", "९८७६५", "6", "asha", "@", "mail", ".example", "eyJ", "abcde.f",
+                    "Bearer ", "BASIC ", "dXNlcjpwYXNz", "://", ":pw", "27", "AAPFU", "0939", "F", "1ZV", " ", "-", "\n", "/",
+                ]
+            ),
+            st.text(max_size=3),
+        ),
+        max_size=9,
+    ).map("".join)
+)  # fmt: skip
+def test_the_first_search_misses_nothing_that_a_pattern_fits(text: str) -> None:
+    expected = text
+    for pattern, mask in logs._PATTERNS:
+        expected = pattern.sub(mask, expected)
+
+    assert logs.redact_text(text) == expected
+
+
+@pytest.mark.parametrize("number", [7, 2**70, -1.5, True, None])
+def test_a_line_is_json_whatever_number_it_has(number: object) -> None:
+    line = logs._render_json(None, "info", {"event": "done", "count": number, "by": {1: "one"}})
+
+    assert json.loads(line) == {"event": "done", "count": number, "by": {"1": "one"}}
