@@ -126,7 +126,7 @@ APP_QUEUES = {
 
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "apps.core.postgres",
         "NAME": env.DATABASE_URL.name,
         "USER": env.DATABASE_URL.user,
         "PASSWORD": env.DATABASE_URL.password,
@@ -136,6 +136,10 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": False,
         "OPTIONS": {
+            # A connection whose other end has vanished without a word is found within a minute (apps/core/postgres).
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
             **env.DATABASE_URL.options,
             "connect_timeout": 2,
             "application_name": "bahi",
