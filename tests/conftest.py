@@ -27,12 +27,13 @@ from rest_framework.test import APIClient
 from config.settings.environment.servers import read_database
 from devtools import embedded
 from tests.factories.accounts import make_access_token, make_staff, make_user
-from tests.support import distribution, lock_controls, prepared_audits
+from tests.support import distribution, lock_controls, prepared_audits, transactions
 from tests.support.api_client import CheckedClient
 from tests.support.capabilities import CapabilityReport
 from tests.support.colleagues import make_colleagues
 from tests.support.databases import make_template, tables_with_rows
 from tests.support.redis_databases import CACHE_DATABASE, with_database
+from tests.support.representations import compared_with_rest_framework as compared_with_rest_framework  # noqa: PLC0414 - a fixture
 from tests.support.slow_tests import is_slow
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,6 +58,7 @@ _servers = contextlib.ExitStack()
 
 def pytest_configure(config: pytest.Config) -> None:
     lock_controls.install()
+    transactions.install()
     prepared_audits.install()
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(CapabilityReport(config), "capabilities")

@@ -27,7 +27,7 @@ from tests.factories.orders import make_order, make_order_address
 from tests.factories.payments import make_dispute, make_exception, make_refund, make_settlement, pay
 from tests.support.bank_statements import import_statement, statement
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("compared_with_rest_framework")]
 PHONE, EMAIL = "+919876512345", "asha.rao@buyers.example"
 MASKED_PHONE, MASKED_EMAIL = "+91******2345", "a***@buyers.example"
 PARTS = ("98765", "12345", "asha.rao")

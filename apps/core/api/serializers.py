@@ -10,6 +10,7 @@ from uuid import UUID
 from rest_framework import serializers
 
 from apps.core import ids
+from apps.core.api.representations import represent
 from apps.core.errors import NotFound
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -57,6 +58,9 @@ class RequestSerializer(serializers.Serializer[Any]):
 
 class ResponseSerializer(serializers.Serializer[Any]):
     """A response body; read only."""
+
+    def to_representation(self, instance: Any) -> Any:
+        return represent(self, instance)
 
 
 class StrictIntegerField(serializers.IntegerField):
