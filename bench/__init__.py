@@ -1,5 +1,5 @@
 """
-Benchmarks: what each kind of work costs Bahi, beside peers that do the same work, in one run.
+Benchmarks: what each kind of work costs Bahi, compared with peers that do the same work, in one run.
 
 It knows Bahi over HTTP, as a client app does, and reads from the kernel and from Postgres what the work took.
 """

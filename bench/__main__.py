@@ -22,7 +22,7 @@ from devtools.embedded import ServersFailed
 from devtools.processes import ProcessFailed
 
 _CLIENTS = 4
-#: More processes than this that want a core beside the benchmark make its figures worthless.
+#: More processes than this that want a core during the benchmark make its figures worthless.
 _QUIET_LOAD = 0.5
 _EPILOG = """\
 examples:

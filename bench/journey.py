@@ -99,7 +99,7 @@ def _read_counts(shop: Shop) -> dict[str, int]:
 
 
 def _sell(shop: Shop, orders: int) -> list[float]:
-    """Sell so many orders, several buyers at once; return the milliseconds from approval to confirmation of each."""
+    """Sell this number of orders, several buyers at once; return the milliseconds from approval to confirmation of each."""
     waits: list[float] = []
     errors: list[BaseException] = []
     left = iter(range(orders))

@@ -117,7 +117,7 @@ def running_shop(env: Mapping[str, str] | None = None) -> Iterator[Shop]:
     """
     Start everything with the demonstration shop, on data that is durable and thrown away at the end.
 
-    :param env: variables of Bahi to set beside its defaults, such as HOT_PATH
+    :param env: variables of Bahi to set in addition to its defaults, such as HOT_PATH
     :raises ProcessFailed: if a process does not start
     :raises ServersFailed: if a server does not start
     """

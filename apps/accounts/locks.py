@@ -5,13 +5,15 @@ from uuid import UUID
 from apps.accounts.models import (
     AccessEnded,
     Address,
-    AddressNotFound,
     Challenge,
     Session,
     SessionNotFound,
     User,
     UserErased,
     UserNotFound,
+)
+from apps.accounts.models import (
+    AddressNotFound as AddressNotFound,  # noqa: PLC0414 - other apps raise it from here
 )
 from apps.core.clock import ist_date
 from apps.core.dates import format_day

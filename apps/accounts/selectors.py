@@ -12,6 +12,7 @@ from apps.accounts.models import Address, AddressNotFound, Challenge, ChallengeN
 from apps.accounts.states import Role
 from apps.core.errors import Invalid, NotFound
 from apps.core.event_replay import list_events_of_subjects
+from apps.core.hot_path import hot_path
 from apps.core.masking import mask
 from apps.core.models import Event, public_pk
 from apps.core.search import SearchTerm, any_of, filter_by_words
@@ -32,6 +33,7 @@ class InvalidEmail(Invalid):
     message = "email must be an e-mail address, such as asha@example.in."
 
 
+@hot_path("accounts.find_authenticated_user", is_read=True)
 def find_authenticated_user(*, user_id: UUID, session_id: UUID) -> User | None:
     """Return the active user of a session that has not ended, or None."""
     return User.objects.filter(

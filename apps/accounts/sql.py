@@ -7,11 +7,14 @@ that it checks and reads their last committed values.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 from apps.accounts import rules
+from apps.accounts.models import User
 from apps.accounts.rules import RateLimit
 from apps.core import prepared
+from apps.core.rows import columns, to_object
 
 _CONSUME = """
     INSERT INTO accounts_ratelimitcounter AS kept (key, allowed, hits, used, expires_at)
@@ -123,3 +126,17 @@ def count_attempt(*, challenge_id: UUID, purpose: str, user_id: UUID | None, mos
 def claim_refresh_token(*, token_id: UUID, now: datetime) -> bool:
     """Mark the current refresh token as rotated and return True; of any number of callers one alone gets True."""
     return prepared.fetch_one(_ROTATE, {"token": token_id, "now": now}) is not None
+
+
+@cache
+def _authenticated_user() -> str:
+    return f"""
+    SELECT {columns(User, "account")} FROM accounts_user AS account
+    JOIN accounts_session AS session ON session.user_id = account.id
+    WHERE account.id = $1 AND account.is_active AND session.id = $2 AND session.ended_at IS NULL"""  # noqa: S608 - names of columns
+
+
+def find_authenticated_user(*, user_id: UUID, session_id: UUID) -> User | None:
+    """Return the active user of a session that has not ended, or None: what every request with a token asks first."""
+    rows = prepared.fetch_rows(_authenticated_user(), [str(user_id), str(session_id)])
+    return to_object(User, rows[0]) if rows else None

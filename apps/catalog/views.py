@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.cache import patch_vary_headers
 from rest_framework.mixins import ListModelMixin
@@ -31,6 +30,7 @@ from apps.core import clock
 from apps.core.api import ApiViewSet, WholeListPagination, check_if_match, get_actor, get_page_etag, idempotent
 from apps.core.api.responses import PRIVATE, PUBLIC
 from apps.core.models import public_pk
+from apps.core.transactions import atomic
 
 
 class CatalogViewSet(ApiViewSet):
@@ -103,7 +103,7 @@ class ProductViewSet(ListModelMixin, _StockViewSet):
     @idempotent(required=False)
     def partial_update(self, request: Request, product_id: str) -> Response:
         changes = self.read_body()
-        with transaction.atomic():
+        with atomic():
             product = locks.lock_product(public_pk(Product, product_id))
             check_if_match(request, product)
             products.update_product(product_id=product.pk, changes=changes, actor=get_actor(request), now=clock.now())
@@ -157,7 +157,7 @@ class VariantViewSet(_StockViewSet):
     def partial_update(self, request: Request, variant_id: str) -> Response:
         changes = self.read_body()
         variant_pk = public_pk(Variant, variant_id)
-        with transaction.atomic():
+        with atomic():
             locks.lock_product_of(variant_pk)
             check_if_match(request, locks.lock_variant(variant_pk))
             products.update_variant(variant_id=variant_pk, changes=changes, actor=get_actor(request), now=clock.now())

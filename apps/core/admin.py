@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from apps.core import clock, relay
+from apps.core import clock, handler_runs
 from apps.core.admin_fields import show_json
 from apps.core.admin_site import ReadOnlyAdmin
 from apps.core.errors import BahiError
@@ -118,7 +118,7 @@ class HandlerRunAdmin(ReadOnlyAdmin):
         sent = 0
         for handler_run in queryset:
             try:
-                relay.retry_parked(handler_run_id=handler_run.pk, now=now)
+                handler_runs.retry_parked(handler_run_id=handler_run.pk, now=now)
             except BahiError as error:
                 self.message_user(request, f"{handler_run.handler}: {error.text}", messages.WARNING)
             else:

@@ -21,20 +21,23 @@ from django.db.models import Field
 from django.db.models.expressions import DatabaseDefault, Value
 
 from apps.core import clock
-from apps.core.models import Subject
+from apps.core.models import Record, Subject
 from apps.core.prepared import execute
 
 #: What `change` and `create` write themselves.
 MANAGED_FIELDS = frozenset({"id", "version", "created_at", "updated_at"})
 
-_PARAMETERS_OF_EVENT = 10
-_RECORDED = """,
+#: How many parameters an event has; they are the first of each statement.
+PARAMETERS_OF_EVENT = 10
+#: The part of a WITH that records the event of the row whose `version` a part `written` returns; its outbox row is for the caller.
+RECORDED = """
     recorded AS (
         INSERT INTO core_event
             (id, type, subject_type, subject_id, version, root_id, actor, request_id, changes, reason, created_at)
         SELECT $1::uuid, $2, $3, $4::uuid, written.version, $5::uuid, $6, $7, $8::jsonb, $9, $10::timestamptz FROM written
         RETURNING id, created_at
-    )
+    )"""
+_AND_OUTBOX = """
     INSERT INTO core_outbox (event_id, created_at) SELECT id, created_at FROM recorded
 """
 
@@ -70,7 +73,7 @@ def insert(row: Subject, values: Mapping[str, Any], event: list[str | None], *, 
 def _update_statement(model: type[Subject], names: tuple[str, ...]) -> str:
     # Sorted names, so that one set of fields has one statement.
     fields = fields_of(model)
-    first = _PARAMETERS_OF_EVENT + 2
+    first = PARAMETERS_OF_EVENT + 2
     columns = [f"{_quote(fields[name].column)} = ${number}" for number, name in enumerate(names, first)]
     return f"""
     WITH written AS (
@@ -78,20 +81,20 @@ def _update_statement(model: type[Subject], names: tuple[str, ...]) -> str:
         SET {", ".join([*columns, "updated_at = $10::timestamptz", "version = version + 1"])}
         WHERE id = $4::uuid AND version = ${first - 1}::int
         RETURNING version
-    ){_RECORDED}"""  # noqa: S608 - names of columns, from the model
+    ),{RECORDED}{_AND_OUTBOX}"""  # noqa: S608 - names of columns, from the model
 
 
 @cache
 def _insert_statement(model: type[Subject], names: tuple[str, ...], *, ignore_conflicts: bool) -> str:
     fields = fields_of(model)
     columns = ", ".join(_quote(fields[name].column) for name in names)
-    numbers = ", ".join(f"${number}" for number, _ in enumerate(names, _PARAMETERS_OF_EVENT + 1))
+    numbers = ", ".join(f"${number}" for number, _ in enumerate(names, PARAMETERS_OF_EVENT + 1))
     return f"""
     WITH written AS (
         INSERT INTO {_quote(model._meta.db_table)} ({columns})
         VALUES ({numbers}){" ON CONFLICT DO NOTHING" if ignore_conflicts else ""}
         RETURNING version
-    ){_RECORDED}"""  # noqa: S608 - names of columns, from the model
+    ),{RECORDED}{_AND_OUTBOX}"""  # noqa: S608 - names of columns, from the model
 
 
 def _quote(name: Any) -> str:
@@ -99,7 +102,7 @@ def _quote(name: Any) -> str:
 
 
 @cache
-def fields_of(model: type[Subject]) -> "dict[str, Field[Any, Any]]":
+def fields_of(model: type[Record]) -> "dict[str, Field[Any, Any]]":
     """Return the columns of a model that can be written, by the name under which an instance has their values."""
     return {field.attname: field for field in model._meta.concrete_fields if not field.generated}
 
@@ -127,7 +130,7 @@ def to_column_values(model: type[Subject], values: Mapping[str, Any]) -> dict[st
     return stored
 
 
-def new_values(row: Subject) -> dict[str, Any]:
+def new_values(row: Record) -> dict[str, Any]:
     """
     Return what is stored of a new row, by column, and set what its fields choose when they are first saved.
 
@@ -196,7 +199,7 @@ def _text(field: "Field[Any, Any]", value: Any) -> str | bytes | None:
     raise TypeError(f"{field} was given a {type(value).__name__}, which is not supported here")
 
 
-def to_json(values: Mapping[str, Any]) -> str:
+def to_json(values: Any) -> str:
     """Return values as JSON that means what DjangoJSONEncoder writes: instants in milliseconds, with Z."""
     try:
         return orjson.dumps(values, default=_encoder.default, option=_AS_DJANGO_WRITES).decode()

@@ -166,6 +166,46 @@ def _insert(
     event_values: Mapping[str, Any] | None,
     ignore_conflicts: bool = False,
 ) -> UUID | None:
+    creation = prepare_creation(
+        row, event_type, actor=actor, now=now, root=root, event_reason=event_reason, event_values=event_values
+    )
+    if not event_sql.insert(row, creation.values, creation.event, ignore_conflicts=ignore_conflicts):
+        return None
+    creation.mark_stored()
+    return creation.event_id
+
+
+@dataclass(frozen=True)
+class Creation:
+    """A new row and its first event, before a statement stores both: `values` of the row, and the parameters of the event."""
+
+    row: Subject
+    event_id: UUID
+    event: list[str | None]
+    values: dict[str, Any]
+
+    def mark_stored(self) -> None:
+        """Make the row one that is stored, as it is now."""
+        self.row._state.adding, self.row._state.db = False, connection.alias
+        self.row.version, self.row.updated_at = 1, self.values["updated_at"]
+
+
+def prepare_creation(
+    row: Subject,
+    event_type: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    root: UUID | None = None,
+    event_reason: str = "",
+    event_values: Mapping[str, Any] | None = None,
+) -> Creation:
+    """
+    Return what `create` would store of a new row and its event, for a statement that stores more than these.
+
+    :raises RecordedOutsideTransaction: if no transaction is open
+    :raises TypeError: if the row is not new
+    """
     if not row._state.adding or row.version:
         raise TypeError(f"{event_type}: {subject_type_of(row)} {row.pk} is not new")
     at = clock.to_milliseconds(now)
@@ -176,13 +216,7 @@ def _insert(
     event_id, event = _prepare_event(
         row, event_type, {**(event_values or {}), **recorded}, actor=actor, root=root, reason=event_reason, at=at
     )
-
-    if not event_sql.insert(row, values, event, ignore_conflicts=ignore_conflicts):
-        return None
-
-    row._state.adding, row._state.db = False, connection.alias
-    row.version, row.updated_at = 1, at
-    return event_id
+    return Creation(row=row, event_id=event_id, event=event, values=values)
 
 
 def _prepare_event(

@@ -17,21 +17,27 @@ Result = TypeVar("Result")
 
 #: Operation -> its ORM implementation.
 _orm: dict[str, Callable[..., Any]] = {}
+#: The operations that write nothing.
+_reads: dict[str, bool] = {}
 #: Operation -> its SQL implementation.
 _sql: dict[str, Callable[..., Any]] = {}
 
 
-def hot_path(operation: str) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+def hot_path(
+    operation: str, *, is_read: bool = False
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
     """
-    Mark a service as an operation of the hot path, by a name such as `orders.place_order`.
+    Mark a service or a selector (`is_read`) as an operation of the hot path, by a name such as `orders.place_order`.
 
-    :raises ValueError: if another service is marked with that name
+    :raises ValueError: if another one is marked with that name
     """
 
     def mark(service: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         if operation in _orm:
             raise ValueError(f"two services are the operation {operation}")
         _orm[operation] = service
+        if is_read:
+            _reads[operation] = True
 
         @wraps(service)
         def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
@@ -60,6 +66,11 @@ def register_sql(operation: str, implementation: Callable[..., Any]) -> None:
 def list_operations() -> dict[str, Callable[..., Any]]:
     """Return the ORM implementation of each operation of the hot path, by its name."""
     return dict(_orm)
+
+
+def list_reads() -> frozenset[str]:
+    """Return the names of the operations that write nothing."""
+    return frozenset(_reads)
 
 
 def list_sql_implementations() -> dict[str, Callable[..., Any]]:

@@ -15,11 +15,12 @@ from uuid import UUID
 
 import orjson
 from django.contrib.auth import get_user_model
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 
 from apps.core.errors import Conflict, Unauthenticated, Unprocessable
 from apps.core.models import IdempotencyKey
 from apps.core.prepared import execute, fetch_rows
+from apps.core.transactions import atomic
 
 KEY_TTL = timedelta(days=7)
 _ROUTE_LENGTH = 160
@@ -176,7 +177,7 @@ def run_once(
     :raises RequestInFlight: if the first request is still running
     :raises IdempotencyKeyReused: if the key was used for a different request
     """
-    with transaction.atomic():
+    with atomic():
         claimed = claim(principal=principal, route=route, key=key, fingerprint=fingerprint, now=now)
         if isinstance(claimed, StoredResponse):
             return claimed.body.decode(), True

@@ -7,7 +7,6 @@ Apps name their kinds. The call that meets the fault reports it; the next that s
 from datetime import datetime
 
 import structlog
-from django.db import transaction
 from django.db.models import Count, F, QuerySet, Value
 from django.db.models.functions import Greatest
 
@@ -15,6 +14,7 @@ from apps.core.errors import NotFound
 from apps.core.events import SYSTEM, change, create_if_absent
 from apps.core.locks import lock_row
 from apps.core.models import Incident
+from apps.core.transactions import atomic, transactional
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ INCIDENT_OPENED = "core.incident.opened"
 INCIDENT_RESOLVED = "core.incident.resolved"
 
 
-@transaction.atomic
+@transactional
 def report_incident(*, kind: str, key: str, detail: str, now: datetime) -> None:
     """Open an incident, or count the fault once more if one of that kind and key is open."""
     if _count_again(kind=kind, key=key, detail=detail, now=now):
@@ -52,7 +52,7 @@ def resolve_incident(*, kind: str, key: str, now: datetime) -> bool:
     if found is None:
         # The usual case costs one read of an index that is almost empty.
         return False
-    with transaction.atomic():
+    with atomic(savepoint=False):
         incident = lock_row(Incident, found.pk, missing=NotFound)
         if incident.resolved_at is not None:
             # Of two workers that succeed at once, the second waits for the lock and finds it resolved.

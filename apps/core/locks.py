@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import models
 
 from apps.core.errors import NotFound
+from apps.core.rows import find_row
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -16,8 +17,7 @@ def lock_row(model: type[Row], pk: UUID, *, missing: type[NotFound]) -> Row:
 
     :raises NotFound: as `missing`, if there is none
     """
-    rows = model._default_manager.select_for_update(no_key=True, of=("self",))
-    row = rows.filter(pk=pk).first()
+    row = find_row(model, "WHERE it.id = $1 FOR NO KEY UPDATE", [str(pk)])
     if row is None:
         raise missing
     return row

@@ -1,5 +1,6 @@
 """What the clock and the relay start in a worker."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,16 +9,17 @@ import structlog
 from celery import current_app, shared_task
 from kombu.exceptions import ChannelError
 
-from apps.core import audit, clock, idempotency, relay
+from apps.core import audit, clock, handler_runs, idempotency
 from apps.core.models import HandlerRun
 
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name="core.run_handler")
-def run_handler(handler_run_id: str, sent_at: str = "", **_: object) -> None:
-    """Carry out one handler run; being called twice for it, or never, does no harm."""
-    relay.run_handler(UUID(handler_run_id), hint_sent_at=datetime.fromisoformat(sent_at) if sent_at else None)
+@shared_task(name="core.run_handlers")
+def run_handlers(handler_run_ids: list[str], sent_at: str = "", **_: object) -> None:
+    """Carry out the handler runs of a hint; being called twice for them, or never, does no harm."""
+    ids = [UUID(each) for each in handler_run_ids]
+    handler_runs.run_handlers(ids, hint_sent_at=datetime.fromisoformat(sent_at) if sent_at else None)
 
 
 @shared_task(name="core.delete_expired_idempotency_keys", expires=3600)
@@ -41,13 +43,14 @@ def run_audit(**_: object) -> None:
     audit.store_report(report)
 
 
-def send_hint(handler_run: HandlerRun) -> None:
-    """Put the hint for a handler run on its queue; the caller copes with a broker that is away."""
+def send_hint(handler_runs: Sequence[HandlerRun]) -> None:
+    """Put one hint for some handler runs on their queue; the caller copes with a broker that is away."""
+    first = handler_runs[0]
     hint = {
-        "handler_run_id": str(handler_run.pk),
-        "sent_at": handler_run.sent_at.isoformat() if handler_run.sent_at else "",
+        "handler_run_ids": [str(each.pk) for each in handler_runs],
+        "sent_at": first.sent_at.isoformat() if first.sent_at else "",
     }
-    run_handler.apply_async(kwargs=hint, queue=handler_run.queue, retry=False)
+    run_handlers.apply_async(kwargs=hint, queue=first.queue, retry=False)
 
 
 def count_hints(queue: str) -> int:

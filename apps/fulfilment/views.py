@@ -4,7 +4,6 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
@@ -20,6 +19,7 @@ from apps.core.api.contacts import sees_contacts_masked
 from apps.core.api.pdf import PdfMixin
 from apps.core.api.permissions import requires
 from apps.core.models import public_pk
+from apps.core.transactions import atomic
 from apps.fulfilment import locks, openapi, selectors
 from apps.fulfilment.filters import ShipmentFilterSet
 from apps.fulfilment.models import Shipment
@@ -91,7 +91,7 @@ class ShipmentViewSet(ListModelMixin, ApiViewSet):
     def partial_update(self, request: Request, shipment_id: str) -> Response:
         changes = self.read_body()
         shipment_pk = public_pk(Shipment, shipment_id)
-        with transaction.atomic():
+        with atomic():
             lock_order(selectors.get_shipment(shipment_pk).order_id)
             shipment = locks.lock_shipment(shipment_pk)
             check_if_match(request, shipment)

@@ -1,5 +1,6 @@
 """Orders, their lines and their addresses."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import pgtrigger
@@ -9,6 +10,7 @@ from django.db.models.functions import Collate, Reverse
 from apps.core.errors import NotFound
 from apps.core.models import NOT_DELETED, Record, Subject, all_null, whole_units
 from apps.core.quantities import to_units
+from apps.core.rows import keep_related
 from apps.orders.states import HOLDS_STOCK, FulfilmentStatus, OrderStatus
 from apps.tax.rules import state_name
 
@@ -215,6 +217,10 @@ class Order(Subject):
 
     def __str__(self) -> str:
         return self.number
+
+    def keep_lines(self, lines: "Iterable[OrderLine]") -> None:
+        """Keep its lines, by position, that were read or made together with it, so that they are not read again."""
+        keep_related(self, "lines", self.lines.order_by("position"), lines)
 
 
 class OrderLine(Record):

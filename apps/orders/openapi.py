@@ -12,7 +12,7 @@ from apps.core.search import MAX_CHARACTERS, MIN_QUERY, QueryLengthOutOfRange
 from apps.orders import filters
 from apps.orders.models import OrderNotFound
 from apps.orders.serializers import OrderResponse
-from apps.orders.services import holds, placement, unpaid_orders
+from apps.orders.services import drafts, holds, unpaid_orders
 from apps.orders.states import OrderStatus
 
 ADDRESS_EXAMPLE: dict[str, Any] = {
@@ -128,7 +128,7 @@ describe_orders = extend_schema_view(
             OpenApiExample("Two kurtas", request_only=True, value=_ORDER_REQUEST_EXAMPLE),
             OpenApiExample("To another state", response_only=True, value=QUOTE_EXAMPLE),
         ],
-        raises=[placement.VariantNotForSale(param="lines[0].variant_id")],
+        raises=[drafts.VariantNotForSale(param="lines[0].variant_id")],
     ),
     create=operation(
         "place_order",
@@ -145,7 +145,7 @@ describe_orders = extend_schema_view(
             OpenApiExample("Placed", response_only=True, status_codes=["201"], value=ORDER_EXAMPLE),
         ],
         raises=[
-            placement.VariantNotForSale(param="lines[0].variant_id"),
+            drafts.VariantNotForSale(param="lines[0].variant_id"),
             InsufficientStock("Only 2 units of this item are left.", param="lines[0].quantity"),
             unpaid_orders.TooManyUnpaidOrders(5),
             unpaid_orders.TooManyUnpaidUnits(50, "Cotton kurta, M", 52, param="lines[0].quantity"),

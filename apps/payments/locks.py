@@ -12,6 +12,7 @@ from django.db import connection
 
 from apps.core.external_calls import GatewayCall
 from apps.core.locks import lock_row
+from apps.core.rows import find_row
 from apps.payments.models import (
     Dispute,
     Payment,
@@ -56,8 +57,8 @@ def lock_live_payments(order_id: UUID) -> list[Payment]:
 
 def lock_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:
     """Lock an attempt by the gateway's id, or return None if it is not known yet."""
-    rows = PaymentAttempt.objects.select_for_update(no_key=True, of=("self",))
-    return rows.filter(gateway=gateway, gateway_payment_id=gateway_payment_id).first()
+    known = "WHERE it.gateway = $1 AND it.gateway_payment_id = $2 FOR NO KEY UPDATE"
+    return find_row(PaymentAttempt, known, [gateway, gateway_payment_id])
 
 
 def lock_captured_attempts(order_id: UUID, *, payment_id: UUID | None = None) -> list[PaymentAttempt]:
@@ -107,7 +108,7 @@ def lock_downtime(*, gateway: str, gateway_downtime_id: str) -> PaymentDowntime 
 
 def lock_unprocessed_webhook(webhook_id: UUID) -> Webhook | None:
     """Lock a webhook that waits to be processed, or return None if it has been, or is parked for staff."""
-    webhook = Webhook.objects.select_for_update(no_key=True, of=("self",)).filter(pk=webhook_id).first()
+    webhook = find_row(Webhook, "WHERE it.id = $1 FOR NO KEY UPDATE", [str(webhook_id)])
     return webhook if webhook is not None and webhook.processed_at is None and webhook.parked_at is None else None
 
 

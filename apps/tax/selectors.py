@@ -1,6 +1,6 @@
 """Reads of registrations and rates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from uuid import UUID
 
@@ -119,9 +119,18 @@ def get_rates(*, tax_classes: Iterable[str], on: date) -> dict[str, int]:
     """
     wanted = set(tax_classes)
     rates = dict(TaxRate.objects.filter(_covers(on), tax_class__in=wanted).values_list("tax_class", "rate"))
-    for tax_class in sorted(wanted - rates.keys()):
-        raise NoRateForTaxClass(tax_class, format_day(on))
+    require_rates({tax_class: rates.get(tax_class) for tax_class in wanted}, on=on)
     return rates
+
+
+def require_rates(rates: Mapping[str, int | None], *, on: date) -> None:
+    """
+    Refuse tax classes of which one has no rate on a day of the Indian calendar.
+
+    :raises NoRateForTaxClass: for the first of them, by name
+    """
+    for tax_class in sorted(tax_class for tax_class, rate in rates.items() if rate is None):
+        raise NoRateForTaxClass(tax_class, format_day(on))
 
 
 def is_tax_class(tax_class: str, *, on: date) -> bool:

@@ -5,11 +5,11 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core.dates import format_day
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import SYSTEM, Actor
+from apps.core.transactions import transactional
 from apps.tax import locks, messages, rules, selectors
 from apps.tax.models import Registration, TaxRate
 
@@ -77,7 +77,7 @@ class TaxRateOverlaps(Conflict):
     message = "The tax class {0} has a rate that begins on {1}. A new one must begin after that day."
 
 
-@transaction.atomic
+@transactional
 def set_up_reference_data(*, now: datetime) -> None:
     """
     Bring the dated rates of the tax rules into the table; what an operator has added since stays.
@@ -112,7 +112,7 @@ def _add_reference(reference: rules.ReferenceRate, *, now: datetime) -> None:
     )
 
 
-@transaction.atomic
+@transactional
 def set_rate(
     *, tax_class: str, rate: int, valid_from: date, notification: str = "", actor: Actor, now: datetime
 ) -> TaxRate:
@@ -143,7 +143,7 @@ def set_rate(
     return row
 
 
-@transaction.atomic
+@transactional
 def add_registration(
     *,
     gstin: str,
@@ -213,7 +213,7 @@ def add_registration(
     return registration
 
 
-@transaction.atomic
+@transactional
 def update_registration(
     *, registration_id: UUID, changes: Mapping[str, str], actor: Actor, now: datetime
 ) -> Registration:
@@ -241,7 +241,7 @@ def update_registration(
     return registration
 
 
-@transaction.atomic
+@transactional
 def set_default_registration(*, registration_id: UUID, actor: Actor, now: datetime) -> Registration:
     """
     Let new orders be sold under this registration; orders that were placed keep theirs.

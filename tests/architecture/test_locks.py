@@ -38,7 +38,7 @@ class TestAllLocks:
 
     def test_they_are_more_than_forty(self) -> None:
         assert len(find_locks()) > 40
-        assert {"apps.core.relay.claim_outbox", "apps.accounts.sql.restore_attempts"} <= find_locks()
+        assert {"apps.core.relay._claim_waiting", "apps.accounts.sql.restore_attempts"} <= find_locks()
 
 
 class TestPlantedLocks:

@@ -61,12 +61,17 @@ def test_no_model_orders_itself() -> None:
     [
         (
             r"\bselect_for_update\b|FOR (NO KEY )?UPDATE",
-            r"/(locks|sql)\.py$|^apps/core/relay\.py$",
+            r"/(locks|sql)\.py$|^apps/core/(relay|handler_runs)\.py$",
             "locks.py says who locks what",
         ),
         (r"django\.dispatch|(?<!def )(?<!field\.)\b(pre|post)_(save|delete|init)\b", r"^$", "signals hide the flow"),
         (r"apps\.get_model\(", r"/migrations/", "it goes around the import rules"),
         (r"GenericForeignKey", r"^$", "only events point at anything, by plain columns"),
+        (
+            r"\btransaction\.atomic\b",
+            r"^apps/core/(transactions|audit|long_queries)\.py$|^apps/accounts/services/rate_limits\.py$|^apps/backoffice/sql/",
+            "a caught error must not roll back silently what follows it: use apps.core.transactions",
+        ),
         (r"\bdurable=True", r"^$", "services are called inside the idempotency transaction"),
         (r"\bdatetime\.now\(|\btimezone\.now\(", r"^apps/core/clock\.py$", "the clock is asked by what starts code"),
         (r"TODO|FIXME|XXX", r"^$", "what is not done is not merged"),

@@ -9,7 +9,7 @@ import redis
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from apps.core import clock, relay
+from apps.core import clock, handler_runs, relay
 from apps.core.events import SYSTEM
 from apps.core.management import relay_loop
 from apps.core.models import Event, HandlerRun
@@ -57,7 +57,7 @@ class TestStart:
         with kept_statistics(HandlerRun):
             waiting = add_handler_runs(event, 6_000, name="open")
 
-            read = count_rows_read(HandlerRun, lambda: relay._start(waiting[3_000], now=clock.now()))
+            read = count_rows_read(HandlerRun, lambda: handler_runs._start([waiting[3_000]], now=clock.now()))
 
         assert HandlerRun.objects.get(pk=waiting[3_000]).starts == 1
         assert read <= 4
@@ -71,7 +71,7 @@ class TestClaimLost:
         with kept_statistics(HandlerRun):
             waiting = add_handler_runs(event, 6_000, name="open", is_sent=True)
             later = now + timedelta(minutes=10)
-            relay._start(waiting[0], now=later)
+            handler_runs._start([waiting[0]], now=later)
 
             read = count_rows_read(HandlerRun, lambda: relay.claim_lost(now=later, count_hints=unasked))
 
@@ -89,13 +89,14 @@ def broker() -> Iterator[Broker]:
 
 
 class Day:
-    """A relay that looks every ten seconds, on a clock that the test moves."""
+    """A relay that looks every ten seconds, on a clock that the test moves; unless it is told otherwise, each run has its hint."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(relay, "HINT_SIZE", 1)
         self.now = clock.now()
         monkeypatch.setattr(clock, "now", lambda: self.now)
         monkeypatch.setattr(relay, "get_subscriptions", lambda: {TYPE: (self.subscription,)})
-        monkeypatch.setattr(relay, "_get_subscription", lambda name: self.subscription)
+        monkeypatch.setattr(relay, "get_subscription", lambda name: self.subscription)
         self.subscription = relay.Subscription(
             name="apps.orders.handlers.one", queue="events", call=self.handle, calls_external=False
         )
@@ -122,6 +123,39 @@ class Day:
 @pytest.fixture
 def day(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> Day:
     return Day(monkeypatch)
+
+
+class TestHintsOfSeveral:
+    """Sixty events have six hints, of ten handler runs each."""
+
+    @pytest.fixture(autouse=True)
+    def _of_ten(self, day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(relay, "HINT_SIZE", 10)
+
+    def test_each_is_sent_once_while_it_waits(self, day: Day, broker: Broker) -> None:
+        day.record_events(60)
+
+        day.pass_time(3600, step=30)
+
+        assert broker.count("events") == 6
+        assert broker.consume("events", 100) == 6
+        assert (len(day.handled), len(set(day.handled))) == (60, 60)
+
+    def test_what_an_emptied_broker_lost_is_sent_again(self, day: Day, broker: Broker) -> None:
+        day.record_events(60)
+        broker.client.flushdb()
+
+        day.pass_time(120, step=30)
+
+        assert broker.consume("events", 100) == 6
+        assert (len(day.handled), len(set(day.handled))) == (60, 60)
+
+    def test_only_what_is_missing_for_sure_is_sent_again_while_no_worker_comes(self, day: Day) -> None:
+        day.record_events(60)
+        later = day.now + timedelta(hours=1)
+
+        assert relay.claim_lost(now=later, count_hints=lambda queue: 6) == []
+        assert len(relay.claim_lost(now=later, count_hints=lambda queue: 5)) == 10
 
 
 class TestResend:
@@ -210,7 +244,7 @@ class TestResend:
     def test_hint_that_the_broker_refused_is_sent_with_the_next_sweep(
         self, day: Day, broker: Broker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse(handler_run: HandlerRun) -> None:
+        def refuse(handler_runs: list[HandlerRun]) -> None:
             raise redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
 
         with monkeypatch.context() as full:

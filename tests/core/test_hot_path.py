@@ -11,7 +11,11 @@ from apps.core import hot_path
 
 @pytest.fixture(autouse=True)
 def _own_operations() -> Iterator[None]:
-    with mock.patch.dict(hot_path._orm, clear=True), mock.patch.dict(hot_path._sql, clear=True):
+    with (
+        mock.patch.dict(hot_path._orm, clear=True),
+        mock.patch.dict(hot_path._sql, clear=True),
+        mock.patch.dict(hot_path._reads, clear=True),
+    ):
         yield
 
 
@@ -44,6 +48,12 @@ class TestHotPath:
 
         assert (reserve.__name__, reserve.__doc__) == ("by_orm", "Say which one ran.")
         assert hot_path.list_operations() == {"x.reserve": by_orm}
+
+    def test_what_writes_nothing_is_listed_apart(self) -> None:
+        hot_path.hot_path("x.reserve")(by_orm)
+        hot_path.hot_path("x.find", is_read=True)(by_orm)
+
+        assert (hot_path.list_reads(), len(hot_path.list_operations())) == ({"x.find"}, 2)
 
     def test_two_services_of_one_operation_are_refused(self) -> None:
         hot_path.hot_path("x.reserve")(by_orm)

@@ -1,5 +1,6 @@
 """Relays, idempotency keys and audits at the same moment, each with the control that shows what its lock is for."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -8,11 +9,12 @@ import pytest
 from django.db import transaction
 
 from apps.accounts.models import User
-from apps.core import audit, clock, idempotency, relay
+from apps.core import audit, clock, handler_runs, idempotency, relay
 from apps.core.errors import Unauthenticated
 from apps.core.events import SYSTEM
 from apps.core.models import HandlerRun, IdempotencyKey
 from tests.factories.accounts import make_user
+from tests.support.database_locks import wait_for_a_blocked_session
 from tests.support.events import record_event
 from tests.support.lock_controls import run_amid, with_control, without_lock
 from tests.support.threads import run_together
@@ -46,18 +48,27 @@ def make_run(**fields: Any) -> HandlerRun:
 
 
 class TestRelays:
-    @with_control
-    def test_an_event_is_claimed_by_one_relay(self, is_locked: bool) -> None:
+    def test_an_event_is_claimed_by_one_relay_and_the_others_go_on(self) -> None:
         make_event()
 
-        results = run_amid("apps.core.relay.claim_outbox", self.claim, self.claim, is_locked=is_locked)
+        with transaction.atomic():
+            first = self.claim()
+            [second] = run_together(self.claim)
 
-        # Without the lock the first one sends a hint about a run that does not exist: the second one's is stored.
-        sent = {run.pk for result in results for run in result}
-        assert [len(result) for result in results] == ([1, 0] if is_locked else [1, 1])
-        assert sent - set(HandlerRun.objects.values_list("pk", flat=True)) == (
-            set() if is_locked else {results[0][0].pk}
-        )
+        assert (len(first), second, HandlerRun.objects.count()) == (1, [], 1)
+
+    def test_control_without_the_lock_the_others_wait(self) -> None:
+        make_event()
+        seconds: list[Any] = []
+        second = threading.Thread(target=lambda: seconds.extend(run_together(self.claim)))
+
+        with without_lock("apps.core.relay._claim_waiting"), transaction.atomic():
+            first = self.claim()
+            second.start()
+            wait_for_a_blocked_session()
+        second.join()
+
+        assert (len(first), seconds, HandlerRun.objects.count()) == (1, [[]], 1)
 
     def claim(self) -> list[HandlerRun]:
         return relay.claim_outbox(now=NOW)
@@ -87,17 +98,17 @@ class TestRelays:
 
     @with_control
     def test_a_parked_run_is_retried_by_one_person(self, is_locked: bool) -> None:
-        run = make_run(sent_at=NOW, parked_at=NOW, starts=relay.MAX_STARTS)
+        run = make_run(sent_at=NOW, parked_at=NOW, starts=handler_runs.MAX_STARTS)
 
         def retry() -> HandlerRun:
-            return relay.retry_parked(handler_run_id=run.pk, now=NOW)
+            return handler_runs.retry_parked(handler_run_id=run.pk, now=NOW)
 
         def retry_and_start() -> HandlerRun:
             retried = retry()
-            relay._start(run.pk, now=NOW)
+            handler_runs._start([run.pk], now=NOW)
             return retried
 
-        results = run_amid("apps.core.relay.retry_parked", retry, retry_and_start, is_locked=is_locked)
+        results = run_amid("apps.core.handler_runs.retry_parked", retry, retry_and_start, is_locked=is_locked)
 
         # Without the lock the second one's start is forgotten.
         run.refresh_from_db()

@@ -1,3 +1,4 @@
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -6,13 +7,12 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from apps.core import clock, relay
+from apps.core import clock, handler_runs, relay
 from apps.core.events import SYSTEM
 from apps.core.models import Event, HandlerRun, Outbox
 from tests.factories.accounts import make_user
 from tests.support.database_locks import wait_for_a_blocked_session
 from tests.support.events import record_event
-from tests.support.lock_controls import without_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -124,7 +124,7 @@ class TestRunHandler:
         make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
 
-        assert relay.run_handler(handler_run.pk) is True
+        assert handler_runs.run_handler(handler_run.pk) is True
 
         handler_run.refresh_from_db()
         assert handler_run.done_at is not None
@@ -134,9 +134,9 @@ class TestRunHandler:
         subscribe(RecordingHandler("one"))
         make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
-        relay.run_handler(handler_run.pk)
+        handler_runs.run_handler(handler_run.pk)
 
-        assert relay.run_handler(handler_run.pk) is False
+        assert handler_runs.run_handler(handler_run.pk) is False
         assert effects("one") == 1
 
     def test_failure_rolls_back_its_effect_and_is_retried_later(self, subscribe: Callable[..., None]) -> None:
@@ -145,14 +145,14 @@ class TestRunHandler:
         now = clock.now()
         [handler_run] = relay.claim_outbox(now=now)
 
-        assert relay.run_handler(handler_run.pk, now=now) is False
+        assert handler_runs.run_handler(handler_run.pk, now=now) is False
         handler_run.refresh_from_db()
         assert (handler_run.done_at, effects("one")) == (None, 0)
         assert "the other side is away" in handler_run.last_error
         assert relay.claim_due(now=now) == []
 
         [due] = relay.claim_due(now=now + timedelta(seconds=10))
-        assert relay.run_handler(due.pk) is True
+        assert handler_runs.run_handler(due.pk) is True
         assert effects("one") == 1
 
     def test_fifth_failure_parks_it_and_staff_can_retry_it(self, subscribe: Callable[..., None]) -> None:
@@ -160,24 +160,24 @@ class TestRunHandler:
         make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
         for _ in range(6):
-            relay.run_handler(handler_run.pk)
+            handler_runs.run_handler(handler_run.pk)
 
         handler_run.refresh_from_db()
         assert handler_run.parked_at is not None
         assert (handler_run.starts, handler_run.done_at) == (5, None)
         assert relay.claim_due(now=clock.now() + timedelta(days=1)) == []
 
-        relay.retry_parked(handler_run_id=handler_run.pk, now=clock.now())
-        assert relay.run_handler(handler_run.pk) is True
-        with pytest.raises(relay.HandlerRunNotParked):
-            relay.retry_parked(handler_run_id=handler_run.pk, now=clock.now())
+        handler_runs.retry_parked(handler_run_id=handler_run.pk, now=clock.now())
+        assert handler_runs.run_handler(handler_run.pk) is True
+        with pytest.raises(handler_runs.HandlerRunNotParked):
+            handler_runs.retry_parked(handler_run_id=handler_run.pk, now=clock.now())
 
     def test_start_that_crashed_counts_and_is_swept(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"))
         make_event()
         now = clock.now()
         [handler_run] = relay.claim_outbox(now=now)
-        relay._start(handler_run.pk, now=now)
+        handler_runs._start([handler_run.pk], now=now)
 
         assert relay.claim_due(now=now + timedelta(seconds=89)) == []
         assert [due.pk for due in relay.claim_due(now=now + timedelta(seconds=91))] == [handler_run.pk]
@@ -189,7 +189,7 @@ class TestRunHandler:
         [handler_run] = relay.claim_outbox(now=clock.now())
         HandlerRun.objects.filter(pk=handler_run.pk).update(starts=5)
 
-        assert relay.run_handler(handler_run.pk) is False
+        assert handler_runs.run_handler(handler_run.pk) is False
         handler_run.refresh_from_db()
         assert handler_run.parked_at is not None
         assert handler.handled == []
@@ -200,7 +200,7 @@ class TestRunHandler:
         make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
 
-        assert relay.run_handler(handler_run.pk) is True
+        assert handler_runs.run_handler(handler_run.pk) is True
         assert handler.was_in_transaction == [False]
 
     def test_handler_that_no_longer_exists_is_an_error(self, subscribe: Callable[..., None]) -> None:
@@ -209,9 +209,113 @@ class TestRunHandler:
         [handler_run] = relay.claim_outbox(now=clock.now())
         subscribe()
 
-        assert relay.run_handler(handler_run.pk) is False
+        assert handler_runs.run_handler(handler_run.pk) is False
         handler_run.refresh_from_db()
         assert "no handler is called apps.orders.handlers.one" in handler_run.last_error
+
+
+class WorkerKilled(BaseException):
+    """What no code of a worker catches: its process is gone."""
+
+
+class TestRunHandlers:
+    """Several handler runs of one hint."""
+
+    @pytest.fixture
+    def runs(self, subscribe: Callable[..., None]) -> Callable[..., list[HandlerRun]]:
+        def make(*handlers: RecordingHandler) -> list[HandlerRun]:
+            subscribe(*handlers)
+            make_event()
+            return relay.claim_outbox(now=clock.now())
+
+        return make
+
+    def test_each_has_its_own_transaction(self, runs: Callable[..., list[HandlerRun]]) -> None:
+        made = runs(RecordingHandler("one"), RecordingHandler("two", failures=1), RecordingHandler("three"))
+
+        assert handler_runs.run_handlers([run.pk for run in made]) == 2
+
+        assert [effects(name) for name in ("one", "two", "three")] == [1, 0, 1]
+        rows = HandlerRun.objects.order_by("handler").values_list("handler", "done_at", "starts")
+        assert [(handler.rpartition(".")[2], done_at is not None, starts) for handler, done_at, starts in rows] == [
+            ("one", True, 1), ("three", True, 1), ("two", False, 1)
+        ]  # fmt: skip
+
+    def test_gives_handlers_the_event_as_it_is_stored(self, runs: Callable[..., list[HandlerRun]]) -> None:
+        handler = RecordingHandler("one")
+        [run] = runs(handler)
+
+        handler_runs.run_handlers([run.pk])
+
+        [seen], stored = handler.handled, Event.objects.get()
+        assert {name: value for name, value in vars(seen).items() if name != "_state"} == {
+            name: value for name, value in vars(stored).items() if name != "_state"
+        }
+
+    def test_one_that_was_started_before_waits_for_a_hint_of_its_own(
+        self, runs: Callable[..., list[HandlerRun]]
+    ) -> None:
+        first, second = runs(RecordingHandler("one"), RecordingHandler("two"))
+        handler_runs._start([first.pk], now=clock.now())
+
+        assert handler_runs.run_handlers([first.pk, second.pk]) == 1
+
+        assert (effects("one"), effects("two")) == (0, 1)
+        assert handler_runs.run_handlers([first.pk]) == 1
+
+    def test_one_that_kills_its_worker_parks_alone(self, runs: Callable[..., list[HandlerRun]]) -> None:
+        names = ["one", "two", "three", "four", "five"]
+        made = runs(
+            *(RecordingHandler(name, waits_for=self.kill if name == "three" else lambda: None) for name in names)
+        )
+        hints, now = [[run.pk for run in made]], clock.now()
+
+        for _ in range(12):
+            for hint in hints:
+                with contextlib.suppress(WorkerKilled):
+                    handler_runs.run_handlers(hint, now=now)
+            now += relay.RESEND_AFTER + timedelta(seconds=1)
+            hints = [[run.pk for run in group] for group in relay.group_by_hint(relay.claim_due(now=now))]
+
+        starts = dict(HandlerRun.objects.values_list("handler", "starts"))
+        assert [starts[f"apps.orders.handlers.{name}"] for name in names] == [1, 1, 5, 2, 2]
+        [parked] = HandlerRun.objects.filter(parked_at__isnull=False)
+        assert (parked.handler, HandlerRun.objects.filter(done_at__isnull=False).count()) == (
+            "apps.orders.handlers.three", 4
+        )  # fmt: skip
+        assert [effects(name) for name in names] == [1, 1, 0, 1, 1]
+
+    def kill(self) -> None:
+        raise WorkerKilled
+
+
+class TestGroupByHint:
+    def group(self, *runs: tuple[str, str, int]) -> list[list[tuple[str, str, int]]]:
+        handler_runs = [HandlerRun(queue=queue, handler=handler, starts=starts) for queue, handler, starts in runs]
+        return [
+            [(each.queue, each.handler, each.starts) for each in group] for group in relay.group_by_hint(handler_runs)
+        ]
+
+    def test_up_to_ten_of_a_queue_share_one(self, subscribe: Callable[..., None]) -> None:
+        subscribe(RecordingHandler("one"))
+        one, other = ("events", "apps.orders.handlers.one", 0), ("payments", "apps.orders.handlers.one", 0)
+
+        assert self.group(one, other, *[one] * 10) == [[one] * 10, [other], [one]]
+
+    def test_what_calls_the_outside_is_alone(self, subscribe: Callable[..., None]) -> None:
+        subscribe(RecordingHandler("one"), RecordingHandler("two", calls_external=True))
+        one, two = (("events", f"apps.orders.handlers.{name}", 0) for name in ("one", "two"))
+
+        assert self.group(two, one, two, one) == [[two], [one, one], [two]]
+
+    def test_what_was_started_before_or_is_not_known_is_alone(self, subscribe: Callable[..., None]) -> None:
+        subscribe(RecordingHandler("one"))
+        again, new, unknown = (
+            ("events", "apps.orders.handlers.one", 1), ("events", "apps.orders.handlers.one", 0),
+            ("events", "apps.orders.handlers.of_another_release", 0),
+        )  # fmt: skip
+
+        assert self.group(new, again, unknown, new) == [[new, new], [again], [unknown]]
 
 
 @pytest.mark.race
@@ -220,17 +324,17 @@ class TestConcurrentRuns:
 
     def run(self, handler_run_id: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         both_began = threading.Barrier(2)
-        call = relay._call_handler
+        call = handler_runs._call_handler
 
         def call_together(*args: Any, **kwargs: Any) -> None:
             both_began.wait(60)
             call(*args, **kwargs)
 
         def work() -> None:
-            relay.run_handler(handler_run_id)
+            handler_runs.run_handler(handler_run_id)
             connection.close()
 
-        monkeypatch.setattr(relay, "_call_handler", call_together)
+        monkeypatch.setattr(handler_runs, "_call_handler", call_together)
         threads = [threading.Thread(target=work) for _ in range(2)]
         for thread in threads:
             thread.start()
@@ -250,7 +354,7 @@ class TestConcurrentRuns:
         assert (handler_run.starts, handler_run.last_error, effects("one")) == (2, "", 1)
         assert handler_run.done_at is not None
 
-    def test_control_without_the_lock_the_effect_happens_twice(
+    def test_control_without_a_receipt_the_effect_happens_twice(
         self, subscribe: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         both_are_in_the_handler = threading.Barrier(2)
@@ -258,8 +362,8 @@ class TestConcurrentRuns:
         make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
 
-        with without_lock("apps.core.relay._call_handler", meet=2):
-            self.run(handler_run.pk, monkeypatch)
+        monkeypatch.setattr(handler_runs, "_mark_done", lambda handler_run: True)
+        self.run(handler_run.pk, monkeypatch)
 
         assert effects("one") == 2
 
@@ -294,7 +398,7 @@ def test_stored_error_has_no_personal_data(subscribe: Callable[..., None], monke
     make_event()
     [handler_run] = relay.claim_outbox(now=clock.now())
 
-    relay.run_handler(handler_run.pk)
+    handler_runs.run_handler(handler_run.pk)
 
     handler_run.refresh_from_db()
     assert handler_run.last_error == "ConnectionError: Key (phone)=([phone]) already exists."
@@ -306,7 +410,7 @@ def test_backlog_counts_events_and_handler_runs(subscribe: Callable[..., None]) 
     [handler_run] = relay.claim_outbox(now=clock.now())
     make_event()
     for _ in range(5):
-        relay.run_handler(handler_run.pk)
+        handler_runs.run_handler(handler_run.pk)
 
     backlog = relay.measure_backlog(now=clock.now() + timedelta(seconds=60))
 

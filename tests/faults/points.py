@@ -8,6 +8,7 @@ knows nothing of them.
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,6 @@ class FaultPoints(AppConfig):
     def ready(self) -> None:
         from apps.core import external_calls, http, relay
         from apps.core.management import relay_loop
-        from apps.orders.services import placement
         from apps.payments.rules import polling
         from apps.settlements.services import import_claims, report_rows
 
@@ -89,13 +89,7 @@ class FaultPoints(AppConfig):
         # And its pieces, so that a report of a few hundred lines is one of many.
         report_rows._BATCH = 100
 
-        call, mark_done, send = http.Client.call, relay._mark_done, relay_loop.send_hint
-        create = placement.create
-
-        def create_and_die(*args: Any, **kwargs: Any) -> Any:
-            event_id = create(*args, **kwargs)
-            hit(WEB_BEFORE_COMMIT)  # order, event and outbox row are written
-            return event_id
+        call, subscribe, send = http.Client.call, relay._make_subscription, relay_loop.send_hint
 
         def call_and_die(self: http.Client, method: str, path: str, **kwargs: Any) -> http.Response:
             is_refund = method == "POST" and path.endswith("/refund")
@@ -109,10 +103,15 @@ class FaultPoints(AppConfig):
                 hit(WORKER_AFTER_REFUND)
             return answer
 
-        def die_or_mark_done(*args: Any, **kwargs: Any) -> None:
-            hit(WORKER_BEFORE_DONE)
-            hit(WHOLE_WORKER_BEFORE_DONE, with_parent=True)
-            mark_done(*args, **kwargs)
+        def subscribe_to_die(handler: Any) -> relay.Subscription:
+            subscription = subscribe(handler)
+
+            def handle_and_die(**event: Any) -> None:
+                subscription.call(**event)
+                hit(WORKER_BEFORE_DONE)  # nothing of it is committed, or its call is made and not marked as done
+                hit(WHOLE_WORKER_BEFORE_DONE, with_parent=True)
+
+            return replace(subscription, call=handle_and_die)
 
         def die_or_send(*args: Any, **kwargs: Any) -> None:
             hit(RELAY_BEFORE_HINT)
@@ -133,6 +132,27 @@ class FaultPoints(AppConfig):
         report_rows._stage_batch = die_or_stage
         import_claims.ImportClaim.extend = extend_or_die  # type: ignore[method-assign]
         http.Client.call = call_and_die  # type: ignore[method-assign]
-        placement.create = create_and_die
-        relay._mark_done = die_or_mark_done
+        _die_when_placing()
+        relay._make_subscription = subscribe_to_die
         relay_loop.send_hint = die_or_send
+
+
+def _die_when_placing() -> None:
+    """Die in the transaction of a placed order, by whichever implementation it is stored."""
+    from apps.orders import sql
+    from apps.orders.services import placement
+
+    create, write_order = placement.create, sql.write_order
+
+    def create_and_die(*args: Any, **kwargs: Any) -> Any:
+        event_id = create(*args, **kwargs)
+        hit(WEB_BEFORE_COMMIT)  # order, event and outbox row are written
+        return event_id
+
+    def write_order_and_die(*args: Any, **kwargs: Any) -> Any:
+        refusal = write_order(*args, **kwargs)
+        hit(WEB_BEFORE_COMMIT)
+        return refusal
+
+    placement.create = create_and_die
+    sql.write_order = write_order_and_die

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from apps.core import relay
+from apps.core import handler_runs, relay
 from apps.core.events import SYSTEM
 from apps.core.models import Event, HandlerRun, Outbox
 from apps.invoicing import events, handlers, selectors, tasks
@@ -472,8 +472,8 @@ def test_confirmed_order_event_issues_invoice_and_pdf() -> None:
     for _ in range(2):
         for handler_run in relay.claim_outbox(now=NOON):
             if handler_run.handler.startswith("apps.invoicing."):
-                assert relay.run_handler(handler_run.pk, now=NOON)
-                assert not relay.run_handler(handler_run.pk, now=NOON)
+                assert handler_runs.run_handler(handler_run.pk, now=NOON)
+                assert not handler_runs.run_handler(handler_run.pk, now=NOON)
 
     invoice = Invoice.objects.select_related("file").get(order_id=order.pk)
     assert selectors.get_invoice_pdf(invoice.pk)[0] == invoice.file

@@ -17,7 +17,7 @@ from django.db.models import F, Sum
 from django.test import override_settings
 
 from apps.catalog.models import StockLevel
-from apps.core import clock, relay
+from apps.core import clock, handler_runs, relay
 from apps.core.idempotency import run_once
 from apps.core.models import HandlerRun, Outbox
 from apps.fulfilment.models import Shipment
@@ -178,7 +178,7 @@ class Driver:
         if not runs:
             runs = self._wait_for_the_unfinished()
         for run in runs:
-            if not relay.run_handler(run.pk, now=self.now):
+            if not handler_runs.run_handler(run.pk, now=self.now):
                 self._check_failure(run)
         return bool(runs)
 

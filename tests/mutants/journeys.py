@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.test import override_settings
 
-from apps.core import clock, relay
+from apps.core import clock, handler_runs, relay
 from apps.core.events import SYSTEM
 from apps.fulfilment import services as fulfilment
 from apps.ledger.models import ReconciliationException
@@ -99,7 +99,7 @@ def deliver() -> None:
             return
         for handler_run in claimed:
             if not handler_run.handler.endswith(_LEFT_OUT):
-                relay.run_handler(handler_run.pk)
+                handler_runs.run_handler(handler_run.pk)
 
 
 def play_all(world: Any) -> Played:

@@ -230,6 +230,7 @@ class TestPlace:
         assert len(for_twenty) == len(for_one) <= 27
 
 
+@pytest.mark.usefixtures("compared_with_rest_framework")
 class TestQuote:
     def test_explains_itself(self, owner: Any, client_of: ClientOf) -> None:
         variant = make_variant(price=49_900, stock=1)

@@ -32,7 +32,7 @@ def carry() -> list[str]:
     """Let the relay carry all news, and payments do what it is told; return the names of its handlers that did."""
     handler_runs = relay.claim_outbox(now=clock.now())
     ours = [handler_run for handler_run in handler_runs if handler_run.handler.startswith("apps.payments.")]
-    assert all(relay.run_handler(handler_run.pk) for handler_run in ours)
+    assert all(handler_runs.run_handler(handler_run.pk) for handler_run in ours)
     return [handler_run.handler.removeprefix("apps.payments.handlers.") for handler_run in ours]
 
 

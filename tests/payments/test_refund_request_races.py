@@ -7,7 +7,6 @@ import pytest
 from django.urls import reverse
 
 from apps.core import clock, idempotency
-from apps.core.idempotency import StoredResponse
 from apps.payments.models import Refund
 from apps.payments.selectors import refund_sums
 from apps.payments.services.refunds import previews
@@ -48,10 +47,11 @@ class TestPageSubmittedTwice:
     def test_control_without_the_claim_a_page_submitted_twice_makes_two(
         self, order: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def claim_nothing(**_: Any) -> StoredResponse | None:
-            return None
+        def claim_nothing(**_: Any) -> idempotency.Claim:
+            return idempotency.Claim(id=0, user_id=None)
 
         monkeypatch.setattr(idempotency, "claim", claim_nothing)
+        monkeypatch.setattr(idempotency, "store", lambda *_: None)
         monkeypatch.setattr(previews.refund_sums, "order_refundable_amount", lambda _: order.total_amount)
 
         _submit_twice(order)

@@ -11,7 +11,7 @@ import pytest
 import requests
 from django.db import IntegrityError
 
-from apps.core import clock, relay
+from apps.core import clock, handler_runs, relay
 from apps.core.events import SYSTEM, SubjectNotLocked
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
@@ -174,7 +174,7 @@ def begin_and_die(report: SettlementImport, *, now: Any) -> None:
 
 def test_what_a_dead_reader_left_is_free_before_the_relay_gives_up(reference_data: None, owner: Any) -> None:
     """The last of a handler run's starts comes when the claim of one that died in the first is over."""
-    last_start = relay.RESEND_AFTER + sum(relay.BACKOFF[1:], timedelta())
+    last_start = relay.RESEND_AFTER + sum(handler_runs.BACKOFF[1:], timedelta())
     assert last_start > CLAIM_TTL
 
 

@@ -31,7 +31,7 @@ class Broker:
         done = 0
         while done < count and (message := self.client.rpop(queue)) is not None:
             _, kwargs, _ = json.loads(b64decode(json.loads(message)["body"]))
-            tasks.run_handler(**kwargs)
+            tasks.run_handlers(**kwargs)
             done += 1
         return done
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection
 
-from apps.core import clock, relay
+from apps.core import clock, handler_runs, relay
 
 
 class RelayThread(threading.Thread):
@@ -19,7 +19,7 @@ class RelayThread(threading.Thread):
         while not self.stopped.wait(0.02):
             claimed = relay.claim_outbox(now=clock.now()) + relay.claim_due(now=clock.now())
             for handler_run in claimed:
-                relay.run_handler(handler_run.pk)
+                handler_runs.run_handler(handler_run.pk)
         connection.close()
 
 

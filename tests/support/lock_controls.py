@@ -307,7 +307,7 @@ def _names_of_lock(frame: FrameType | None) -> tuple[list[str], str]:
     names: list[str] = []
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
-        if module.startswith("apps.") and module != "apps.core.prepared":
+        if module.startswith("apps.") and module not in ("apps.core.prepared", "apps.core.rows"):
             name = f"{module}.{frame.f_code.co_qualname.split('.<locals>')[0]}"
             if module.endswith(".locks"):
                 names.append(name)

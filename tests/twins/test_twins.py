@@ -71,7 +71,7 @@ class TestBothRuns:
             for journey in ("paid by webhook", "expired, and paid late"):
                 run_under("sql", shop, JOURNEYS[journey])
 
-        assert set(reached) == set(hot_path.list_operations())
+        assert set(reached) == set(hot_path.list_operations()) - hot_path.list_reads()
         assert len(reached) == 10
 
     def test_an_implementation_takes_what_its_service_takes(self) -> None:

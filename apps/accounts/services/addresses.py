@@ -5,12 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.accounts import events, locks, messages, rules, selectors
 from apps.accounts.models import Address
 from apps.core.errors import Conflict, Invalid, PreconditionFailed
 from apps.core.events import Actor, change, changed_values, create
+from apps.core.transactions import transactional
 from apps.tax import rules as tax
 from apps.tax import selectors as tax_selectors
 
@@ -52,7 +51,7 @@ class AddressFields:
     gstin: str = ""
 
 
-@transaction.atomic
+@transactional
 def add_address(
     *, user_id: UUID, fields: AddressFields, is_default: bool = False, actor: Actor, now: datetime
 ) -> Address:
@@ -81,7 +80,7 @@ def add_address(
     return address
 
 
-@transaction.atomic
+@transactional
 def change_address(
     *,
     user_id: UUID,
@@ -121,7 +120,7 @@ def change_address(
     return address
 
 
-@transaction.atomic
+@transactional
 def remove_address(*, user_id: UUID, address_id: UUID, actor: Actor, now: datetime) -> None:
     """
     Remove an address; orders keep what they have of it.

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from django.contrib.sessions.models import Session as BackOfficeSession
-from django.db import transaction
 from django.db.models import Q
 
 from apps.accounts import locks
@@ -11,6 +10,7 @@ from apps.accounts.models import Challenge, RateLimitCounter, RefreshToken, Sess
 from apps.accounts.services import sessions
 from apps.accounts.states import EndReason
 from apps.core.events import SYSTEM
+from apps.core.transactions import atomic, transactional
 
 CHALLENGE_RETENTION = timedelta(days=30)
 #: Beyond its lifetime: until then its reuse can be distinguished from a forgery.
@@ -33,7 +33,7 @@ def _end_expired_sessions(*, now: datetime) -> int:
     current = RefreshToken.objects.filter(rotated_at__isnull=True, revoked_at__isnull=True, expires_at__lt=now)
     ended = 0
     for session_id in list(current.order_by("expires_at").values_list("session_id", flat=True)[:BATCH_SIZE]):
-        with transaction.atomic():
+        with atomic(savepoint=False):
             session = locks.lock_session(session_id)
             if session.ended_at is None and _is_expired(session, now):
                 sessions.end_locked_session(session, reason=EndReason.EXPIRED, actor=SYSTEM, now=now)
@@ -46,7 +46,7 @@ def _is_expired(session: Session, now: datetime) -> bool:
     return not live.filter(expires_at__gte=now).exists()
 
 
-@transaction.atomic
+@transactional
 def _delete_old_tokens(*, before: datetime) -> int:
     old = list(
         RefreshToken.objects.filter(Q(rotated_at__isnull=False) | Q(revoked_at__isnull=False), expires_at__lt=before)

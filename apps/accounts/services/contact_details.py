@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.accounts import events, locks
 from apps.accounts.models import User
 from apps.core.events import Actor, change
 from apps.core.security_log import log_security_event
+from apps.core.transactions import transactional
 
 
-@transaction.atomic
+@transactional
 def record_contact_details_view(
     *, user_id: UUID, page: str, public_ids: Sequence[str], actor: Actor, now: datetime
 ) -> User:

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
 from django.db.models import Q
 
 from apps.accounts import events, locks, selectors
@@ -15,6 +14,7 @@ from apps.accounts.states import EndReason
 from apps.core import idempotency
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
+from apps.core.transactions import transactional
 
 
 class StaffNotErasable(Conflict):
@@ -47,7 +47,7 @@ def lock_user_to_erase(*, user_id: UUID) -> User:
     return user
 
 
-@transaction.atomic
+@transactional
 def erase_user(*, user_id: UUID, actor: Actor, reason: str = "", now: datetime) -> User:
     """
     Erase a person's name, phone, e-mail address, postal addresses, codes and devices, and end all their access for good.

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import structlog
 from django.contrib.auth.hashers import make_password, verify_password
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from apps.accounts import events, locks, rules, selectors
 from apps.accounts.models import Challenge, User
@@ -17,6 +17,7 @@ from apps.core import ids
 from apps.core.errors import Forbidden, Unauthenticated
 from apps.core.events import Actor, change, create, user_actor
 from apps.core.security_log import log_security_event
+from apps.core.transactions import atomic, transactional
 
 #: The actor of a log-in attempt: the user is not authenticated yet.
 ANONYMOUS = Actor(kind="anonymous", id="")
@@ -57,7 +58,7 @@ def log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str
         raise
 
 
-@transaction.atomic
+@transactional
 def _log_in_with_code(*, challenge_id: UUID, code: str, device: Device, name: str, now: datetime) -> Grant:
     challenge = otp.use_code(challenge_id=challenge_id, code=code, now=now)
     user, is_new = _find_or_sign_up(challenge.destination, name=name, now=now)
@@ -74,7 +75,7 @@ def _find_or_sign_up(destination: str, *, name: str, now: datetime) -> tuple[Use
     known = selectors.find_user_at(destination)
     if known is None:
         try:
-            with transaction.atomic():
+            with atomic():
                 return _sign_up(destination, name=name, now=now), True
         except IntegrityError:
             # Somebody confirmed this very e-mail address a moment ago.
@@ -183,7 +184,7 @@ def _upgrade_password_hash(user: User, password: str) -> User:
     return user
 
 
-@transaction.atomic
+@transactional
 def _start_session(*, user_id: UUID, seen: str, device: Device, now: datetime) -> Grant:
     user = locks.lock_user(user_id)
 

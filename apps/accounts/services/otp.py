@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from apps.accounts import events, locks, rules, selectors, sql, states
 from apps.accounts.gateways import Outcome, mail, msg91
@@ -22,6 +22,7 @@ from apps.accounts.states import ChallengePurpose, Channel, SendStatus
 from apps.core.errors import Conflict, Invalid, RateLimited, Unavailable
 from apps.core.events import Actor, create
 from apps.core.incidents import sync_credentials_incident
+from apps.core.transactions import transactional
 
 
 class InvalidOtp(Invalid):
@@ -113,7 +114,7 @@ def _limits() -> rules.OtpRequestLimits:
     )
 
 
-@transaction.atomic
+@transactional
 def _make_challenge(
     *, purpose: ChallengePurpose, destination: str, user_id: UUID | None, ip: str, actor: Actor, now: datetime
 ) -> Challenge:
@@ -167,7 +168,7 @@ def send_code(*, challenge_id: UUID, now: datetime) -> Challenge | None:
     return challenge
 
 
-@transaction.atomic
+@transactional
 def _claim(*, challenge_id: UUID, code: str, now: datetime) -> Challenge | None:
     challenge = locks.lock_challenge(challenge_id)
 
@@ -215,7 +216,7 @@ def _send(challenge: Challenge, code: str) -> Outcome:
     )
 
 
-@transaction.atomic
+@transactional
 def _record_outcome(*, challenge: Challenge, outcome: Outcome) -> Challenge:
     held = locks.lock_challenge(challenge.pk)
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from apps.accounts import events, locks, selectors
 from apps.accounts.models import User
@@ -13,6 +13,7 @@ from apps.accounts.services.sessions import Device, Grant
 from apps.accounts.states import ChallengePurpose, EndReason
 from apps.core.errors import Conflict, PreconditionFailed
 from apps.core.events import Actor, change
+from apps.core.transactions import atomic, transactional
 
 
 class EmailInUse(Conflict):
@@ -21,7 +22,7 @@ class EmailInUse(Conflict):
     message = "This e-mail address belongs to another account."
 
 
-@transaction.atomic
+@transactional
 def change_name(*, user_id: UUID, name: str, version: int, actor: Actor, now: datetime) -> User:
     """
     Change a person's name.
@@ -56,7 +57,7 @@ def confirm_email(*, user_id: UUID, challenge_id: UUID, code: str, actor: Actor,
         raise EmailInUse(param="email") from error
 
 
-@transaction.atomic
+@transactional
 def _confirm_email(*, user_id: UUID, challenge_id: UUID, code: str, actor: Actor, now: datetime) -> User:
     challenge = otp.use_code(challenge_id=challenge_id, code=code, now=now)
     user = locks.lock_user_to_change(user_id, actor=actor)
@@ -83,7 +84,7 @@ def change_password_and_log_in(
     """
     encoded = _prepare_new_password(user_id=user_id, challenge_id=challenge_id, password=password, now=now)
 
-    with transaction.atomic():
+    with atomic(savepoint=False):
         user = _change_password(
             user_id=user_id, challenge_id=challenge_id, code=code, encoded=encoded, actor=actor, now=now
         )
@@ -114,7 +115,7 @@ def _prepare_new_password(*, user_id: UUID, challenge_id: UUID, password: str, n
     return make_password(password)
 
 
-@transaction.atomic
+@transactional
 def _change_password(
     *, user_id: UUID, challenge_id: UUID, code: str, encoded: str, actor: Actor, now: datetime
 ) -> User:

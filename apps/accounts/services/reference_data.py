@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from django.contrib.auth.models import Group, Permission
-from django.db import transaction
 
 from apps.accounts.states import Role
+from apps.core.transactions import transactional
 
 _CATALOGUE: Final = (
     "catalog.category", "catalog.product", "catalog.variant", "catalog.location", "catalog.stocklevel", "catalog.stockmovement",
@@ -75,7 +75,7 @@ class PermissionsMissing(RuntimeError):
     """Permissions are named here that no model has: the migrations have not run, or a model has another name."""
 
 
-@transaction.atomic
+@transactional
 def set_up_reference_data(*, now: datetime) -> None:
     """
     Make the groups of staff with exactly their permissions; may run again at any time.

@@ -9,7 +9,6 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from apps.accounts import events, locks, rules, sql
 from apps.accounts.models import RefreshToken, Session, SessionNotFound, User
@@ -18,6 +17,7 @@ from apps.core import ids
 from apps.core.errors import Unauthenticated
 from apps.core.events import SYSTEM, Actor, change, create, user_actor
 from apps.core.security_log import log_security_event
+from apps.core.transactions import transactional
 
 
 class InvalidRefreshToken(Unauthenticated):
@@ -100,7 +100,7 @@ def refresh_session(*, token_id: UUID, session_id: UUID, transport: Transport, n
     return grant
 
 
-@transaction.atomic
+@transactional
 def _rotate(*, token_id: UUID, session_id: UUID, transport: Transport, now: datetime) -> Grant | None:
     session = _lock_session_of_token(session_id)
 
@@ -137,7 +137,7 @@ def _lock_session_of_token(session_id: UUID) -> Session:
         raise InvalidRefreshToken from None
 
 
-@transaction.atomic
+@transactional
 def log_out(*, session_id: UUID, now: datetime) -> None:
     """End the session that a token belongs to; an ended one stays as it is."""
     session = _lock_session_of_token(session_id)
@@ -148,7 +148,7 @@ def log_out(*, session_id: UUID, now: datetime) -> None:
     end_locked_session(session, reason=EndReason.LOGGED_OUT, actor=user_actor(session.user), now=now)
 
 
-@transaction.atomic
+@transactional
 def end_session(*, user_id: UUID, session_id: UUID, actor: Actor, now: datetime) -> None:
     """
     End one of a person's sessions.
@@ -163,7 +163,7 @@ def end_session(*, user_id: UUID, session_id: UUID, actor: Actor, now: datetime)
     end_locked_session(session, reason=EndReason.ENDED_BY_USER, actor=actor, now=now)
 
 
-@transaction.atomic
+@transactional
 def log_out_everywhere(*, user_id: UUID, actor: Actor, now: datetime) -> None:
     """
     End all sessions of a person, in the back office too.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from apps.accounts import events, locks, rules, selectors
 from apps.accounts.models import User
@@ -18,6 +18,7 @@ from apps.core import ids
 from apps.core.errors import Forbidden, Invalid, NotFound
 from apps.core.events import Actor, change, create
 from apps.core.security_log import log_security_event
+from apps.core.transactions import atomic, transactional
 
 #: Actors that need no permission: the system, and an operator with a shell on the server.
 _TRUSTED_ACTOR_KINDS = frozenset({"system", "operator"})
@@ -64,7 +65,7 @@ def create_staff(*, email: str, name: str, password: str, role: str, actor: Acto
         raise EmailInUse(param="email") from error
 
 
-@transaction.atomic
+@transactional
 def _create_staff(*, email: str, name: str, encoded: str, role: str, actor: Actor, now: datetime) -> User:
     groups = _get_groups([role])
 
@@ -76,7 +77,7 @@ def _create_staff(*, email: str, name: str, encoded: str, role: str, actor: Acto
     return user
 
 
-@transaction.atomic
+@transactional
 def set_roles(*, user_id: UUID, roles: Collection[str], actor: Actor, reason: str = "", now: datetime) -> User:
     """
     Give a person exactly these roles, and end their access so that it counts at once. None makes them a customer.
@@ -109,7 +110,7 @@ def set_roles(*, user_id: UUID, roles: Collection[str], actor: Actor, reason: st
     return user
 
 
-@transaction.atomic
+@transactional
 def deactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) -> User:
     """
     Keep a person out from now on: every session and token ends at once.
@@ -130,7 +131,7 @@ def deactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) 
     return user
 
 
-@transaction.atomic
+@transactional
 def reactivate_user(*, user_id: UUID, actor: Actor, reason: str, now: datetime) -> User:
     """
     Let a person in again; they log in again.
@@ -164,7 +165,7 @@ def set_password(*, user_id: UUID, password: str, actor: Actor, now: datetime) -
     passwords.validate_strength(password, user=selectors.get_user(user_id))
     encoded = make_password(password)
 
-    with transaction.atomic():
+    with atomic(savepoint=False):
         user = locks.lock_user_to_change(user_id, actor=actor)
         store_password(user, encoded=encoded, actor=actor, now=now)
         _log_change("user_password_set", user, actor)

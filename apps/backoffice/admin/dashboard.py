@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from apps.backoffice.admin.money_states import PERMISSION, explained_tile
-from apps.core import audit, clock, incidents, relay
+from apps.core import audit, clock, handler_runs, incidents
 from apps.core.admin_site import age, ago
 from apps.core.dates import format_instant
 from apps.core.models import HandlerRun, Incident
@@ -265,7 +265,7 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
             tone="",
         ),
         "parked": _alert_tile(
-            _count(parked), good="every event has been handled", bad=f"after {relay.MAX_STARTS} attempts each"
+            _count(parked), good="every event has been handled", bad=f"after {handler_runs.MAX_STARTS} attempts each"
         ),
         "unsent": _alert_tile(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
         "audit": _audit(now),

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.backoffice import documents, events
 from apps.backoffice.selectors.dispute_evidence import Evidence, get_evidence
 from apps.core.events import Actor, change, find_recent_event
 from apps.core.pdf import copies
+from apps.core.transactions import transactional
 from apps.invoicing.selectors import DocumentNotReady
 from apps.orders.locks import lock_order
 from apps.payments import locks as payment_locks
@@ -57,7 +56,7 @@ def get_evidence_pdf(*, dispute_id: UUID, now: datetime) -> tuple[str, bytes]:
     return evidence_name(evidence), content
 
 
-@transaction.atomic
+@transactional
 def request_evidence_pdf(*, dispute_id: UUID, actor: Actor, now: datetime) -> bool:
     """
     Request the PDF of a dispute's evidence of a worker, unless that was done a moment ago; return True if there is one already.

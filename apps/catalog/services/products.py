@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Min
 from django.utils.text import slugify
 
@@ -17,6 +17,7 @@ from apps.catalog.services import gst_checks
 from apps.core import clock
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change, changed_values, create
+from apps.core.transactions import atomic, transactional
 from apps.tax import rules as tax_rules
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ class SkuTaken(Conflict):
     message = "The SKU {0} is already in use by another variant."
 
 
-@transaction.atomic
+@transactional
 def create_category(*, name: str, slug: str = "", position: int = 0, actor: Actor, now: datetime) -> Category:
     """
     Add a category; without a slug it gets one made of its name.
@@ -58,7 +59,7 @@ def create_category(*, name: str, slug: str = "", position: int = 0, actor: Acto
     return category
 
 
-@transaction.atomic
+@transactional
 def update_category(*, category_id: UUID, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Category:
     """
     Change the name, slug or position of a category.
@@ -79,7 +80,7 @@ def update_category(*, category_id: UUID, changes: Mapping[str, Any], actor: Act
     return category
 
 
-@transaction.atomic
+@transactional
 def create_product(
     *,
     category_id: UUID,
@@ -120,7 +121,7 @@ def create_product(
     return product
 
 
-@transaction.atomic
+@transactional
 def update_product(*, product_id: UUID, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Product:
     """
     Change what buyers read of a product: any of EDITABLE_PRODUCT_FIELDS. Orders that were placed keep what they say.
@@ -145,7 +146,7 @@ def update_product(*, product_id: UUID, changes: Mapping[str, Any], actor: Actor
     return product
 
 
-@transaction.atomic
+@transactional
 def create_variant(
     *,
     product_id: UUID,
@@ -208,7 +209,7 @@ def create_variant(
     return variant
 
 
-@transaction.atomic
+@transactional
 def update_variant(*, variant_id: UUID, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Variant:
     """
     Change a variant: any of EDITABLE_VARIANT_FIELDS. Orders that were placed keep their price and tax.
@@ -268,7 +269,7 @@ def _unused_slug(product: Product) -> str:
 def _raise_on_duplicate(error: Conflict) -> Iterator[None]:
     """Turn the refusal of a unique constraint into a claim, and leave the transaction usable."""
     try:
-        with transaction.atomic():
+        with atomic():
             yield
     except IntegrityError as refused:
         if getattr(refused.__cause__, "sqlstate", None) == "23505":

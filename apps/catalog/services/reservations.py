@@ -6,12 +6,10 @@ records them, and the reservation's status says whether the units were sold or r
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
-
-from django.db import transaction
 
 from apps.catalog import locks, messages, sql, states
 from apps.catalog.models import MAIN_LOCATION_ID, Reservation, StockLevel, StockMovement, Variant
@@ -22,6 +20,7 @@ from apps.core.errors import Conflict, NotFound
 from apps.core.events import Actor
 from apps.core.hot_path import hot_path
 from apps.core.quantities import to_milli, to_units
+from apps.core.transactions import transactional
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class ConsumptionExceedsReservation(Conflict):
 
 
 @hot_path("catalog.reserve_stock")
-@transaction.atomic
+@transactional
 def reserve_stock(*, inputs: Sequence[ReservationInput], actor: Actor, now: datetime) -> list[Reservation]:
     """
     Reserve units for order lines, all of them or none. Several lines may request the same variant.
@@ -99,7 +98,7 @@ def reserve_stock(*, inputs: Sequence[ReservationInput], actor: Actor, now: date
 
 
 @hot_path("catalog.commit_reservations")
-@transaction.atomic
+@transactional
 def commit_reservations(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
     """
     Commit held units that are paid for, so that they no longer expire.
@@ -118,7 +117,7 @@ def commit_reservations(*, references: Collection[UUID], actor: Actor, now: date
 
 
 @hot_path("catalog.release_reservations")
-@transaction.atomic
+@transactional
 def release_reservations(
     *, references: Collection[UUID], to: ReservationStatus, actor: Actor, now: datetime
 ) -> list[Reservation]:
@@ -144,7 +143,7 @@ def release_reservations(
     return reservations
 
 
-@transaction.atomic
+@transactional
 def revive_reservations(*, references: Collection[UUID], actor: Actor, now: datetime) -> list[Reservation]:
     """
     Commit the units of a closed order that is paid after all: units that were released or expired are reserved again.
@@ -170,7 +169,7 @@ def revive_reservations(*, references: Collection[UUID], actor: Actor, now: date
     return reservations
 
 
-@transaction.atomic
+@transactional
 def consume_reservations(*, inputs: Sequence[ConsumptionInput], actor: Actor, now: datetime) -> list[StockMovement]:
     """
     Consume committed units that are dispatched, all or part of each reservation, and record a stock movement per input.
@@ -247,7 +246,22 @@ def _negated(total: dict[StockKey, int]) -> dict[StockKey, int]:
 def _check_availability(
     parts: Sequence[ReservationInput | Reservation], wanted: dict[StockKey, int], stock: dict[StockKey, StockLevel]
 ) -> None:
-    available = {key: stock[key].counts.available if key in stock else 0 for key in wanted}
+    _require_units(parts, wanted, {key: level.counts.available for key, level in stock.items()})
+
+
+def check_units(inputs: Sequence[ReservationInput], *, available: Mapping[StockKey, int]) -> None:
+    """
+    Refuse a reservation of more units than are available, by variant and location.
+
+    :raises InsufficientStock: as `reserve_stock` does
+    """
+    _require_units(inputs, _sum_by_key(inputs), available)
+
+
+def _require_units(
+    parts: Sequence[ReservationInput | Reservation], wanted: Mapping[StockKey, int], found: Mapping[StockKey, int]
+) -> None:
+    available = {key: found.get(key, 0) for key in wanted}
     requested = {key: to_units(milli) for key, milli in wanted.items()}
     short = [key for key in wanted if requested[key] > available[key]]
     if not short:

@@ -3,14 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.catalog import events, locks, sql
 from apps.catalog.models import MAIN_LOCATION_ID, StockMovement
 from apps.catalog.states import MovementKind
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, change
 from apps.core.quantities import to_milli
+from apps.core.transactions import transactional
 
 #: More than any shop keeps, so that a number with digits too many is refused.
 MAX_ON_HAND = 1_000_000_000
@@ -34,7 +33,7 @@ class StockReserved(Conflict):
     message = "{2} cannot be removed: {0} on hand, {1} of them reserved for orders."
 
 
-@transaction.atomic
+@transactional
 def adjust_stock(
     *,
     variant_id: UUID,

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from django.db import transaction
 from django.utils.encoding import escape_uri_path
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +18,7 @@ from apps.core.api.errors import domain_error_response, status_of
 from apps.core.api.renderer import to_json
 from apps.core.errors import BahiError, Invalid
 from apps.core.idempotency import Claim, StoredResponse
+from apps.core.transactions import atomic
 
 _KEY = re.compile(r"[\x21-\x7e]{8,255}")
 _STORED_HEADERS = ("Location", "Retry-After", "ETag")
@@ -88,7 +88,7 @@ class _Refused(Exception):
 def _once(call: Callable[[], Response], *, request: Request, key: str) -> Response:
     claim = functools.partial(_claim, request=request, key=key)
     try:
-        with transaction.atomic():
+        with atomic():
             claimed = claim()
             if isinstance(claimed, StoredResponse):
                 return _replay(claimed)
@@ -96,7 +96,7 @@ def _once(call: Callable[[], Response], *, request: Request, key: str) -> Respon
             idempotency.store(claimed, _to_store(request, response))
     except _Refused as refused:
         response = domain_error_response(refused.error)
-        with transaction.atomic():
+        with atomic():
             claimed = claim()
             if isinstance(claimed, StoredResponse):
                 return _replay(claimed)  # a copy of the request took effect in between: the key has one response

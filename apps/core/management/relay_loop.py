@@ -52,12 +52,14 @@ def run(*, stop: threading.Event, poll: float, is_once: bool) -> None:
 
 def _send_hints(handler_runs: list[HandlerRun]) -> None:
     """Send hints; what cannot be sent now is sent by a later sweep, because its row says so."""
-    for index, handler_run in enumerate(handler_runs):
+    groups = relay.group_by_hint(handler_runs)
+    for index, group in enumerate(groups):
         try:
-            send_hint(handler_run)
+            send_hint(group)
         except _BROKER_FAILURES as error:
-            log.warning("relay_broker_unavailable", error=str(error), waiting=len(handler_runs) - index)
-            _resend_soon([waiting.pk for waiting in handler_runs[index:]])
+            waiting = [handler_run.pk for unsent in groups[index:] for handler_run in unsent]
+            log.warning("relay_broker_unavailable", error=str(error), waiting=len(waiting))
+            _resend_soon(waiting)
             return
 
 

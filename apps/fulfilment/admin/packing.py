@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.db import transaction
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from apps.core.admin_actions import ObjectAction, ObjectForm, add_object_action
 from apps.core.admin_fields import WholeNumberField
 from apps.core.events import Actor
 from apps.core.quantities import to_units
+from apps.core.transactions import transactional
 from apps.fulfilment import selectors
 from apps.fulfilment.admin.texts import needs_override, units_text, why_not_sent
 from apps.fulfilment.models import CARRIER_NAME_LENGTH, REASON_LENGTH, TRACKING_NUMBER_LENGTH
@@ -127,7 +127,7 @@ def _address_text(order: Any) -> str:
     return "\n".join(text for text in (address.name, address.company, address.line1, address.line2, town) if text)
 
 
-@transaction.atomic
+@transactional
 def _pack(
     order: Any,
     *,

@@ -4,9 +4,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.events import Actor, change
+from apps.core.transactions import transactional
 from apps.fulfilment import events, locks, selectors, states
 from apps.fulfilment.models import Shipment
 from apps.fulfilment.services.completion import complete_locked_order_if_done
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 
-@transaction.atomic
+@transactional
 def cancel_shipment(*, shipment_id: UUID, reason: str = "", actor: Actor, now: datetime) -> Shipment:
     """
     Cancel a shipment that was not dispatched: its units can be sent in another one. Their stock stays reserved.

@@ -4,9 +4,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.events import Actor
+from apps.core.transactions import transactional
 from apps.fulfilment import selectors
 from apps.invoicing import selectors as invoicing
 from apps.orders import services as orders
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 
-@transaction.atomic
+@transactional
 def complete_order_if_done(*, order_id: UUID, actor: Actor, now: datetime) -> bool:
     """
     Complete an invoiced order in fulfilment if nothing of it is left to be sent, refunded or decided.

@@ -3,9 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.events import Actor, change
+from apps.core.transactions import transactional
 from apps.fulfilment import events, locks, selectors, states
 from apps.fulfilment.models import Shipment
 from apps.fulfilment.services.completion import complete_locked_order_if_done
@@ -14,7 +13,7 @@ from apps.fulfilment.states import ShipmentStatus
 from apps.orders.locks import lock_order
 
 
-@transaction.atomic
+@transactional
 def deliver_shipment(*, shipment_id: UUID, actor: Actor, now: datetime) -> Shipment:
     """
     Record that a shipment was delivered; its order is completed if that was all.
@@ -25,7 +24,7 @@ def deliver_shipment(*, shipment_id: UUID, actor: Actor, now: datetime) -> Shipm
     return _end(shipment_id, ShipmentStatus.DELIVERED, events.SHIPMENT_DELIVERED, actor=actor, reason="", now=now)
 
 
-@transaction.atomic
+@transactional
 def mark_shipment_lost(*, shipment_id: UUID, reason: str = "", actor: Actor, now: datetime) -> Shipment:
     """
     Record that the carrier lost a shipment. Its units stay consumed and are refunded; what is sent instead is another order.
@@ -36,7 +35,7 @@ def mark_shipment_lost(*, shipment_id: UUID, reason: str = "", actor: Actor, now
     return _end(shipment_id, ShipmentStatus.LOST, events.SHIPMENT_LOST, actor=actor, reason=reason, now=now)
 
 
-@transaction.atomic
+@transactional
 def mark_shipment_damaged(*, shipment_id: UUID, reason: str = "", actor: Actor, now: datetime) -> Shipment:
     """
     Record that a shipment was damaged on its way. Its units stay consumed and are refunded; what is sent instead is another order.

@@ -5,11 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from apps.catalog import services as stock
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
+from apps.core.transactions import transactional
 from apps.fulfilment import events, locks, selectors, states
 from apps.fulfilment.models import Shipment, ShipmentLine
 from apps.fulfilment.services.checks import check_order_shippable, check_units_not_refunded
@@ -27,7 +27,7 @@ class ShipmentNotInvoiced(Conflict):
     message = "The invoice of order {0} is being issued. Its goods leave once it is; try again in a moment."
 
 
-@transaction.atomic
+@transactional
 def dispatch_shipment(
     *,
     shipment_id: UUID,

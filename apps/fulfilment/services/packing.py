@@ -3,9 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.events import Actor, change
+from apps.core.transactions import transactional
 from apps.fulfilment import events, locks, selectors, states
 from apps.fulfilment.models import Shipment
 from apps.fulfilment.services.checks import check_order_shippable, check_units_not_refunded
@@ -14,7 +13,7 @@ from apps.orders import services as orders
 from apps.orders.locks import lock_order
 
 
-@transaction.atomic
+@transactional
 def pack_shipment(
     *,
     shipment_id: UUID,

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.events import Actor, change, find_recent_event
 from apps.core.pdf import copies
+from apps.core.transactions import transactional
 from apps.fulfilment import documents, events, locks, selectors
 from apps.fulfilment.models import Shipment
 from apps.invoicing.selectors import DocumentNotReady
@@ -55,7 +54,7 @@ def get_packing_slip(*, shipment_id: UUID, now: datetime) -> tuple[str, bytes]:
     return f"packing-slip-{shipment.number}.pdf", content
 
 
-@transaction.atomic
+@transactional
 def request_packing_slip(*, shipment_id: UUID, actor: Actor, now: datetime) -> bool:
     """
     Request a packing slip, which a worker renders, unless it was requested a moment ago; return True if there is one already.

@@ -6,14 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.catalog import selectors as catalog
 from apps.core.clock import ist_date
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.events import Actor, change, changed_values, create
 from apps.core.quantities import to_milli, to_units
 from apps.core.states import InvalidTransition
+from apps.core.transactions import transactional
 from apps.fulfilment import events, locks, rules, selectors, sql
 from apps.fulfilment.models import Shipment, ShipmentLine
 from apps.fulfilment.services.checks import UnitsRefunded, check_order_shippable
@@ -51,7 +50,7 @@ class UnitsNotAvailable(Conflict):
     message = "{0} units of {1} cannot be sent: only {2} are left to send."
 
 
-@transaction.atomic
+@transactional
 def create_shipment(
     *,
     order_id: UUID,
@@ -107,7 +106,7 @@ def create_shipment(
     return shipment
 
 
-@transaction.atomic
+@transactional
 def update_tracking(
     *, shipment_id: UUID, carrier_name: str, tracking_number: str, actor: Actor, now: datetime
 ) -> Shipment:

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
 from apps.core.quantities import to_milli
+from apps.core.transactions import atomic, transactional
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
 from apps.invoicing.services.invoices import INVOICEABLE_STATUSES
@@ -54,7 +53,7 @@ class _SaleDocument:
     credited: selectors.CreditedAmounts
 
 
-@transaction.atomic
+@transactional
 def issue_credit_notes(*, refund_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
     """
     Issue the credit notes of a processed refund, with the next numbers of their series, and book them; once, however often called.
@@ -108,7 +107,7 @@ def issue_pending_credit_notes(*, order_id: UUID, actor: Actor, now: datetime) -
 
     Called once it is issued, and once the order is cancelled, as then none will be.
     """
-    with transaction.atomic():
+    with atomic(savepoint=False):
         order_locks.lock_order(order_id)
         waiting = [refund.pk for refund in payments.list_refunds_of_order(order_id) if _is_processed(refund)]
         notes = [issue_credit_notes(refund_id=refund_id, actor=actor, now=now) for refund_id in sorted(waiting)]

@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from apps.core.errors import Conflict
 from apps.core.events import Actor
 from apps.core.money import rupees
+from apps.core.transactions import atomic, transactional
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
 from apps.invoicing.services.ledger_accounts import ROUND_OFF, account_codes_for
@@ -49,7 +49,7 @@ class OrderTotalsMismatch(Conflict):
     message = "Order {0} cannot be invoiced: {1}."
 
 
-@transaction.atomic
+@transactional
 def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoice]:
     """
     Issue the documents that say what a paid order sold, with the next number of their series, and book them; once.
@@ -100,7 +100,7 @@ def invoice_confirmed_order(*, order_id: UUID, actor: Actor, now: datetime) -> l
     """
     if settings.INVOICE_AT == "dispatch":
         return []
-    with transaction.atomic():
+    with atomic(savepoint=False):
         order = order_locks.lock_order(order_id)
         if order.status == OrderStatus.CANCELLED and selectors.find_invoice_of_order(order_id) is None:
             return []

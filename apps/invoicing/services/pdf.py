@@ -5,9 +5,9 @@ from pathlib import Path
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core.events import SYSTEM, change
+from apps.core.transactions import transactional
 from apps.invoicing import documents, events, locks, selectors
 from apps.invoicing.gateways import pdf_files
 from apps.invoicing.models import Invoice, InvoiceFile
@@ -40,7 +40,7 @@ def render_document(*, invoice_id: UUID, now: datetime) -> InvoiceFile:
         pdf_files.discard(temporary)
 
 
-@transaction.atomic
+@transactional
 def _store_file(invoice_id: UUID, content: bytes, *, path: str, temporary: Path, now: datetime) -> InvoiceFile:
     invoice = locks.lock_invoice(invoice_id)
     existing = selectors.find_file(invoice_id)

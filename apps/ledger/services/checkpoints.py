@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from django.db import transaction
 from django.db.models import Max, Sum
 
+from apps.core.transactions import atomic, transactional
 from apps.ledger import locks
 from apps.ledger.models import BalanceCheckpoint, LedgerEntry
 from apps.ledger.selectors import transactions
@@ -17,7 +17,7 @@ def checkpoint_balances(*, now: datetime) -> int:
     1. Find a safe end of the book: wait for the postings that have begun, then take the highest entry id.
     2. Add up what came after each account's last checkpoint. No posting waits for this part.
     """
-    with transaction.atomic():
+    with atomic(savepoint=False):
         locks.wait_for_postings()
         end = LedgerEntry.objects.aggregate(last=Max("id"))["last"] or 0
 
@@ -27,7 +27,7 @@ def checkpoint_balances(*, now: datetime) -> int:
     return written
 
 
-@transaction.atomic
+@transactional
 def _checkpoint(code: str, currency: str, *, end: int, now: datetime) -> bool:
     last = transactions.find_checkpoint(code, currency=currency)
     base, after = (last.balance, last.last_entry_id) if last else (0, 0)

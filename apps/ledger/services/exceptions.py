@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.accounts import selectors as accounts
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import SYSTEM, Actor, change, create, create_if_absent
 from apps.core.models import is_staff_with, subject_type_of
 from apps.core.money import rupees
+from apps.core.transactions import transactional
 from apps.ledger import events, locks
 from apps.ledger.models import ReconciliationException
 from apps.ledger.selectors import exceptions as selectors
@@ -62,7 +61,7 @@ class InvalidResolution(Invalid):
     message = "There is no resolution {0}. There are: {1}."
 
 
-@transaction.atomic
+@transactional
 def open_exception(
     *, gateway: str, reason: ExceptionReason, entity_id: str, now: datetime, actor: Actor = SYSTEM, **fields: Any
 ) -> ReconciliationException:
@@ -78,7 +77,7 @@ def open_exception(
     return exception
 
 
-@transaction.atomic
+@transactional
 def open_exception_once(
     *, gateway: str, reason: ExceptionReason, entity_id: str, now: datetime, actor: Actor = SYSTEM, **fields: Any
 ) -> tuple[ReconciliationException | None, bool]:
@@ -109,7 +108,7 @@ def _new_exception(
     return ReconciliationException(gateway=gateway, reason=reason, entity_id=entity_id[:40], opened_at=now, **fields)
 
 
-@transaction.atomic
+@transactional
 def assign_exception(*, exception_id: UUID, owner_id: UUID, actor: Actor, now: datetime) -> ReconciliationException:
     """
     Assign an exception to a member of staff, who owns it from then on.
@@ -134,7 +133,7 @@ def assign_exception(*, exception_id: UUID, owner_id: UUID, actor: Actor, now: d
     return exception
 
 
-@transaction.atomic
+@transactional
 def resolve_exception(
     *, exception_id: UUID, resolution: str, note: str, actor: Actor, now: datetime
 ) -> ReconciliationException:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from apps.core.errors import Conflict, Invalid
 from apps.core.hot_path import hot_path
+from apps.core.transactions import atomic, transactional
 from apps.ledger.models import Account, LedgerEntry, LedgerTransaction
 from apps.ledger.selectors.transactions import AccountNotFound
 
@@ -35,7 +36,7 @@ class PostingConflict(Conflict):
 
 
 @hot_path("ledger.post_to_ledger")
-@transaction.atomic
+@transactional
 def post_to_ledger(
     *,
     source_type: str,
@@ -62,7 +63,7 @@ def post_to_ledger(
     earlier = _find_posting(source_type, source_id, kind)
     if earlier is None:
         try:
-            with transaction.atomic():
+            with atomic():
                 return _insert(
                     LedgerTransaction(
                         source_type=source_type,

@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import CharField, F, Value
 from django.db.models.functions import Cast, Concat
 
+from apps.core.transactions import transactional
 from apps.notifications import locks
 from apps.notifications.models import Notification
 from apps.notifications.services.sending import fail_queued
@@ -15,7 +15,7 @@ from apps.notifications.states import Channel, NotificationStatus
 PERSON_ERASED = "The person was erased."
 
 
-@transaction.atomic
+@transactional
 def erase_messages(*, user_id: UUID, now: datetime) -> None:
     """
     Erase recipient, title and text of every message to a person, and send none that still waits.

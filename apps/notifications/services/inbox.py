@@ -3,14 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
+from apps.core.transactions import transactional
 from apps.notifications import locks
 from apps.notifications.models import Notification
 from apps.notifications.selectors import messages
 
 
-@transaction.atomic
+@transactional
 def mark_read(*, user_id: UUID, notification_id: UUID, now: datetime) -> Notification:
     """
     Mark one in-app message as read; the first time counts.

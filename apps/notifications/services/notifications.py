@@ -8,7 +8,6 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 
 from apps.accounts import selectors as accounts
 from apps.accounts.states import Role
@@ -16,6 +15,7 @@ from apps.core import clock
 from apps.core.dates import format_instant
 from apps.core.events import SYSTEM, create
 from apps.core.models import Event
+from apps.core.transactions import transactional
 from apps.fulfilment import selectors as fulfilment
 from apps.fulfilment.states import ShipmentStatus
 from apps.invoicing import selectors as invoicing
@@ -43,7 +43,7 @@ class OutgoingMessage:
     is_for_staff: bool = False
 
 
-@transaction.atomic
+@transactional
 def notify(*, event: Event, now: datetime) -> list[Notification]:
     """Create all messages about an event: each of them as `create_notifications` does."""
     return [
@@ -53,7 +53,7 @@ def notify(*, event: Event, now: datetime) -> list[Notification]:
     ]
 
 
-@transaction.atomic
+@transactional
 def create_notifications(*, template: str, event: Event, now: datetime) -> list[Notification]:
     """
     Create the messages about an event: one row for each channel of the recipient.

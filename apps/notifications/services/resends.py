@@ -3,10 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
+from apps.core.transactions import transactional
 from apps.notifications import events, locks, rules, states
 from apps.notifications.models import Notification
 from apps.notifications.services import notifications
@@ -25,7 +24,7 @@ class NotificationOutdated(Conflict):
     message = "This message is no longer true, so it cannot be sent again."
 
 
-@transaction.atomic
+@transactional
 def request_resend(*, notification_id: UUID, actor: Actor, now: datetime) -> Notification:
     """
     Request that a message which was not sent is sent again, with as many attempts as a new one.

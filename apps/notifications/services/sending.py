@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core.events import SYSTEM, change
 from apps.core.external_calls import poll_due
 from apps.core.incidents import sync_credentials_incident
 from apps.core.logs import redact_text
+from apps.core.transactions import transactional
 from apps.invoicing import selectors as invoicing
 from apps.notifications import events, locks, rules, states
 from apps.notifications.gateways import Outcome, SendResult, mail, msg91
@@ -58,7 +58,7 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
     return poll_due(messages.list_due(now=now).values_list("pk", flat=True)[:limit], send)
 
 
-@transaction.atomic
+@transactional
 def claim_notification(*, notification_id: UUID, now: datetime) -> Notification | None:
     """
     Take a message for sending, or return None if it is not ours to send: done, not due, or in another's hands.
@@ -131,7 +131,7 @@ def _attachments(notification: Notification) -> list[mail.Attachment]:
     return [mail.Attachment(name=f"{name}.pdf", content=content, media_type="application/pdf")]
 
 
-@transaction.atomic
+@transactional
 def record_outcome(*, notification_id: UUID, attempt: int, outcome: Outcome, now: datetime) -> Notification:
     """Write down what came of an attempt, unless its lease has run out and another worker has continued."""
     notification = locks.lock_notification(notification_id)

@@ -10,6 +10,14 @@ from apps.orders.services.cancellation import (
     cancel_unpaid_order,
 )
 from apps.orders.services.closure import close_orders
+from apps.orders.services.drafts import (
+    EmptyOrder,
+    OrderAmountTooSmall,
+    QuantityOutOfRange,
+    TaxClassPriceMismatch,
+    TooManyLines,
+    VariantNotForSale,
+)
 from apps.orders.services.erasure import (
     CustomerNotErasable,
     add_erasure_blockers,
@@ -39,12 +47,6 @@ from apps.orders.services.personal_text import (
     text_to_store,
 )
 from apps.orders.services.placement import (
-    EmptyOrder,
-    OrderAmountTooSmall,
-    QuantityOutOfRange,
-    TaxClassPriceMismatch,
-    TooManyLines,
-    VariantNotForSale,
     place_order,
     quote_order,
 )

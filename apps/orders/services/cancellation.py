@@ -5,14 +5,13 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.catalog import selectors as goods
 from apps.catalog import services as stock
 from apps.catalog.states import ReservationStatus
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
 from apps.core.money import rupees
+from apps.core.transactions import transactional
 from apps.orders import events, locks, rules, selectors, states
 from apps.orders.models import Order
 from apps.orders.services.personal_text import text_to_record, text_to_store
@@ -94,7 +93,7 @@ def add_cancellation_effect(effect: CancellationEffect) -> None:
     _effects.append(effect)
 
 
-@transaction.atomic
+@transactional
 def cancel_unpaid_order(
     *, order_id: UUID, is_refunded_by_caller: bool = False, actor: Actor, reason: str, now: datetime
 ) -> Order:
@@ -120,7 +119,7 @@ def cancel_unpaid_order(
     return _cancel(order, actor=actor, reason=reason, now=now)
 
 
-@transaction.atomic
+@transactional
 def cancel_paid_order(*, order: Order, actor: Actor, reason: str, now: datetime) -> Order:
     """
     Cancel a paid order that the caller has locked, and release its stock. The caller refunds the money.

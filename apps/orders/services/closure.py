@@ -5,9 +5,9 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 
 from apps.core.events import SYSTEM, change
+from apps.core.transactions import transactional
 from apps.orders import events, locks, rules, selectors, states
 from apps.orders.states import OrderStatus
 
@@ -30,7 +30,7 @@ def close_orders(*, now: datetime, limit: int = 100) -> int:
     return closed
 
 
-@transaction.atomic
+@transactional
 def _close_order(*, order_id: UUID, now: datetime) -> bool:
     order = locks.try_lock_order(order_id)
 

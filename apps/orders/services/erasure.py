@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from apps.accounts import selectors as account_selectors
 from apps.accounts import services as accounts
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
+from apps.core.transactions import transactional
 from apps.orders import events, locks, messages, rules, selectors
 from apps.orders.models import Order, OrderAddress
 from apps.orders.states import ErasureBlocker
@@ -54,7 +54,7 @@ def check_erasable(*, customer_id: UUID, now: datetime) -> None:
     _check_are_closed(selectors.list_orders_of_customer(customer_id), now=now)
 
 
-@transaction.atomic
+@transactional
 def erase_customer(*, customer_id: UUID, actor: Actor, reason: str = "", now: datetime) -> "User":
     """
     Erase a customer: the account, and of their orders the names, addresses, notes and reasons of a cancellation.

@@ -4,11 +4,11 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.catalog import services as stock
 from apps.catalog.states import ReservationStatus
 from apps.core.events import SYSTEM, change
+from apps.core.transactions import transactional
 from apps.orders import events, locks, rules, selectors, states
 from apps.orders.states import OrderStatus
 
@@ -31,7 +31,7 @@ def expire_orders(*, now: datetime, limit: int = 100) -> int:
     return expired
 
 
-@transaction.atomic
+@transactional
 def _expire_order(*, order_id: UUID, now: datetime) -> bool:
     order = locks.try_lock_order(order_id)
 

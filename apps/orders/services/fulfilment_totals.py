@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.catalog import services as stock
 from apps.catalog.states import ReservationStatus
 from apps.core.events import Actor, change, changed_values
+from apps.core.transactions import transactional
 from apps.orders import events, rules, selectors, states
 from apps.orders.models import Order, OrderLine
 from apps.orders.states import OrderStatus
@@ -24,7 +23,7 @@ class FulfilledQuantities:
     delivered_milli: int
 
 
-@transaction.atomic
+@transactional
 def update_fulfilment_totals(
     *, order: Order, lines: Mapping[UUID, FulfilledQuantities], actor: Actor, now: datetime
 ) -> Order:
@@ -52,7 +51,7 @@ def update_fulfilment_totals(
     return order
 
 
-@transaction.atomic
+@transactional
 def complete_order(*, order: Order, actor: Actor, now: datetime) -> Order:
     """
     Complete an order that the caller has locked: the units that were not dispatched count as cancelled, and their stock is released.

@@ -3,10 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, change
+from apps.core.transactions import transactional
 from apps.orders import events, locks, states
 from apps.orders.models import Order
 from apps.orders.services.personal_text import text_to_record
@@ -31,7 +30,7 @@ class OrderNotOnHold(Conflict):
     message = "Order {0} is not on hold: it is {1}."
 
 
-@transaction.atomic
+@transactional
 def hold_order(*, order_id: UUID, reason: str, actor: Actor, now: datetime) -> Order:
     """
     Hold a confirmed order, so that nothing of it is packed or sent; it keeps its stock.
@@ -50,7 +49,7 @@ def hold_order(*, order_id: UUID, reason: str, actor: Actor, now: datetime) -> O
     return _move(order, events.ORDER_HELD, to=OrderStatus.ON_HOLD, reason=reason, actor=actor, now=now)
 
 
-@transaction.atomic
+@transactional
 def release_order(*, order_id: UUID, reason: str, actor: Actor, now: datetime) -> Order:
     """
     Release an order that is on hold: it is confirmed again and can be packed.

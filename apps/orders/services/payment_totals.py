@@ -3,12 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from apps.catalog import services as stock
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change, changed_values
 from apps.core.hot_path import hot_path
+from apps.core.transactions import transactional
 from apps.orders import events, rules, selectors, states
 from apps.orders.models import Order
 from apps.orders.states import OrderStatus
@@ -21,7 +20,7 @@ class CustomerErased(Conflict):
 
 
 @hot_path("orders.update_payment_totals")
-@transaction.atomic
+@transactional
 def update_payment_totals(
     *,
     order: Order,
@@ -74,7 +73,7 @@ def _confirm(order: Order, *, actor: Actor, now: datetime) -> dict[str, Any]:
     return {"status": status, "confirmed_at": now}
 
 
-@transaction.atomic
+@transactional
 def revive_order(*, order: Order, actor: Actor, now: datetime) -> Order:
     """
     Confirm an expired order whose payment arrived late, and reserve its units again; the caller has locked the order.

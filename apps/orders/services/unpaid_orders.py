@@ -40,8 +40,21 @@ def check_unpaid_orders(*, customer_id: UUID, quote: Quote, positions: Mapping[U
     :raises TooManyUnpaidOrders: if as many orders of the customer are unpaid as may be at a time
     :raises TooManyUnpaidUnits: if more units of a variant would be in unpaid orders than may be; `param` names the line
     """
+    variant_ids = [line.item.variant_id for line in quote.lines]
+    orders, held = selectors.count_unpaid_orders(customer_id=customer_id, variant_ids=variant_ids)
+    check_unpaid(orders, held, customer_id=customer_id, quote=quote, positions=positions)
+
+
+def check_unpaid(
+    orders: int, held: Mapping[UUID, int], *, customer_id: UUID, quote: Quote, positions: Mapping[UUID, int]
+) -> None:
+    """
+    Refuse what `check_unpaid_orders` does; the caller has counted the customer's unpaid orders, and the units in them by variant.
+
+    :raises TooManyUnpaidOrders: if as many orders of the customer are unpaid as may be at a time
+    :raises TooManyUnpaidUnits: if more units of a variant would be in unpaid orders than may be; `param` names the line
+    """
     requested = {line.item.variant_id: line.item.quantity for line in quote.lines}
-    orders, held = selectors.count_unpaid_orders(customer_id=customer_id, variant_ids=requested)
     if orders >= settings.MAX_UNPAID_ORDERS_PER_CUSTOMER:
         raise TooManyUnpaidOrders(orders)
 

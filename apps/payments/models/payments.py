@@ -6,6 +6,7 @@ from django.db import models
 from apps.core.errors import NotFound
 from apps.core.external_calls import PolledModel, PolledQuerySet
 from apps.core.models import NOT_DELETED, Subject
+from apps.core.rows import keep_related
 from apps.payments import rules
 from apps.payments.states import (
     LINK_CHANNELS,
@@ -115,6 +116,10 @@ class Payment(PolledModel, Subject):
 
     def __str__(self) -> str:
         return self.public_id
+
+    def expect_no_attempts(self) -> None:
+        """Keep that it has none, as of a payment that was just made: reading them would be a query for nothing."""
+        keep_related(self, "attempts", self.attempts.all(), [])
 
     @property
     def gateway_reference(self) -> str | None:

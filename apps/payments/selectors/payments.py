@@ -1,6 +1,7 @@
 """Queries of payments, their attempts and the gateways' webhooks."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -92,6 +93,11 @@ def _ordered_attempts() -> "Prefetch[str, QuerySet[PaymentAttempt], str]":
 def list_payments_of_order(order_id: UUID) -> QuerySet[Payment]:
     """Return the payments of an order, first to last, with their attempts."""
     return Payment.objects.filter(order_id=order_id).prefetch_related(_ordered_attempts()).order_by("sequence")
+
+
+def find_last_payment(order_id: UUID) -> Payment | None:
+    """Return the newest payment of an order, or None. If the order has a live payment, this is it: while it is live, none is started."""
+    return Payment.objects.filter(order_id=order_id).order_by("-sequence").first()
 
 
 def find_live_payment(order_id: UUID) -> Payment | None:
@@ -260,24 +266,31 @@ def list_attempts_under_review_since(before: datetime) -> "QuerySet[PaymentAttem
     return rows.select_related("payment__order").order_by("review_opened_at", "pk")
 
 
-def list_attempt_states(payment: Payment) -> Collection[tuple[str, str]]:
-    """Return status and review reason of each attempt of a payment, without an untouched UPI attempt."""
-    attempts = PaymentAttempt.objects.filter(payment_id=payment.pk)
-    rows = list(attempts.values_list("gateway_payment_id", "status", "review_reason"))
-    has_failed = any(status == AttemptStatus.FAILED for _, status, _ in rows)
-    return [
-        (status, reason)
-        for gateway_payment_id, status, reason in rows
-        if not rules.is_untouched(
-            status, is_opened_by_us=gateway_payment_id == payment.opened_upi_id, has_failed=has_failed
-        )
-    ]
+@dataclass(frozen=True)
+class AttemptSummary:
+    """What the attempts of a payment say of it: those that count, and whether its UPI link can be paid and its amount is reviewed."""
+
+    #: Status and review reason of each attempt, without an untouched UPI attempt.
+    states: Collection[tuple[str, str]]
+    is_upi_link_open: bool
+    is_under_review: bool
 
 
-def is_upi_link_open(payment: Payment) -> bool:
-    """Test if the UPI link that a payment shows can still be paid."""
-    attempts = PaymentAttempt.objects.filter(payment_id=payment.pk, gateway_payment_id=payment.opened_upi_id)
-    return attempts.filter(status=AttemptStatus.CREATED).exists()
+def summarize_attempts(payment: Payment) -> AttemptSummary:
+    """Return what the attempts of a payment say of it, mostly by one read of them."""
+    attempts = list(PaymentAttempt.objects.filter(payment_id=payment.pk))
+    has_failed = any(each.status == AttemptStatus.FAILED for each in attempts)
+    opened = [each for each in attempts if each.gateway_payment_id == payment.opened_upi_id]
+    return AttemptSummary(
+        states=[
+            (each.status, each.review_reason)
+            for each in attempts
+            if not rules.is_untouched(each.status, is_opened_by_us=each in opened, has_failed=has_failed)
+        ],
+        is_upi_link_open=any(each.status == AttemptStatus.CREATED for each in opened),
+        # The sums are needed only where a review is open, which is rare.
+        is_under_review=any(each.is_under_review for each in attempts) and has_open_amount_review(payment.pk),
+    )
 
 
 def describe_failure(attempt_id: UUID) -> str:

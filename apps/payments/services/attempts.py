@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
-from django.db import transaction
 
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import SYSTEM, Actor, change, changes_since, create, current_values
 from apps.core.external_calls import GatewayCall
 from apps.core.hot_path import hot_path
 from apps.core.models import subject_type_of
+from apps.core.transactions import transactional
 from apps.ledger.services import post_to_ledger
 from apps.ledger.states import ExceptionReason
 from apps.orders import selectors as orders
@@ -74,7 +74,6 @@ class PaymentFactsConflict(Conflict):
 
 
 @hot_path("payments.apply_gateway_payment")
-@transaction.atomic
 def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor, now: datetime) -> PaymentAttempt:
     """
     Apply what a gateway reports about one payment attempt.
@@ -90,20 +89,32 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
     :raises UnknownGatewayPayment: if no payment in Bahi has that gateway order
     :raises PaymentFactsConflict: if account or currency is not ours, or the facts contradict themselves; nothing changes
     """
+    applied = _apply(facts, source=source, actor=actor, now=now)
+    if isinstance(applied, (UnknownGatewayPayment, PaymentFactsConflict)):
+        # Raised outside the transaction: nothing was changed, and the caller reports it to staff in the same transaction.
+        raise applied
+    return applied
+
+
+@transactional
+def _apply(
+    facts: GatewayPayment, *, source: Source, actor: Actor, now: datetime
+) -> PaymentAttempt | UnknownGatewayPayment | PaymentFactsConflict:
     found = selectors.find_payment_for(facts)
     if found is None:
-        raise UnknownGatewayPayment(facts.id)
+        return UnknownGatewayPayment(facts.id)
     order = lock_order(found.order_id)
     payment = locks.lock_payment(found.pk)
     attempt = locks.lock_attempt(gateway=facts.gateway, gateway_payment_id=facts.id)
 
     if attempt is not None and attempt.payment_id != payment.pk:
-        raise UnknownGatewayPayment(facts.id)
+        return UnknownGatewayPayment(facts.id)
     is_by_order = payment.channel == PaymentChannel.CHECKOUT
     if is_by_order and payment.gateway_order_id not in (None, facts.order_id):
-        raise UnknownGatewayPayment(facts.id)
-
-    _check_is_coherent(payment, attempt, facts)
+        return UnknownGatewayPayment(facts.id)
+    conflict = _find_conflict(payment, attempt, facts)
+    if conflict is not None:
+        return conflict
 
     _backfill_gateway_ids(order, payment, facts, actor=actor, now=now)
     attempt, has_advanced = _merge(order, payment, attempt, facts, source=source, actor=actor, now=now)
@@ -159,9 +170,11 @@ def report_contradiction(
     )
 
 
-def _check_is_coherent(payment: Payment, attempt: PaymentAttempt | None, facts: GatewayPayment) -> None:
+def _find_conflict(
+    payment: Payment, attempt: PaymentAttempt | None, facts: GatewayPayment
+) -> PaymentFactsConflict | None:
     if attempt is not None and not rules.advances(attempt.status, facts.status):
-        return
+        return None
     why = rules.find_contradiction(
         status=facts.status,
         amount=facts.amount,
@@ -171,8 +184,7 @@ def _check_is_coherent(payment: Payment, attempt: PaymentAttempt | None, facts: 
         may_be_our_account=load_adapter(facts.gateway).may_be_our_account(facts.account_id),
         our_currency=payment.currency,
     )
-    if why is not None:
-        raise PaymentFactsConflict(payment, attempt, facts, *why)
+    return None if why is None else PaymentFactsConflict(payment, attempt, facts, *why)
 
 
 def _backfill_gateway_ids(

@@ -3,11 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Invalid
 from apps.core.events import Actor
 from apps.core.security_log import log_security_event
+from apps.core.transactions import transactional
 from apps.payments import locks
 from apps.payments.models import Payment, PaymentNotFound
 from apps.payments.services.gateway_access import get_monitored_gateway
@@ -24,7 +23,7 @@ class InvalidCheckoutSignature(Invalid):
     message = "The signature does not belong to this payment."
 
 
-@transaction.atomic
+@transactional
 def verify_checkout(
     *,
     payment_id: UUID,

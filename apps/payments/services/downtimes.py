@@ -8,11 +8,11 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core.errors import Conflict
 from apps.core.events import SYSTEM, Actor, change, changed_values, create_if_absent, gateway_actor
 from apps.core.external_calls import poll_due
+from apps.core.transactions import transactional
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayDowntime
 from apps.payments.gateways.interface import GatewayFailure, GatewayRejected
@@ -37,13 +37,20 @@ class DowntimeFactsConflict(Conflict):
     message = "The gateway reports downtime {0} of {1}; it was of {2} before."
 
 
-@transaction.atomic
 def apply_gateway_downtime(*, facts: GatewayDowntime, actor: Actor, now: datetime) -> PaymentDowntime:
     """
     Apply what a gateway reports about one downtime; a report that is older than the stored one changes nothing.
 
     :raises DowntimeFactsConflict: if it is known as a downtime of another method
     """
+    applied = _apply(facts, actor=actor, now=now)
+    if isinstance(applied, DowntimeFactsConflict):
+        raise applied  # outside the transaction, in which nothing was changed
+    return applied
+
+
+@transactional
+def _apply(facts: GatewayDowntime, *, actor: Actor, now: datetime) -> PaymentDowntime | DowntimeFactsConflict:
     downtime = locks.lock_downtime(gateway=facts.gateway, gateway_downtime_id=facts.id)
 
     if downtime is None:
@@ -54,7 +61,7 @@ def apply_gateway_downtime(*, facts: GatewayDowntime, actor: Actor, now: datetim
         downtime = locks.lock_downtime(gateway=facts.gateway, gateway_downtime_id=facts.id)
         assert downtime is not None  # noqa: S101 - it is what refused the new one, and downtimes are never deleted
     if downtime.method != facts.method:
-        raise DowntimeFactsConflict(facts.id, facts.method, downtime.method)
+        return DowntimeFactsConflict(facts.id, facts.method, downtime.method)
     if not rules.downtime_advances(
         status=downtime.status,
         reported_at=downtime.reported_at,
@@ -146,7 +153,7 @@ def _poll(downtime_id: UUID, *, now: datetime) -> bool:
     return True
 
 
-@transaction.atomic
+@transactional
 def _resolve_forgotten(downtime_id: UUID, *, now: datetime) -> None:
     """End a downtime that the gateway neither lists nor knows by its id any more."""
     known = selectors.get_downtime(downtime_id)

@@ -2,14 +2,13 @@
 
 from uuid import UUID
 
-from django.db import transaction
-
+from apps.core.transactions import transactional
 from apps.payments.models import Payment, PaymentAttempt, Refund
 
 ERASED = "erased"
 
 
-@transaction.atomic
+@transactional
 def erase_payer(*, customer_id: UUID) -> None:
     """
     Erase the payer, the device and its address from a customer's payments, and the notes of their refunds.

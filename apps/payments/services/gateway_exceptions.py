@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
-from django.db import transaction
 
 from apps.core.events import Actor
+from apps.core.transactions import transactional
 from apps.ledger import locks as ledger_locks
 from apps.ledger import selectors as ledger_selectors
 from apps.ledger import services as ledger
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-@transaction.atomic
+@transactional
 def open_gateway_exception(
     *,
     gateway: str,
@@ -75,7 +75,7 @@ def open_gateway_exception(
     return exception
 
 
-@transaction.atomic
+@transactional
 def close_gateway_exception(
     *,
     gateway: str,

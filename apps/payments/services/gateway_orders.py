@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.accounts import selectors as accounts
 from apps.core.events import SYSTEM, change
 from apps.core.external_calls import OPEN_CALLS, GatewayCall
+from apps.core.transactions import transactional
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, states
@@ -156,7 +156,7 @@ def _payer(payment: Payment, order: "Order") -> Payer:
     )
 
 
-@transaction.atomic
+@transactional
 def _record_success(claimed: Payment, made: _Created, *, now: datetime) -> None:
     order = lock_order(claimed.order_id)
     payment = locks.lock_payment(claimed.pk)
@@ -201,7 +201,7 @@ def _next_action(
     return action
 
 
-@transaction.atomic
+@transactional
 def _record_rejection(claimed: Payment, error: GatewayError, *, now: datetime) -> None:
     order = lock_order(claimed.order_id)
     payment = locks.lock_payment(claimed.pk)

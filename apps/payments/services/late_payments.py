@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 
 from apps.catalog.services import InsufficientStock
 from apps.core.events import Actor, change
+from apps.core.transactions import atomic
 from apps.orders import services as orders
 from apps.orders.states import OrderStatus
 from apps.payments import events
@@ -66,7 +66,7 @@ def revive_expired_order(order: "Order", *, money: int, actor: Actor, now: datet
     if order.status != OrderStatus.EXPIRED or money < order.total_amount:
         return False
     try:
-        with transaction.atomic():
+        with atomic():
             orders.revive_order(order=order, actor=actor, now=now)
     except (InsufficientStock, orders.CustomerErased) as error:
         log.info("late_order_not_revived", order=order.number, why=error.code)

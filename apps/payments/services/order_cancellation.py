@@ -4,9 +4,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.events import Actor
+from apps.core.transactions import transactional
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from apps.orders.models import Order
 
 
-@transaction.atomic
+@transactional
 def cancel_order(*, order_id: UUID, actor: Actor, reason: str, now: datetime) -> "Order":
     """
     Cancel an order, release its stock, and refund what was paid.

@@ -10,6 +10,19 @@ from apps.payments.states import IN_PROGRESS_PAYMENTS
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
+    from apps.payments.models import Payment
+
+
+def show_live_payment(order: "Order", payment: "Payment", *, actor: Actor, now: datetime) -> None:
+    """Store in a locked order that a payment was started; it has moved no money, so that the totals stay as they are."""
+    orders.update_payment_totals(
+        order=order,
+        paid_amount=order.paid_amount,
+        payment_live_until=payment.live_until,
+        is_payment_processing=payment.status in IN_PROGRESS_PAYMENTS,
+        actor=actor,
+        now=now,
+    )
 
 
 def sync_order_totals(*, order: "Order", actor: Actor, now: datetime) -> None:

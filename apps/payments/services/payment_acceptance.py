@@ -11,11 +11,11 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, change
 from apps.core.money import rupees
+from apps.core.transactions import transactional
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
@@ -94,7 +94,7 @@ class DifferenceReasonMismatch(Invalid):
 # By staff ------------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@transactional
 def accept_attempt(*, attempt_id: UUID, reason: str, note: str = "", actor: Actor, now: datetime) -> PaymentAttempt:
     """
     Accept captured money of another amount as the full payment of its order, and confirm the order.

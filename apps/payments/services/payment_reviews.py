@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor
 from apps.core.money import rupees
+from apps.core.transactions import transactional
 from apps.orders.locks import lock_order
 from apps.payments import locks
 from apps.payments.models import PaymentAttempt, Refund
@@ -55,7 +54,7 @@ _REASONS = {
 }
 
 
-@transaction.atomic
+@transactional
 def refund_reviewed_attempt(*, attempt_id: UUID, note: str = "", actor: Actor, now: datetime) -> Refund:
     """
     Refund all that is left of a captured attempt under review, and no other money of its order.
@@ -89,7 +88,7 @@ def refund_reviewed_attempt(*, attempt_id: UUID, note: str = "", actor: Actor, n
     return refund
 
 
-@transaction.atomic
+@transactional
 def close_review(*, attempt_id: UUID, note: str, actor: Actor, now: datetime) -> PaymentAttempt:
     """
     Close the review of an attempt manually, once all of its money is refunded, being refunded, disputed or lost.

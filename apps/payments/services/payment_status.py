@@ -26,26 +26,22 @@ def sync_payment_status(
 ) -> None:
     """Bring a locked payment in line with its attempts, and close its rivals if it has the money. The caller has locked the order."""
     before = current_values(payment)
-    is_under_review = selectors.has_open_amount_review(payment.pk)
+    attempts = selectors.summarize_attempts(payment)
     to = rules.derive_payment_status(
         payment.status,
-        selectors.list_attempt_states(payment),
+        attempts.states,
         is_order_closed=order.status in CANCELLED_OR_EXPIRED,
-        is_under_review=is_under_review,
+        is_under_review=attempts.is_under_review,
     )
     has_moved = to != payment.status
     if has_moved:
         _move(payment, PaymentStatus(to), now=now)
     if has_advanced and payment.status in LIVE:
         payment.live_until = rules.extend_live_until(payment.live_until, status=attempt.status, now=now)
-    if (
-        payment.status == PaymentStatus.REQUIRES_PAYMENT
-        and payment.opened_upi_id
-        and not selectors.is_upi_link_open(payment)
-    ):
+    if payment.status == PaymentStatus.REQUIRES_PAYMENT and payment.opened_upi_id and not attempts.is_upi_link_open:
         # The UPI link belonged to the attempt that failed; Checkout opens a new one on the same gateway order.
         payment.next_action = without_upi(payment.next_action)
-    if is_under_review and attempt.status == AttemptStatus.CAPTURED and attempt.amount > payment.amount:
+    if attempts.is_under_review and attempt.status == AttemptStatus.CAPTURED and attempt.amount > payment.amount:
         # More than was requested has been charged: nobody is asked to pay it again.
         payment.next_action = {}
 

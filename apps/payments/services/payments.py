@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change, create
 from apps.core.external_calls import GatewayCall
 from apps.core.hot_path import hot_path
+from apps.core.transactions import transactional
 from apps.orders.locks import OrderNotFound, lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules, states
 from apps.payments.models import Payment, PaymentNotFound
 from apps.payments.selectors import payments as selectors
-from apps.payments.services.order_totals import sync_order_totals
+from apps.payments.services.order_totals import show_live_payment, sync_order_totals
 from apps.payments.states import LINK_CHANNELS, LIVE, PaymentChannel, PaymentStatus
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class PaymentUnderReview(Conflict):
 
 
 @hot_path("payments.start_payment")
-@transaction.atomic
+@transactional
 def start_payment(
     *,
     order_id: UUID,
@@ -85,13 +85,14 @@ def start_payment(
     if order.customer_id != customer_id:
         raise OrderNotFound
 
-    live = selectors.find_live_payment(order.pk)
-    if live is not None:
-        return live
+    last = selectors.find_last_payment(order.pk)
+    if last is not None and last.status in LIVE:
+        return last
     due = _amount_due(order, now)
 
     return _begin(
         order,
+        last,
         channel=PaymentChannel.CHECKOUT,
         amount=due,
         live_until=now + settings.PAYMENT_TTL,
@@ -102,7 +103,7 @@ def start_payment(
     )
 
 
-@transaction.atomic
+@transactional
 def start_link_payment(*, order_id: UUID, channel: PaymentChannel, actor: Actor, now: datetime) -> Payment:
     """
     Start a payment of the amount due of an order by payment link or QR code, or return the one that is in progress.
@@ -118,19 +119,20 @@ def start_link_payment(*, order_id: UUID, channel: PaymentChannel, actor: Actor,
     """
     order = lock_order(order_id)
 
-    live = selectors.find_live_payment(order.pk)
-    if live is not None and live.channel != channel:
-        raise PaymentInProgress(order.number, live.get_channel_display())
-    if live is not None:
-        return live
+    last = selectors.find_last_payment(order.pk)
+    if last is not None and last.status in LIVE:
+        if last.channel != channel:
+            raise PaymentInProgress(order.number, last.get_channel_display())
+        return last
     due = _amount_due(order, now)
 
     live_until = now + rules.link_ttl(channel, settings.PAYMENT_LINK_TTL)
-    return _begin(order, channel=channel, amount=due, live_until=live_until, actor=actor, now=now)
+    return _begin(order, last, channel=channel, amount=due, live_until=live_until, actor=actor, now=now)
 
 
 def _begin(
     order: "Order",
+    last: Payment | None,
     *,
     channel: PaymentChannel,
     amount: int,
@@ -142,7 +144,7 @@ def _begin(
     payment = Payment(
         order_id=order.pk,
         customer_id=order.customer_id,
-        sequence=Payment.objects.filter(order_id=order.pk).count() + 1,
+        sequence=last.sequence + 1 if last is not None else 1,
         channel=channel,
         amount=amount,
         currency=order.currency,
@@ -152,8 +154,9 @@ def _begin(
         **payer,
     )
     create(payment, events.PAYMENT_CREATED, root=order.pk, actor=actor, now=now)
+    payment.expect_no_attempts()
 
-    sync_order_totals(order=order, actor=actor, now=now)
+    show_live_payment(order, payment, actor=actor, now=now)
 
     return payment
 
@@ -165,13 +168,14 @@ def _amount_due(order: "Order", now: datetime) -> int:
         raise PaymentUnderReview(order.number)
     if now >= order.expires_at:
         raise OrderNotPayable(order.number, "past its time")
-    due = order.total_amount - selectors.sum_captured(order.pk, currency=order.currency)
+    # As stored: it is written under the lock that the caller holds, whenever money is captured.
+    due = order.total_amount - order.paid_amount
     if due < MINIMUM_PAISE:
         raise NothingToPay(order.number)
     return due
 
 
-@transaction.atomic
+@transactional
 def cancel_payment(*, payment_id: UUID, customer_id: UUID | None, actor: Actor, now: datetime) -> Payment:
     """
     Cancel a live payment without money. Money that arrives later is still booked, and shown as late.

@@ -9,10 +9,10 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core.events import SYSTEM, Actor, change
 from apps.core.external_calls import RETRY_DELAY, GatewayCall, poll_due
+from apps.core.transactions import transactional
 from apps.orders.locks import lock_order
 from apps.orders.states import OrderStatus
 from apps.payments import events, locks, rules
@@ -42,7 +42,7 @@ _CLOSING_EVENTS = {PaymentStatus.EXPIRED: events.PAYMENT_EXPIRED, PaymentStatus.
 # Requests ------------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@transactional
 def request_payment_sync(*, payment_id: UUID, actor: Actor, now: datetime) -> Payment:
     """
     Have a worker poll a payment at the gateway; a second request before that changes nothing.
@@ -127,7 +127,7 @@ def _find_gateway_order(gateway: Gateway, payment: Payment, *, now: datetime) ->
     return found.id
 
 
-@transaction.atomic
+@transactional
 def _backfill_gateway_order_id(payment_id: UUID, order_id: UUID, gateway_order_id: str, *, now: datetime) -> None:
     lock_order(order_id)
     payment = locks.lock_payment(payment_id)
@@ -145,7 +145,7 @@ def _backfill_gateway_order_id(payment_id: UUID, order_id: UUID, gateway_order_i
     )
 
 
-@transaction.atomic
+@transactional
 def _record_poll_result(payment_id: UUID, order_id: UUID, *, link: GatewayLink | None, now: datetime) -> None:
     """Release the claim after an answer, and close the payment if it is over, or else schedule the next poll."""
     order = lock_order(order_id)

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import DataError, transaction
+from django.db import DataError
 
 from apps.core.errors import Conflict, Unauthenticated
 from apps.core.events import SYSTEM, Actor, change, create_if_absent, gateway_actor
 from apps.core.hot_path import hot_path
 from apps.core.security_log import log_security_event
+from apps.core.transactions import atomic, transactional
 from apps.ledger.states import ExceptionReason
 from apps.payments import events, locks, messages, rules
 from apps.payments.facts import (
@@ -61,11 +62,7 @@ _EVENT_ID = re.compile(r"[\x21-\x7e]{1,80}")
 
 
 class InvalidWebhookSignature(Unauthenticated):
-    """
-    The signature of a webhook is missing or made with another secret.
-
-    Compare the secrets here and at the gateway.
-    """
+    """The signature of a webhook is missing or made with another secret. Compare the secrets here and at the gateway."""
 
     message = "The signature of the webhook is not valid."
 
@@ -111,7 +108,7 @@ def _type_of(adapter: Gateway, raw: bytes) -> str:
         return ""
 
 
-@transaction.atomic
+@transactional
 def _insert(webhook: Webhook, *, now: datetime) -> Webhook:
     if create_if_absent(webhook, events.WEBHOOK_RECEIVED, actor=gateway_actor(webhook.gateway), now=now) is not None:
         return webhook
@@ -123,7 +120,7 @@ def _insert(webhook: Webhook, *, now: datetime) -> Webhook:
 
 
 @hot_path("payments.process_webhook")
-@transaction.atomic
+@transactional
 def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
     """
     Process a stored webhook, once.
@@ -138,7 +135,7 @@ def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
         return
 
     try:
-        with transaction.atomic():
+        with atomic():
             outcome, reason = _apply(webhook, now=now)
     except DataError as failure:
         # A retry cannot succeed: the database will never be able to store this data.
@@ -297,8 +294,7 @@ def _apply_refund(webhook: Webhook, facts: GatewayRefund, *, now: datetime) -> t
     actor = gateway_actor(webhook.gateway)
     if facts.payment is not None and not facts.contradiction:
         try:
-            with transaction.atomic():
-                attempt = apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
+            attempt = apply_gateway_payment(facts=facts.payment, source=Source.WEBHOOK, actor=actor, now=now)
         except UnknownGatewayPayment:
             return WebhookOutcome.IGNORED, "no payment in Bahi has this gateway order"
         except PaymentFactsConflict as refusal:
@@ -362,7 +358,7 @@ def sweep_webhooks(*, now: datetime, limit: int = 200) -> int:
     return webhooks.count_processed_webhooks(waiting)
 
 
-@transaction.atomic
+@transactional
 def _start_attempt(webhook_id: UUID, *, now: datetime) -> bool:
     """Count the attempt that is about to begin, and return whether it may; after the last one park the webhook."""
     webhook = locks.lock_unprocessed_webhook(webhook_id)
@@ -381,7 +377,7 @@ def _start_attempt(webhook_id: UUID, *, now: datetime) -> bool:
     return True
 
 
-@transaction.atomic
+@transactional
 def retry_webhook(*, webhook_id: UUID, actor: Actor, now: datetime) -> Webhook:
     """
     Request that a worker processes a parked webhook again, with six new attempts.

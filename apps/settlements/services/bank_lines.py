@@ -10,7 +10,6 @@ from datetime import datetime, time
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from apps.core import clock, ids
 from apps.core.clock import IST
@@ -19,6 +18,7 @@ from apps.core.errors import Conflict
 from apps.core.events import SYSTEM, Actor, change, create_if_absent
 from apps.core.models import subject_type_of
 from apps.core.money import rupees
+from apps.core.transactions import atomic, transactional
 from apps.ledger import locks as ledger_locks
 from apps.ledger import services as ledger
 from apps.ledger.services import SUSPENSE
@@ -71,7 +71,7 @@ class _Match:
     reason: ExceptionReason | None = None
 
 
-@transaction.atomic
+@transactional
 def book_bank_line(line: BankLine, *, now: datetime) -> BankLine | None:
     """Match, store and book a line that is not stored yet, in one posting; return None if it was imported before."""
     match = _store_matched(line, now=now)
@@ -201,7 +201,8 @@ def assign_waiting_lines(*, now: datetime) -> int:
 
 def _assign_waiting_line(line: BankLine, settlement: Settlement, *, now: datetime) -> bool:
     try:
-        assign_bank_line(line_id=line.pk, settlement_id=settlement.pk, actor=SYSTEM, now=now)
+        with atomic():
+            assign_bank_line(line_id=line.pk, settlement_id=settlement.pk, actor=SYSTEM, now=now)
     except (BankLineNotAssignable, SettlementNotInTransit, BankLineAmountDiffers):
         return False  # staff or another import were faster
     return True
@@ -211,7 +212,7 @@ def _is_assignable(line: BankLine, settlement: Settlement) -> bool:
     return settlement.transfer_status == TransferStatus.IN_TRANSIT and line.amount == expected_amount(settlement)
 
 
-@transaction.atomic
+@transactional
 def assign_bank_line(
     *,
     line_id: UUID,

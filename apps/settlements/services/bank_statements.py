@@ -12,12 +12,12 @@ from datetime import date, datetime
 from typing import IO, Any
 
 import structlog
-from django.db import transaction
 
 from apps.core import clock
 from apps.core.dates import format_day
 from apps.core.errors import Invalid
 from apps.core.events import SYSTEM, Actor, change, create_if_absent
+from apps.core.transactions import transactional
 from apps.payments.facts import UnreadableFacts
 from apps.settlements import events, locks, rules, selectors
 from apps.settlements.gateways.bank_statements import Inspection, inspect_statement, read_lines
@@ -103,7 +103,7 @@ def _sha256_of(stream: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
-@transaction.atomic
+@transactional
 def _find_or_insert(fingerprint: str, *, name: str, actor: Actor, now: datetime) -> BankStatementImport:
     found = selectors.find_bank_statement_import(fingerprint)
     if found is not None:
@@ -181,7 +181,7 @@ def _book(
     report.exceptions_opened += open_overdue_transfer_exceptions(now=now)
 
 
-@transaction.atomic
+@transactional
 def _complete(report: BankStatementImport, seen: Inspection, *, now: datetime) -> BankStatementImport:
     # The claim of this run may have expired, and another run may have completed the import.
     kept = locks.lock_bank_statement_import(report.pk)
@@ -205,7 +205,7 @@ def _complete(report: BankStatementImport, seen: Inspection, *, now: datetime) -
     return kept
 
 
-@transaction.atomic
+@transactional
 def _fail(report: BankStatementImport, why: str, *, now: datetime) -> None:
     kept = locks.lock_bank_statement_import(report.pk)
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Conflict
 from apps.core.events import SYSTEM
 from apps.core.money import rupees
+from apps.core.transactions import atomic
 from apps.ledger import locks as ledger_locks
 from apps.ledger import services as ledger
 from apps.ledger.states import ExceptionReason, Resolution
@@ -71,7 +70,7 @@ def _audit(
 ) -> FeeAudit:
     done, after = FeeAudit(), _FIRST
     while True:
-        with transaction.atomic():
+        with atomic(savepoint=False):
             batch = sql.audit_batch(
                 gateway=gateway, after=after, report_id=report_id, since=since, limit=_BATCH, now=now
             )

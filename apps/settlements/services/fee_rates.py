@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Invalid
 from apps.core.events import Actor, create
 from apps.core.money import rupees
+from apps.core.transactions import transactional
 from apps.settlements import events, selectors
 from apps.settlements.facts import FeeTerms
 from apps.settlements.gateways.rate_card_file import RateCardUnreadable, terms_from_file
@@ -30,7 +29,7 @@ class RateCardInvalid(Invalid):
     message = "The rate card cannot be read: {0}."
 
 
-@transaction.atomic
+@transactional
 def import_rate_card(*, lines: Iterable[str], actor: Actor, now: datetime, gateway: str = "razorpay") -> list[FeeRate]:
     """
     Add the rows of a rate card in a CSV file that are not in force already, all or none, and return them.
@@ -58,7 +57,7 @@ def import_rate_card(*, lines: Iterable[str], actor: Actor, now: datetime, gatew
     return added
 
 
-@transaction.atomic
+@transactional
 def add_fee_rate(*, terms: FeeTerms, actor: Actor, now: datetime, gateway: str = "razorpay") -> FeeRate:
     """
     Add a row of the rate card. One of the same conditions, amounts and first day is replaced by it.
@@ -80,7 +79,7 @@ def _insert(terms: FeeTerms, *, actor: Actor, now: datetime, gateway: str) -> Fe
     return rate
 
 
-@transaction.atomic
+@transactional
 def withdraw_fee_rate(*, rate_id: UUID, actor: Actor, now: datetime) -> FeeRate:
     """
     Withdraw a wrong row of the rate card: the next audit ignores it, also for earlier days.

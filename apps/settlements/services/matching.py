@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from apps.core.events import SYSTEM, Actor, change, current_values, gateway_actor
 from apps.core.models import subject_type_of
 from apps.core.money import rupees
+from apps.core.transactions import atomic, transactional
 from apps.ledger import locks as ledger_locks
 from apps.ledger import services as ledger
 from apps.ledger.services import SUSPENSE
@@ -42,7 +42,7 @@ _MAX_MISSED = 1_000
 # Booking -------------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@transactional
 def book_settlement(
     *,
     report: SettlementImport,
@@ -212,7 +212,7 @@ def open_sum_mismatch_exceptions(*, settlement_ids: Iterable[UUID], now: datetim
     return opened
 
 
-@transaction.atomic
+@transactional
 def _check_sum(settlement_id: UUID, *, must_be_whole: bool, now: datetime) -> int:
     settlement = selectors.get_settlement(settlement_id)
     locks.lock_settlement(gateway=settlement.gateway, gateway_settlement_id=settlement.gateway_settlement_id)
@@ -337,14 +337,14 @@ def open_missing_line_exceptions(*, now: datetime, gateway: str = "razorpay") ->
     until = min(latest, now - settings.SETTLEMENT_OVERDUE_AFTER)
     since = until - timedelta(days=400)
     missed = receivables.list_unsettled(gateway=gateway, since=since, until=until, limit=_MAX_MISSED)
-    with transaction.atomic():
+    with atomic(savepoint=False):
         for one in missed:
             _open_missing_line_exception(one, settlement=None, now=now)
     refunds = receivables.list_unsettled_refunds(gateway=gateway, since=since, until=until, limit=_MAX_MISSED)
     return len(missed) + sum(_open_missing_refund_line_exception(refund_id, now=now) for refund_id in refunds)
 
 
-@transaction.atomic
+@transactional
 def _open_missing_refund_line_exception(refund_id: UUID, *, now: datetime) -> bool:
     """Open an exception for a refund without a line. Its money went back all the same, so that nothing is held."""
     refund = payment_locks.lock_refund(refund_id)

@@ -2,11 +2,10 @@
 
 from datetime import date, datetime, timedelta
 
-from django.db import transaction
-
 from apps.core import clock
 from apps.core.dates import format_day
 from apps.core.money import rupees
+from apps.core.transactions import transactional
 from apps.ledger import services as ledger
 from apps.ledger.states import ExceptionReason
 from apps.settlements import locks, selectors
@@ -34,7 +33,7 @@ def open_overdue_transfer_exceptions(*, now: datetime) -> int:
     return opened
 
 
-@transaction.atomic
+@transactional
 def _open_overdue(found: Settlement, *, until: date, now: datetime) -> bool:
     settlement = locks.lock_settlement(gateway=found.gateway, gateway_settlement_id=found.gateway_settlement_id)
     assert settlement is not None  # noqa: S101 - settlements are never deleted

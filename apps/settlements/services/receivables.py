@@ -4,12 +4,12 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from apps.core import clock
 from apps.core.dates import format_day
 from apps.core.events import SYSTEM
 from apps.core.money import rupees
+from apps.core.transactions import transactional
 from apps.ledger import locks as ledger_locks
 from apps.ledger import services as ledger
 from apps.ledger.states import ExceptionReason, Resolution
@@ -44,7 +44,7 @@ def open_overdue_receivable_exceptions(*, now: datetime, gateway: str = "razorpa
     return opened
 
 
-@transaction.atomic
+@transactional
 def _close(exception_id: UUID, *, note: str, now: datetime) -> None:
     exception = ledger_locks.lock_exception(exception_id)
     if exception.resolved_at is None:

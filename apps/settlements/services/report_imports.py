@@ -11,11 +11,11 @@ from typing import IO, Any
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core import clock
 from apps.core.errors import Invalid
 from apps.core.events import SYSTEM, Actor, change, create_if_absent, gateway_actor
+from apps.core.transactions import atomic, transactional
 from apps.payments import services as payments
 from apps.payments.facts import GatewaySettlement, UnreadableFacts
 from apps.payments.services import GatewayFailure
@@ -50,7 +50,7 @@ class ReportDateInFuture(Invalid):
     message = "There is no report of {0} yet."
 
 
-@transaction.atomic
+@transactional
 def request_settlement_import(*, day: date, actor: Actor, now: datetime, gateway: str = "razorpay") -> SettlementImport:
     """
     Have a worker import the report of a day (in India), or return the import that is waiting or running.
@@ -140,7 +140,7 @@ def import_settlement_file(
         requested_by=str(actor),
     )
     stream.seek(0)
-    with transaction.atomic():
+    with atomic(savepoint=False):
         report = _insert_or_find(fresh, actor=actor, now=now)
     return _import(report, stream=stream, now=now, on_progress=on_progress, date_order=date_order)
 
@@ -287,7 +287,7 @@ def _fetch_transfer_amount(gateway: str, gateway_settlement_id: str) -> GatewayS
         return None
 
 
-@transaction.atomic
+@transactional
 def _complete(report: SettlementImport, *, now: datetime) -> SettlementImport:
     kept = locks.lock_settlement_import(report.pk)
 
@@ -298,7 +298,7 @@ def _complete(report: SettlementImport, *, now: datetime) -> SettlementImport:
     return kept
 
 
-@transaction.atomic
+@transactional
 def _fail(report: SettlementImport, why: str, *, now: datetime) -> None:
     kept = locks.lock_settlement_import(report.pk)
 

@@ -7,8 +7,8 @@ from functools import partial
 from typing import IO
 
 import structlog
-from django.db import transaction
 
+from apps.core.transactions import transactional
 from apps.payments import services as payments
 from apps.payments.facts import GatewaySettlement, SettlementRow
 from apps.settlements import selectors
@@ -62,7 +62,7 @@ def stage_file(
     sql.analyse_staged()
 
 
-@transaction.atomic
+@transactional
 def _stage_batch(
     rows: list[SettlementRow | None], *, claim: ImportClaim[SettlementImport], on_progress: OnProgress
 ) -> None:

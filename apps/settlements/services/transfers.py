@@ -9,13 +9,13 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core import clock
 from apps.core.dates import format_day
 from apps.core.events import SYSTEM, Actor, change, changed_values, gateway_actor
 from apps.core.models import subject_type_of
 from apps.core.money import rupees
+from apps.core.transactions import transactional
 from apps.ledger import locks as ledger_locks
 from apps.ledger import services as ledger
 from apps.ledger.states import ExceptionReason, Resolution
@@ -63,7 +63,7 @@ def mark_transfer_banked(settlement: Settlement, *, amount: int, actor: Actor, n
     _close_exceptions(settlement, ExceptionReason.TRANSFER_OVERDUE, note="the bank's statement shows it now", now=now)
 
 
-@transaction.atomic
+@transactional
 def record_transfer(*, settlement_id: UUID, facts: GatewaySettlement, now: datetime) -> None:
     """
     Store what the gateway reports of a transfer: amount, status and the bank's reference; a repetition changes nothing.

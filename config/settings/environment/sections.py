@@ -107,8 +107,8 @@ class Postgres(BaseModel):
         "the longest pause inside a transaction", "15000"
     )
     HOT_PATH: Annotated[str, values.one_of("orm", "sql")] = variable(
-        "what runs orders, stock, payments and postings: the ORM, or the SQL that is registered in its place",
-        "orm",
+        "what runs orders, stock, payments and postings: the SQL that is registered for them, or the ORM",
+        "sql",
     )
 
 

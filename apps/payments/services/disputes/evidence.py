@@ -3,10 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Invalid
 from apps.core.events import Actor, change
+from apps.core.transactions import transactional
 from apps.orders.locks import lock_order
 from apps.payments import events, locks
 from apps.payments.models import DisputeEvidence
@@ -29,7 +28,7 @@ class TrackingRequiresShippingEvidence(Invalid):
     message = "A carrier and a tracking number are allowed with evidence of shipping only."
 
 
-@transaction.atomic
+@transactional
 def add_dispute_evidence(
     *,
     dispute_id: UUID,

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from django.db import transaction
 
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import Actor, change, changes_since, create, current_values, event_payload
 from apps.core.models import subject_type_of
+from apps.core.transactions import transactional
 from apps.ledger.services import post_to_ledger
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, states
@@ -88,16 +88,18 @@ def apply_gateway_dispute(
     if isinstance(applied, FactConflict):
         # Raised outside the transaction, which has committed the exception for staff.
         raise DisputeFactsConflict(applied.description)
+    if isinstance(applied, UnknownGatewayDispute):
+        raise applied
     return applied
 
 
-@transaction.atomic
+@transactional
 def _apply(
     facts: GatewayDispute, *, source: Source, actor: Actor, now: datetime, webhook: Webhook | None
-) -> Dispute | FactConflict:
+) -> Dispute | FactConflict | UnknownGatewayDispute:
     attempt = selectors.find_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
     if attempt is None or attempt.status != AttemptStatus.CAPTURED:
-        raise UnknownGatewayDispute(facts.id)
+        return UnknownGatewayDispute(facts.id)
     order = lock_order(attempt.payment.order_id)
     dispute = locks.lock_dispute(gateway_dispute_id=facts.id)
 

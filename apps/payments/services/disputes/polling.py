@@ -4,10 +4,10 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core.events import change, gateway_actor
 from apps.core.external_calls import OPEN_CALLS, poll_due
+from apps.core.transactions import transactional
 from apps.orders.locks import lock_order
 from apps.payments import events, locks
 from apps.payments.gateways.interface import GatewayFailure
@@ -98,7 +98,7 @@ def _poll(dispute: Dispute, *, now: datetime) -> None:
         _resubmit_response(dispute_id=dispute.pk, now=now)
 
 
-@transaction.atomic
+@transactional
 def _resubmit_response(*, dispute_id: UUID, now: datetime) -> None:
     order = lock_order(selectors.get_dispute(dispute_id).order_id)
     dispute = locks.lock_dispute(dispute_id=dispute_id)

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 
 from apps.core.events import SYSTEM, change
+from apps.core.transactions import transactional
 from apps.orders.locks import lock_order
 from apps.payments import events, locks
 from apps.payments.models import Dispute
@@ -30,7 +30,7 @@ def send_dispute_reminders(*, now: datetime, limit: int = 100) -> int:
     return reminded
 
 
-@transaction.atomic
+@transactional
 def _remind(*, dispute_id: UUID, hours: int, now: datetime) -> bool:
     order = lock_order(selectors.get_dispute(dispute_id).order_id)
     dispute = locks.lock_dispute(dispute_id=dispute_id)

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core.dates import format_instant
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change, gateway_actor
 from apps.core.external_calls import OPEN_CALLS, GatewayCall
+from apps.core.transactions import transactional
 from apps.orders.locks import lock_order
 from apps.payments import events, locks
 from apps.payments.facts import GatewayError
@@ -78,7 +78,7 @@ def check_awaiting_response(dispute: Dispute, *, now: datetime) -> None:
         raise DisputeDeadlinePassed(dispute.gateway_dispute_id, format_instant(dispute.respond_by))
 
 
-@transaction.atomic
+@transactional
 def _respond(*, dispute_id: UUID, response: DisputeResponseKind, summary: str, actor: Actor, now: datetime) -> Dispute:
     order = lock_order(selectors.get_dispute(dispute_id).order_id)
     dispute = locks.lock_dispute(dispute_id=dispute_id)
@@ -146,7 +146,7 @@ def submit_dispute_response(*, dispute_id: UUID, evidence_files: Sequence[Eviden
         log.warning("dispute_facts_conflict", dispute=dispute.gateway_dispute_id, why=str(conflict))
 
 
-@transaction.atomic
+@transactional
 def _record_rejection(*, dispute_id: UUID, error: GatewayError, now: datetime) -> None:
     """Record that the gateway rejected our response, so that staff can submit another before the deadline."""
     order = lock_order(selectors.get_dispute(dispute_id).order_id)

@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
+from apps.core.transactions import transactional
 from apps.orders import services as orders
 from apps.orders.locks import lock_order
 from apps.orders.states import CANCELLED_OR_EXPIRED
@@ -49,7 +48,7 @@ class RefundOfClosedOrder(Conflict):
     message = "Order {0} is {1}, so its money must be refunded: refund {2} cannot be given up. Approve it, or transfer it by bank."
 
 
-@transaction.atomic
+@transactional
 def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
     Approve a refund that another person requested. A worker then submits it to the gateway.
@@ -90,7 +89,7 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     return refund
 
 
-@transaction.atomic
+@transactional
 def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) -> Refund:
     """
     Reject a refund that awaits approval, or cancel one that awaits a bank transfer. Its amount is released.
@@ -107,7 +106,7 @@ def reject_refund(*, refund_id: UUID, actor: Actor, reason: str, now: datetime) 
     return _give_up(order, refund, actor=actor, reason=reason, now=now)
 
 
-@transaction.atomic
+@transactional
 def cancel_refund(*, refund_id: UUID, actor: Actor, reason: str = "", now: datetime) -> Refund:
     """
     Cancel a refund that has not been submitted to the gateway. Its amount is released.

@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Conflict
 from apps.core.events import Actor, change
 from apps.core.models import subject_type_of
+from apps.core.transactions import transactional
 from apps.ledger.services import post_to_ledger
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, states
@@ -46,7 +45,7 @@ class TransferReferenceInUse(Conflict):
     message = "The bank reference {0} is already recorded for refund {1} of another customer. Check it in the bank's statement."
 
 
-@transaction.atomic
+@transactional
 def hold_refund_for_transfer(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
     Hold the amount of a failed refund for a bank transfer that is still to be made, and approve the refund.
@@ -76,7 +75,7 @@ def hold_refund_for_transfer(*, refund_id: UUID, actor: Actor, now: datetime) ->
     return refund
 
 
-@transaction.atomic
+@transactional
 def confirm_refund_transfer(*, refund_id: UUID, reference: str, actor: Actor, now: datetime) -> Refund:
     """
     Record that a failed refund was paid by a bank transfer, with the bank's reference: it is processed.

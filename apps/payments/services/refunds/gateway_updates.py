@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core import ids
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import Actor, change, changes_since, create, current_values, event_payload, gateway_actor
 from apps.core.external_calls import GatewayCall
 from apps.core.models import subject_type_of
+from apps.core.transactions import transactional
 from apps.ledger.services import post_to_ledger
 from apps.ledger.states import ExceptionReason
 from apps.orders import services as orders
@@ -112,16 +112,18 @@ def apply_gateway_refund(
     if isinstance(applied, FactConflict):
         # Raised outside the transaction, which has committed the exception for staff.
         raise RefundFactsConflict(applied.description)
+    if isinstance(applied, UnknownGatewayRefund):
+        raise applied
     return applied
 
 
-@transaction.atomic
+@transactional
 def _apply(
     facts: GatewayRefund, *, actor: Actor, now: datetime, webhook: Webhook | None, matched_refund_id: UUID | None
-) -> Refund | FactConflict:
+) -> Refund | FactConflict | UnknownGatewayRefund:
     known = payments.find_attempt(gateway=facts.gateway, gateway_payment_id=facts.gateway_payment_id)
     if known is None or known.status != AttemptStatus.CAPTURED:
-        raise UnknownGatewayRefund(facts.id)
+        return UnknownGatewayRefund(facts.id)
     order = lock_order(known.payment.order_id)
     attempts = {attempt.pk: attempt for attempt in locks.lock_captured_attempts(order.pk)}
     found = selectors.find_refund_for(facts, matched_refund_id=matched_refund_id)
@@ -171,7 +173,7 @@ def _close_exceptions(facts: GatewayRefund, *, actor: Actor, now: datetime) -> N
         close(reason=ExceptionReason.UNEXPECTED_REFUND, stage=RefundStatus.PENDING)
 
 
-@transaction.atomic
+@transactional
 def mark_refund_failed(*, refund: Refund, error: GatewayError, now: datetime) -> None:
     """Record that the gateway rejected a refund. Its amount is released, so that staff can retry or transfer it."""
     order = lock_order(refund.order_id)
@@ -204,7 +206,7 @@ def mark_refund_failed(*, refund: Refund, error: GatewayError, now: datetime) ->
     sync_order_totals(order=order, actor=actor, now=now)
 
 
-@transaction.atomic
+@transactional
 def mark_refund_unknown(*, refund: Refund, error: GatewayError, now: datetime) -> None:
     """Record that the outcome of a refund is unknown; the poller asks the gateway until it is known."""
     order = lock_order(refund.order_id)

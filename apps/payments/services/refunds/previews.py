@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.errors import Conflict
 from apps.core.events import Actor
+from apps.core.transactions import transactional
 from apps.orders.locks import lock_order
 from apps.payments import locks
 from apps.payments.models import PaymentAttempt, Refund
@@ -58,7 +57,7 @@ def preview_refund(
     return _plan(order, attempts, amount=amount, lines=lines, actor=actor)
 
 
-@transaction.atomic
+@transactional
 def request_previewed_refund(
     *,
     order_id: UUID,

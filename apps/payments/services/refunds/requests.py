@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core import ids
 from apps.core.errors import Conflict
 from apps.core.events import Actor, create
 from apps.core.models import subject_type_of
+from apps.core.transactions import transactional
 from apps.ledger import selectors as ledger
 from apps.ledger.services import post_to_ledger
 from apps.orders import services as orders
@@ -76,7 +76,7 @@ class RefundAlreadyRetried(Conflict):
     message = "Refund {0} was already retried as {1}. Continue with refund {1}."
 
 
-@transaction.atomic
+@transactional
 def request_refund_by_amount(
     *,
     order_id: UUID,
@@ -108,7 +108,7 @@ def request_refund_by_amount(
     return create_refunds(order, plan, reason=reason, note=note, speed=speed, actor=actor, now=now)
 
 
-@transaction.atomic
+@transactional
 def request_refund_by_lines(
     *,
     order_id: UUID,
@@ -140,7 +140,7 @@ def request_refund_by_lines(
     return create_refunds(order, plan, reason=reason, note=note, speed=speed, actor=actor, now=now)
 
 
-@transaction.atomic
+@transactional
 def request_full_refund(
     *,
     order_id: UUID,
@@ -198,7 +198,7 @@ def create_refunds(
     ]
 
 
-@transaction.atomic
+@transactional
 def refund_attempt(
     *,
     order: "Order",
@@ -224,7 +224,7 @@ def refund_attempt(
     )  # fmt: skip
 
 
-@transaction.atomic
+@transactional
 def retry_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
     Retry a refund that failed, as a new refund with a new idempotency key.

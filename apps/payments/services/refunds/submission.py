@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from apps.core.errors import Conflict
 from apps.core.events import SYSTEM, Actor, change
 from apps.core.external_calls import OPEN_CALLS, RETRY_DELAY, GatewayCall, poll_due
+from apps.core.transactions import transactional
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules
@@ -107,7 +107,7 @@ def _apply_answer(refund: Refund, facts: GatewayRefund, *, now: datetime) -> Non
             cancel_superseded_refund(refund_id=refund.pk, instead=applied, now=now)
 
 
-@transaction.atomic
+@transactional
 def _withhold_disputed_refund(refund_id: UUID, *, now: datetime) -> bool:
     """
     Withhold a refund that was not submitted, if its money is disputed, and return whether it was withheld.
@@ -250,7 +250,7 @@ def _look_for_rejected(refund: Refund, *, now: datetime) -> bool:
     return True
 
 
-@transaction.atomic
+@transactional
 def request_refund_sync(*, refund_id: UUID, actor: Actor, now: datetime) -> Refund:
     """
     Have a worker poll a refund at the gateway; a second request before that changes nothing.

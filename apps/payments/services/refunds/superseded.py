@@ -4,9 +4,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.core.events import SYSTEM
+from apps.core.transactions import transactional
 from apps.orders.locks import lock_order
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayRefund
@@ -70,7 +69,7 @@ def cancel_other_retries(order: "Order", refund: Refund, *, now: datetime) -> No
             cancel_locked_refund(order, again, actor=SYSTEM, reason=reason, event_type=events.REFUND_UPDATED, now=now)
 
 
-@transaction.atomic
+@transactional
 def cancel_superseded_refund(*, refund_id: UUID, instead: Refund, now: datetime) -> None:
     """Cancel a refund whose money was refunded by another row, unless it has a refund at the gateway by now."""
     order = lock_order(instead.order_id)

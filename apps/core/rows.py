@@ -1,0 +1,115 @@
+"""
+Objects of models from rows of prepared statements.
+
+The ORM builds each query again, which takes it longer than Postgres takes to answer. A hand-written statement that names the columns
+by `columns` has its rows made into the same objects by `to_object`; `find_rows` is the whole of a simple one.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+import orjson
+from django.db import connection
+from django.db.models import JSONField, Model, QuerySet
+
+from apps.core.prepared import TextParams, fetch_rows
+
+Row = TypeVar("Row", bound=Model)
+
+
+@cache
+def columns(model: type[Model], alias: str) -> str:
+    """Return the columns of a model that are stored, for SELECT or RETURNING, each behind the alias of its table."""
+    quote = connection.ops.quote_name
+    return ", ".join(f"{alias}.{quote(field.column)}" for field in _stored(model))
+
+
+@cache
+def count_columns(model: type[Model]) -> int:
+    """Return how many columns `columns` names."""
+    return len(_stored(model))
+
+
+def to_object(model: type[Row], values: Sequence[Any]) -> Row:
+    """Return the object of a row that has the model's columns, in the order of `columns`."""
+    names, converters = _reading(model)
+    stored = list(values)
+    for position, convert in converters:
+        if stored[position] is not None:
+            stored[position] = convert(stored[position])
+    return model.from_db(connection.alias, names, stored)
+
+
+def find_rows(model: type[Row], rest: str, params: TextParams) -> list[Row]:
+    """
+    Return the rows of a model that a prepared statement selects.
+
+    :param rest: what follows the table, whose alias is `it`: `WHERE it.order_id = $1 ORDER BY it.position`
+    """
+    return [to_object(model, row) for row in fetch_rows(_select(model, rest), params)]
+
+
+def find_row(model: type[Row], rest: str, params: TextParams) -> Row | None:
+    """Return the first row that `find_rows` would, or None."""
+    rows = find_rows(model, rest, params)
+    return rows[0] if rows else None
+
+
+def keep_related(row: Model, name: str, related: "QuerySet[Any]", objects: Iterable[Model]) -> None:
+    """
+    Keep the objects of a relation that were read or made together with a row, as prefetching does, so that `all()` reads nothing.
+
+    :param related: the query that would read them
+    """
+    related._result_cache = list(objects)
+    row._prefetched_objects_cache = {**getattr(row, "_prefetched_objects_cache", {}), name: related}  # type: ignore[attr-defined]
+
+
+@cache
+def record_type(model: type[Model]) -> str:
+    """Return the columns of a model with their types, for `json_to_recordset(...) AS it (...)`."""
+    quote = connection.ops.quote_name
+    return ", ".join(f"{quote(field.column)} {field.db_type(connection)}" for field in _stored(model))
+
+
+@cache
+def insert_from_json(model: type[Model], parameter: int, *, guard: str = "") -> str:
+    """
+    Return the INSERT of the rows that a JSON parameter has, each with all columns of the model.
+
+    The columns are named: during a release, JSON of the old code lacks the newest, whose default must stand.
+
+    :param guard: a part of the WITH around it, of which a row allows the writing by its column `holds`
+    """
+    table = connection.ops.quote_name(model._meta.db_table)
+    names = ", ".join(connection.ops.quote_name(field.column) for field in _stored(model))
+    condition = f", {guard} WHERE {guard}.holds" if guard else ""
+    return f"""INSERT INTO {table} ({names})
+        SELECT {columns(model, "it")} FROM json_to_recordset(${parameter}::json) AS it ({record_type(model)}){condition}"""  # noqa: S608
+
+
+@cache
+def _select(model: type[Model], rest: str) -> str:
+    table = connection.ops.quote_name(model._meta.db_table)
+    return f"SELECT {columns(model, 'it')} FROM {table} AS it {rest}"  # noqa: S608 - names from the model, and a constant text
+
+
+@cache
+def _stored(model: type[Model]) -> list[Any]:
+    return [field for field in model._meta.concrete_fields if not field.generated]
+
+
+@cache
+def _reading(model: type[Model]) -> tuple[list[str], list[tuple[int, Callable[[Any], Any]]]]:
+    fields = _stored(model)
+    converters = [
+        (position, _converter(field)) for position, field in enumerate(fields) if hasattr(field, "from_db_value")
+    ]
+    return [field.attname for field in fields], converters
+
+
+def _converter(field: Any) -> Callable[[Any], Any]:
+    if isinstance(field, JSONField) and field.decoder is None:
+        return orjson.loads  # Django has psycopg return JSON as text
+    return lambda value: field.from_db_value(value, None, connection)

@@ -1,0 +1,95 @@
+"""What the hot path reads, by the ORM and by SQL: the same objects, and the same nothing."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import models
+
+from apps.accounts.models import Session, User
+from apps.core import clock, hot_path
+from apps.orders.models import Order
+from tests.factories.accounts import make_address, make_session, make_user
+from tests.factories.catalog import make_variant
+from tests.factories.orders import make_order
+
+pytestmark = pytest.mark.django_db
+
+
+def values_of(row: models.Model) -> dict[str, Any]:
+    """Return all that an object holds, with the objects that were read with it."""
+    kept = {name: value for name, value in vars(row).items() if not name.startswith("_")}
+    related = {name: values_of(value) for name, value in row._state.fields_cache.items() if name != "order"}
+    fetched = getattr(row, "_prefetched_objects_cache", {})
+    return {**kept, **related, **{name: [values_of(each) for each in rows] for name, rows in fetched.items()}}
+
+
+def both(operation: str, **arguments: Any) -> list[Any]:
+    """Return what an operation reads by the ORM and by SQL."""
+    service, found = hot_path.list_operations()[operation], []
+    for implementation in (service, hot_path.list_sql_implementations()[operation]):
+        read = implementation(**arguments)
+        found.append(None if read is None else values_of(read))
+    return found
+
+
+class TestAuthenticatedUser:
+    @pytest.fixture
+    def session(self) -> Session:
+        return make_session(make_user(name="Asha"))
+
+    def find(self, user_id: Any, session_id: Any) -> Any:
+        by_orm, by_sql = both("accounts.find_authenticated_user", user_id=user_id, session_id=session_id)
+        assert by_orm == by_sql
+        return by_sql
+
+    def test_is_the_user_of_the_session(self, session: Session) -> None:
+        found = self.find(session.user_id, session.pk)
+
+        assert (found["id"], found["name"]) == (session.user_id, "Asha")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda session: Session.objects.filter(pk=session.pk).update(ended_at=clock.now(), end_reason="log_out"),
+            lambda session: User.objects.filter(pk=session.user_id).update(is_active=False),
+        ],
+        ids=["ended session", "inactive user"],
+    )
+    def test_is_nobody_once_access_has_ended(self, session: Session, change: Callable[[Session], None]) -> None:
+        change(session)
+
+        assert self.find(session.user_id, session.pk) is None
+
+    def test_is_nobody_by_the_session_of_another(self, session: Session) -> None:
+        assert self.find(make_user().pk, session.pk) is None
+        assert self.find(session.user_id, uuid4()) is None
+
+
+class TestOrder:
+    @pytest.fixture
+    def order(self, reference_data: None) -> Order:
+        buyer = make_user()
+        return make_order(buyer, [make_variant(), make_variant()], quantity=2, address=make_address(buyer))
+
+    def find(self, order_id: Any, customer_id: Any) -> Any:
+        by_orm, by_sql = both("orders.find_order", order_id=order_id, customer_id=customer_id)
+        assert by_orm == by_sql
+        return by_sql
+
+    @pytest.mark.parametrize("of_anybody", [True, False])
+    def test_has_its_addresses_and_its_lines_by_position(self, order: Order, of_anybody: bool) -> None:
+        found = self.find(order.pk, None if of_anybody else order.customer_id)
+
+        assert (found["number"], [line["position"] for line in found["lines"]]) == (order.number, [1, 2])
+        assert found["shipping_address"]["city"] == found["billing_address"]["city"] == order.shipping_address.city
+
+    def test_of_another_customer_is_none(self, order: Order) -> None:
+        assert self.find(order.pk, make_user().pk) is None
+        assert self.find(uuid4(), None) is None
+
+
+def test_every_read_is_compared() -> None:
+    assert hot_path.list_reads() == {"accounts.find_authenticated_user", "orders.find_order"}
+    assert hot_path.list_reads() <= hot_path.list_sql_implementations().keys()
