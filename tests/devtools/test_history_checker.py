@@ -351,6 +351,43 @@ class TestRefunds:
 
         assert journal.kinds() == []
 
+    def retry(self, journal: JournalBuilder, of: str, status: int | None, answer: Any = None) -> None:
+        attempt = journal.intend(f"retry-{of}", "retry_refund", {}, path=f"/refunds/{of}/retry")
+        journal.answer(f"retry-{of}", attempt, status, answer)
+
+    def let_it_fail_and_be_retried(self, journal: JournalBuilder) -> None:
+        """The gateway fails the refund of a request, and a retry of it, which has its note, is processed."""
+        a_refunded_order(journal)
+        journal.final["refunds"] = [a_refund(status="failed"), a_refund(2, note="refund-1")]
+        journal.final["gateway_refunds"] = [a_gateway_refund(status="failed"), a_gateway_refund(2)]
+
+    @pytest.mark.parametrize(
+        ("status", "answer"), [(202, a_refund(2, status="pending", version=1)), (None, None)], ids=["known", "unknown"]
+    )
+    def test_a_retry_of_a_failed_refund_is_no_second_refund(
+        self, journal: JournalBuilder, status: int | None, answer: Any
+    ) -> None:
+        self.let_it_fail_and_be_retried(journal)
+        self.retry(journal, "rfnd_1", status, answer)
+
+        assert journal.kinds() == []
+
+    @pytest.mark.parametrize(("of", "status"), [("rfnd_1", 409), ("rfnd_9", None)], ids=["refused", "of another"])
+    def test_a_retry_that_explains_nothing(self, journal: JournalBuilder, of: str, status: int | None) -> None:
+        self.let_it_fail_and_be_retried(journal)
+        self.retry(journal, of, status, {"error": {"code": "refund_not_retryable"}} if status else None)
+
+        assert journal.kinds() == ["refund_request_doubled"]
+
+    def test_one_retry_that_made_two(self, journal: JournalBuilder) -> None:
+        self.let_it_fail_and_be_retried(journal)
+        journal.final["refunds"].append(
+            a_refund(3, note="refund-1", status="requires_approval", gateway_refund_id=None)
+        )
+        self.retry(journal, "rfnd_1", None)
+
+        assert journal.kinds() == ["refund_request_doubled"]
+
     def test_a_request_that_made_a_second_refund(self, journal: JournalBuilder) -> None:
         a_refunded_order(journal)
         journal.final["refunds"].append(
