@@ -24,6 +24,7 @@ from tests.model.gateway import ANSWERS, ModelGateway, Truth
 from tests.model.order import Order, Refund, Refused
 from tests.model.shop import Shop
 from tests.model.tax import Amounts
+from tests.support.transactions import open_around_services
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Stage(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.commits = Commits()
         self.stack.enter_context(model_settings())
-        self.example = transaction.atomic()
+        self.example = open_around_services()
         self.example.__enter__()
         self.stack.callback(self._roll_back)
         with connection.cursor() as cursor:

@@ -1,7 +1,14 @@
 """A service that a test calls is the outermost of its transaction, although the test runs in one that is rolled back."""
 
-from django.db import connections
+from django.db import connections, transaction
 from django.db.transaction import Atomic
+
+
+def open_around_services() -> Atomic:
+    """Return a transaction to run services in that is none to them: what each of them commits is a savepoint of it."""
+    around = transaction.atomic()
+    around._from_testcase = True  # as Django marks that of a test
+    return around
 
 
 def install() -> None:
