@@ -65,7 +65,7 @@ model: setup-dev ## Hold the product against the independent model; SEED=17 repl
 soak-model: setup-dev ## The same with 2,000 examples, which takes an hour or more (SEEDS=400)
 	@MODEL_SEED=1000 MODEL_SEEDS=$(or $(SEEDS),400) $(BIN)/python -m pytest -q $(PARALLEL) tests/model/test_machine.py
 
-bench: setup-dev ## Measure what each kind of work costs, beside its budget (WORK="place-order journey", STRICT=1 refuses a busy machine)
+bench: setup-dev ## Measure what each kind of work costs, with its budget (WORK="place-order journey", STRICT=1 refuses a busy machine)
 	@exec $(BIN)/python -m bench $(WORK) $(if $(STRICT),--strict)
 
 nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, races of 500, a TypeScript sale (needs Node.js and npm), 5 minutes of history, a tenth of the mutants

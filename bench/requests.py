@@ -1,4 +1,4 @@
-"""The requests of each kind of work, without end."""
+"""The requests of each kind of work, without end where nothing else is said."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bench.shop import API, Customer, Shop
 
 _LINES = 3
 _ORDERS_READ = 64
+_ORDERS_TO_PAY = 400
 
 
 def empty(shop: Shop) -> Iterator[bytes]:
@@ -57,9 +58,9 @@ def place_order(shop: Shop) -> Iterator[bytes]:
 
 
 def start_payment(shop: Shop) -> Iterator[bytes]:
-    """Start payments of orders that were placed for them beforehand: a bounded number."""
+    """Start payments of orders that were placed for them beforehand: a bounded number, more than a block takes."""
     requests = []
-    for _ in range(600):
+    for _ in range(_ORDERS_TO_PAY):
         customer = shop.choose_customer()
         order = _send(shop, build_place_order(shop, customer), expect=201)["id"]
         requests.append(shop.build_write("/payments", json.dumps({"order_id": order}).encode(), customer=customer))

@@ -13,7 +13,7 @@ class Row:
 
     :param limit: the most that is allowed, or None for a figure that is only shown
     :param unit: what the figure counts: ms, statements, x
-    :param note: what else there is to know, such as the other side's figure
+    :param note: what else there is to know, such as the figures that it is the sum of
     """
 
     work: str
@@ -28,7 +28,7 @@ class Row:
         return None if self.limit is None else self.figure <= self.limit
 
 
-_HEADINGS = ("work", "measured", "budget", "", "beside it")
+_HEADINGS = ("work", "measured", "budget", "", "details")
 
 
 def format_table(rows: Sequence[Row]) -> str:

@@ -32,11 +32,6 @@ class HandlerRunNotParked(Conflict):
     message = "This handler run is not parked."
 
 
-def run_handler(handler_run_id: UUID, *, now: datetime | None = None) -> bool:
-    """Carry out one handler run and return whether it is done."""
-    return run_handlers([handler_run_id], now=now) == 1
-
-
 def run_handlers(
     handler_run_ids: Sequence[UUID], *, now: datetime | None = None, hint_sent_at: datetime | None = None
 ) -> int:

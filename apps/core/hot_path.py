@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 #: Operation -> its ORM implementation.
 _orm: dict[str, Callable[..., Any]] = {}
 #: The operations that write nothing.
-_reads: dict[str, bool] = {}
+_reads: set[str] = set()
 #: Operation -> its SQL implementation.
 _sql: dict[str, Callable[..., Any]] = {}
 
@@ -37,7 +37,7 @@ def hot_path(
             raise ValueError(f"two services are the operation {operation}")
         _orm[operation] = service
         if is_read:
-            _reads[operation] = True
+            _reads.add(operation)
 
         @wraps(service)
         def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

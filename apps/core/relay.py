@@ -130,8 +130,7 @@ def _claim_waiting(*, now: datetime, limit: int) -> list[HandlerRun]:
     ]
     if handler_runs:
         rows = [
-            {"id": str(run.pk), "event_id": str(run.event_id), "handler": run.handler, "queue": run.queue}
-            for run in handler_runs
+            {"id": run.pk, "event_id": run.event_id, "handler": run.handler, "queue": run.queue} for run in handler_runs
         ]
         execute(_ADD_RUNS, [orjson.dumps(rows).decode(), now.isoformat()])
     return handler_runs

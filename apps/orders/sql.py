@@ -208,7 +208,7 @@ _PLACE = """
         FROM locked
         WHERE stock.variant_id = locked.variant_id AND stock.location_id = locked.location_id
           AND stock.variant_id = ANY (ARRAY(SELECT variant_id FROM locked, verdict WHERE holds))
-    ), {recorded}, told AS (
+    ), {recorded}, queued AS (
         INSERT INTO core_outbox (event_id, created_at) SELECT id, created_at FROM recorded
     )
     SELECT holds, (SELECT json_object_agg(variant_id, free_milli)::text FROM locked WHERE NOT holds) FROM verdict

@@ -13,11 +13,12 @@ from apps.accounts.models import Challenge
 from apps.accounts.services.otp import OtpNotSent, OtpSendInProgress
 from apps.accounts.services.sessions import Device
 from apps.accounts.states import SendStatus, Transport
-from apps.core import clock, handler_runs, relay
+from apps.core import clock, relay
 from apps.core.errors import RateLimited
 from apps.core.events import SYSTEM
 from apps.core.http import CalledInsideTransaction
 from apps.core.models import HandlerRun, Incident
+from tests.support.handler_runs import run_handler
 
 pytestmark = pytest.mark.django_db
 PHONE = "+919876500001"
@@ -65,7 +66,7 @@ class TestOtpBySms:
         ask()
 
         for handler_run in relay.claim_outbox(now=clock.now()):
-            handler_runs.run_handler(handler_run.pk)
+            run_handler(handler_run.pk)
 
         assert len(sms(sandbox)) == 1
         assert HandlerRun.objects.get().done_at is not None
@@ -190,11 +191,11 @@ class TestOtpByEmail:
         [handler_run] = relay.claim_outbox(now=clock.now())
         Challenge.objects.update(send_status=SendStatus.SENDING, claimed_until=clock.now() + rules.LEASE)
 
-        assert handler_runs.run_handler(handler_run.pk) is False
+        assert run_handler(handler_run.pk) is False
         handler_run.refresh_from_db()
         assert (handler_run.done_at, handler_run.parked_at, handler_run.starts) == (None, None, 1)
 
-        assert handler_runs.run_handler(handler_run.pk, now=clock.now() + rules.LEASE) is True
+        assert run_handler(handler_run.pk, now=clock.now() + rules.LEASE) is True
         assert refreshed(challenge).send_status == SendStatus.SENT
         assert len(sandbox.control("GET", "/mails", to="asha@example.in")["items"]) == 1
 

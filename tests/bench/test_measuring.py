@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench import cpu
+from bench.__main__ import main
 from bench.http_load import AnswerIncomplete, Connection, Load, build_request, run_load
 from bench.measures import Cost, WorkFailed, require_answered
 from bench.table import Row, format_table
@@ -141,9 +142,27 @@ class TestTable:
         ]  # fmt: skip
 
         assert format_table(rows).splitlines() == [
-            "| work          | measured     | budget          |        | beside it                |",
+            "| work          | measured     | budget          |        | details                  |",
             "|---------------|--------------|-----------------|--------|--------------------------|",
             "| list-products | 1.5 ms       | <= 1.7 ms       | holds  | app 1.20 + Postgres 0.30 |",
             "| place-order   | 9 statements | <= 8 statements | missed |                          |",
             "| journey       | 1,234 ms     |                 |        |                          |",
         ]
+
+
+class TestCommand:
+    def test_work_that_is_not_known_is_refused_with_the_names(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as end:
+            main(["place-order", "sleep"])
+
+        assert (end.value.code, "there is no work 'sleep'; choose from empty, list-products" in capsys.readouterr().err) == (
+            2, True,
+        )  # fmt: skip
+
+    def test_a_busy_machine_is_refused(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bench.__main__.load_average", lambda: 3.0)
+
+        assert main(["--strict"]) == 1
+        assert "The machine is busy (load 3.0)." in capsys.readouterr().err

@@ -14,7 +14,7 @@ def _own_operations() -> Iterator[None]:
     with (
         mock.patch.dict(hot_path._orm, clear=True),
         mock.patch.dict(hot_path._sql, clear=True),
-        mock.patch.dict(hot_path._reads, clear=True),
+        mock.patch.object(hot_path, "_reads", set()),
     ):
         yield
 

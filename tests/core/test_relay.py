@@ -13,6 +13,7 @@ from apps.core.models import Event, HandlerRun, Outbox
 from tests.factories.accounts import make_user
 from tests.support.database_locks import wait_for_a_blocked_session
 from tests.support.events import record_event
+from tests.support.handler_runs import run_handler
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -124,7 +125,7 @@ class TestRunHandler:
         make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
 
-        assert handler_runs.run_handler(handler_run.pk) is True
+        assert run_handler(handler_run.pk) is True
 
         handler_run.refresh_from_db()
         assert handler_run.done_at is not None
@@ -134,9 +135,9 @@ class TestRunHandler:
         subscribe(RecordingHandler("one"))
         make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
-        handler_runs.run_handler(handler_run.pk)
+        run_handler(handler_run.pk)
 
-        assert handler_runs.run_handler(handler_run.pk) is False
+        assert run_handler(handler_run.pk) is False
         assert effects("one") == 1
 
     def test_failure_rolls_back_its_effect_and_is_retried_later(self, subscribe: Callable[..., None]) -> None:
@@ -145,14 +146,14 @@ class TestRunHandler:
         now = clock.now()
         [handler_run] = relay.claim_outbox(now=now)
 
-        assert handler_runs.run_handler(handler_run.pk, now=now) is False
+        assert run_handler(handler_run.pk, now=now) is False
         handler_run.refresh_from_db()
         assert (handler_run.done_at, effects("one")) == (None, 0)
         assert "the other side is away" in handler_run.last_error
         assert relay.claim_due(now=now) == []
 
         [due] = relay.claim_due(now=now + timedelta(seconds=10))
-        assert handler_runs.run_handler(due.pk) is True
+        assert run_handler(due.pk) is True
         assert effects("one") == 1
 
     def test_fifth_failure_parks_it_and_staff_can_retry_it(self, subscribe: Callable[..., None]) -> None:
@@ -160,7 +161,7 @@ class TestRunHandler:
         make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
         for _ in range(6):
-            handler_runs.run_handler(handler_run.pk)
+            run_handler(handler_run.pk)
 
         handler_run.refresh_from_db()
         assert handler_run.parked_at is not None
@@ -168,7 +169,7 @@ class TestRunHandler:
         assert relay.claim_due(now=clock.now() + timedelta(days=1)) == []
 
         handler_runs.retry_parked(handler_run_id=handler_run.pk, now=clock.now())
-        assert handler_runs.run_handler(handler_run.pk) is True
+        assert run_handler(handler_run.pk) is True
         with pytest.raises(handler_runs.HandlerRunNotParked):
             handler_runs.retry_parked(handler_run_id=handler_run.pk, now=clock.now())
 
@@ -189,7 +190,7 @@ class TestRunHandler:
         [handler_run] = relay.claim_outbox(now=clock.now())
         HandlerRun.objects.filter(pk=handler_run.pk).update(starts=5)
 
-        assert handler_runs.run_handler(handler_run.pk) is False
+        assert run_handler(handler_run.pk) is False
         handler_run.refresh_from_db()
         assert handler_run.parked_at is not None
         assert handler.handled == []
@@ -200,7 +201,7 @@ class TestRunHandler:
         make_event()
         [handler_run] = relay.claim_outbox(now=clock.now())
 
-        assert handler_runs.run_handler(handler_run.pk) is True
+        assert run_handler(handler_run.pk) is True
         assert handler.was_in_transaction == [False]
 
     def test_handler_that_no_longer_exists_is_an_error(self, subscribe: Callable[..., None]) -> None:
@@ -209,7 +210,7 @@ class TestRunHandler:
         [handler_run] = relay.claim_outbox(now=clock.now())
         subscribe()
 
-        assert handler_runs.run_handler(handler_run.pk) is False
+        assert run_handler(handler_run.pk) is False
         handler_run.refresh_from_db()
         assert "no handler is called apps.orders.handlers.one" in handler_run.last_error
 
@@ -331,7 +332,7 @@ class TestConcurrentRuns:
             call(*args, **kwargs)
 
         def work() -> None:
-            handler_runs.run_handler(handler_run_id)
+            run_handler(handler_run_id)
             connection.close()
 
         monkeypatch.setattr(handler_runs, "_call_handler", call_together)
@@ -398,7 +399,7 @@ def test_stored_error_has_no_personal_data(subscribe: Callable[..., None], monke
     make_event()
     [handler_run] = relay.claim_outbox(now=clock.now())
 
-    handler_runs.run_handler(handler_run.pk)
+    run_handler(handler_run.pk)
 
     handler_run.refresh_from_db()
     assert handler_run.last_error == "ConnectionError: Key (phone)=([phone]) already exists."
@@ -410,7 +411,7 @@ def test_backlog_counts_events_and_handler_runs(subscribe: Callable[..., None]) 
     [handler_run] = relay.claim_outbox(now=clock.now())
     make_event()
     for _ in range(5):
-        handler_runs.run_handler(handler_run.pk)
+        run_handler(handler_run.pk)
 
     backlog = relay.measure_backlog(now=clock.now() + timedelta(seconds=60))
 

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from apps.core import audit, handler_runs, ids, relay
+from apps.core import audit, ids, relay
 from apps.core.events import SYSTEM
 from apps.core.models import Event, HandlerRun, Outbox
 from apps.invoicing import events, handlers, selectors
@@ -37,6 +37,7 @@ from tests.factories.invoicing import (
     make_rendered_credit_note,
 )
 from tests.support.events import record_event
+from tests.support.handler_runs import run_handler
 from tests.support.pdf_text import pages_of
 from tests.support.threads import run_together
 
@@ -282,8 +283,8 @@ def test_refund_event_issues_credit_note_and_pdf() -> None:
     for _ in range(2):
         for handler_run in relay.claim_outbox(now=NOON):
             if handler_run.handler.startswith("apps.invoicing."):
-                assert handler_runs.run_handler(handler_run.pk, now=NOON)
-                assert not handler_runs.run_handler(handler_run.pk, now=NOON)
+                assert run_handler(handler_run.pk, now=NOON)
+                assert not run_handler(handler_run.pk, now=NOON)
 
     note = Invoice.objects.select_related("file").get(refund_id=refund.pk)
     assert note.file.path == "credit-notes/2026-27/27AAPFU0939F1ZV/CRN260000001.pdf"

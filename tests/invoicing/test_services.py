@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from apps.core import handler_runs, relay
+from apps.core import relay
 from apps.core.events import SYSTEM
 from apps.core.models import Event, HandlerRun, Outbox
 from apps.invoicing import events, handlers, selectors, tasks
@@ -36,6 +36,7 @@ from tests.factories.catalog import make_registration
 from tests.factories.invoicing import NOON, Goods, issue_invoice, make_invoice, make_paid_order, make_rendered_invoice
 from tests.factories.orders import make_order_address
 from tests.support.events import record_event
+from tests.support.handler_runs import run_handler
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 
@@ -472,8 +473,8 @@ def test_confirmed_order_event_issues_invoice_and_pdf() -> None:
     for _ in range(2):
         for handler_run in relay.claim_outbox(now=NOON):
             if handler_run.handler.startswith("apps.invoicing."):
-                assert handler_runs.run_handler(handler_run.pk, now=NOON)
-                assert not handler_runs.run_handler(handler_run.pk, now=NOON)
+                assert run_handler(handler_run.pk, now=NOON)
+                assert not run_handler(handler_run.pk, now=NOON)
 
     invoice = Invoice.objects.select_related("file").get(order_id=order.pk)
     assert selectors.get_invoice_pdf(invoice.pk)[0] == invoice.file

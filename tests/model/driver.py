@@ -17,7 +17,7 @@ from django.db.models import F, Sum
 from django.test import override_settings
 
 from apps.catalog.models import StockLevel
-from apps.core import clock, handler_runs, relay
+from apps.core import clock, relay
 from apps.core.idempotency import run_once
 from apps.core.models import HandlerRun, Outbox
 from apps.fulfilment.models import Shipment
@@ -27,6 +27,7 @@ from apps.payments.models import PaymentAttempt, Refund
 from apps.payments.services.refunds import submission
 from apps.settlements.models import Settlement
 from tests.model.gateway import ModelGateway
+from tests.support.handler_runs import run_handler
 
 #: Handlers of other subjects (messages, PDF files, evidence) do nothing to money or stock, and take most of the time.
 LEFT_OUT = ("apps.notifications.", "apps.backoffice.", "apps.invoicing.handlers.render_invoice")
@@ -178,7 +179,7 @@ class Driver:
         if not runs:
             runs = self._wait_for_the_unfinished()
         for run in runs:
-            if not handler_runs.run_handler(run.pk, now=self.now):
+            if not run_handler(run.pk, now=self.now):
                 self._check_failure(run)
         return bool(runs)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.test import override_settings
 
-from apps.core import clock, handler_runs, relay
+from apps.core import clock, relay
 from apps.core.events import SYSTEM
 from apps.fulfilment import services as fulfilment
 from apps.ledger.models import ReconciliationException
@@ -51,6 +51,7 @@ from tests.factories.payments import (
 )
 from tests.support.bank_statements import import_statement, statement
 from tests.support.gateway_payments import pay_at_gateway
+from tests.support.handler_runs import run_handler
 from tests.support.refunds import request_refund
 from tests.support.settlements import as_csv, import_csv, line, line_of
 
@@ -99,7 +100,7 @@ def deliver() -> None:
             return
         for handler_run in claimed:
             if not handler_run.handler.endswith(_LEFT_OUT):
-                handler_runs.run_handler(handler_run.pk)
+                run_handler(handler_run.pk)
 
 
 def play_all(world: Any) -> Played:

@@ -17,6 +17,7 @@ from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
 from tests.factories.payments import make_payment
 from tests.support.checkout import signed
+from tests.support.handler_runs import run_handler
 from tests.support.webhooks import URL, body_of, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,7 +33,7 @@ def carry() -> list[str]:
     """Let the relay carry all news, and payments do what it is told; return the names of its handlers that did."""
     handler_runs = relay.claim_outbox(now=clock.now())
     ours = [handler_run for handler_run in handler_runs if handler_run.handler.startswith("apps.payments.")]
-    assert all(handler_runs.run_handler(handler_run.pk) for handler_run in ours)
+    assert all(run_handler(handler_run.pk) for handler_run in ours)
     return [handler_run.handler.removeprefix("apps.payments.handlers.") for handler_run in ours]
 
 

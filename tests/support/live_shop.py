@@ -5,7 +5,8 @@ from typing import Any
 
 from django.db import connection
 
-from apps.core import clock, handler_runs, relay
+from apps.core import clock, relay
+from tests.support.handler_runs import run_handler
 
 
 class RelayThread(threading.Thread):
@@ -19,7 +20,7 @@ class RelayThread(threading.Thread):
         while not self.stopped.wait(0.02):
             claimed = relay.claim_outbox(now=clock.now()) + relay.claim_due(now=clock.now())
             for handler_run in claimed:
-                handler_runs.run_handler(handler_run.pk)
+                run_handler(handler_run.pk)
         connection.close()
 
 

@@ -1,6 +1,6 @@
 """Orders that are not placed yet: what was requested, checked, priced and taxed."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -106,7 +106,7 @@ def check_address(address: "Address", *, param: str) -> None:
         raise
 
 
-def require_saleable(found: Sequence[UUID], *, requested: Sequence[OrderLineInput]) -> None:
+def require_saleable(found: Container[UUID], *, requested: Sequence[OrderLineInput]) -> None:
     """
     Refuse an order that requests a variant which is not for sale.
 

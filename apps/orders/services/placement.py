@@ -136,7 +136,7 @@ def _list_items(
     merged: Sequence[OrderLineInput], *, requested: Sequence[OrderLineInput], now: datetime
 ) -> list[rules.PricedItem]:
     variants = catalog.list_saleable_variants([line.variant_id for line in merged])
-    drafts.require_saleable([*variants], requested=requested)
+    drafts.require_saleable(variants, requested=requested)
 
     rates = tax.get_rates(tax_classes={variant.tax_class for variant in variants.values()}, on=ist_date(now))
     return [_priced_item(variants[line.variant_id], line.quantity, rates) for line in merged]

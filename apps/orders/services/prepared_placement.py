@@ -68,7 +68,7 @@ def _draft_order(
         billing = _require_address(terms.billing, param="billing_address_id")
     if terms.registration is None:
         raise tax.NoDefaultRegistration
-    drafts.require_saleable([*terms.items], requested=requested)
+    drafts.require_saleable(terms.items, requested=requested)
     tax.require_rates({item.tax_class: item.tax_rate for item in terms.items.values()}, on=ist_date(now))
     items = [_priced_item(terms.items[line.variant_id], line.quantity) for line in merged]
     return drafts.make_draft(
