@@ -23,7 +23,10 @@ def _hints_sent_too_often(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
         """
         SELECT id, queue, resends, created_at, sent_at FROM core_handlerrun
         WHERE num_nonnulls(done_at, parked_at, send_after) = 0 AND resends > 0
-          AND sent_at < created_at + %(wait)s * (power(2, least(resends, %(doublings)s)) - 1)
+          AND sent_at < created_at + %(wait)s * (
+              power(2, least(resends, %(doublings)s)) - 1
+              + power(2, %(doublings)s) * greatest(resends - %(doublings)s, 0)
+          )
         """,
         {"wait": relay.RESEND_AFTER, "doublings": relay.MAX_DOUBLINGS},
     )
@@ -112,7 +115,7 @@ INVARIANTS = (
     Invariant(
         id="INV-38d",
         name="hints_are_not_sent_too_often",
-        statement="A hint is sent again only after a wait that doubles each time.",
+        statement="A hint is sent again only after a wait that doubles, up to a limit.",
         sql=_hints_sent_too_often,
     ),
     Invariant(

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-import orjson
 from django.db import connection
-from django.db.models import JSONField, Model, QuerySet
+from django.db.models import Model, QuerySet
 
 from apps.core.prepared import TextParams, fetch_rows
 
@@ -110,6 +109,4 @@ def _reading(model: type[Model]) -> tuple[list[str], list[tuple[int, Callable[[A
 
 
 def _converter(field: Any) -> Callable[[Any], Any]:
-    if isinstance(field, JSONField) and field.decoder is None:
-        return orjson.loads  # Django has psycopg return JSON as text
     return lambda value: field.from_db_value(value, None, connection)

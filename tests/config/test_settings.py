@@ -268,7 +268,7 @@ WRONG_EVERYWHERE = [
     ("SIGN_UP_COUNTRIES", "IN,IN", "SIGN_UP_COUNTRIES names one of its values twice; for example SIGN_UP_COUNTRIES=IN,AE."),
     ("LATE_PAYMENT_POLICY", "keep",
      "LATE_PAYMENT_POLICY must be revive or refund, but it is 'keep'; for example LATE_PAYMENT_POLICY=revive."),
-    ("HOT_PATH", "rust", "HOT_PATH must be orm or sql, but it is 'rust'; for example HOT_PATH=orm."),
+    ("HOT_PATH", "rust", "HOT_PATH must be orm or sql, but it is 'rust'; for example HOT_PATH=sql."),
     ("LOG_FORMAT", "xml", "LOG_FORMAT must be json or console, but it is 'xml'; for example LOG_FORMAT=json."),
     ("LOG_LEVEL", "info",
      "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, but it is 'info'; for example LOG_LEVEL=INFO."),

@@ -131,7 +131,12 @@ class TestInvariantsFindViolations:
 
         assert [(row["id"], row["resends"]) for row in violations("INV-38d")] == [(handler_run.pk, 3)]
 
-        HandlerRun.objects.update(started_at=now, send_after=now)
+        HandlerRun.objects.update(sent_at=now + timedelta(seconds=1349), resends=5)
+        assert [row["resends"] for row in violations("INV-38d")] == [5]
+        HandlerRun.objects.update(sent_at=now + timedelta(seconds=1350))
+        assert violations("INV-38d") == []
+
+        HandlerRun.objects.update(started_at=now, send_after=now, sent_at=now)
         assert violations("INV-38d") == []
 
     def test_second_handler_run_for_an_event_and_handler(self) -> None:

@@ -42,6 +42,17 @@ def test_object_has_what_the_orm_reads(model: type[models.Model], reference_data
     assert [(row._state.adding, row._state.db) for row in read] == [(False, "default")] * len(read)
 
 
+def test_json_is_read_as_the_orm_reads_it() -> None:
+    user = make_user()
+    user.metadata = {"large": 2**70, "small": [1.5, None, "ü"]}
+    user.save(update_fields=["metadata"])
+
+    [read] = read_all(User)
+
+    assert read.metadata == {"large": 2**70, "small": [1.5, None, "ü"]}
+    assert type(read.metadata["large"]) is int
+
+
 def test_object_can_be_saved() -> None:
     user = make_user(name="Asha")
     [read] = read_all(User)
