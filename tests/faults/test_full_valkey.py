@@ -106,7 +106,7 @@ def test_a_full_valkey_ends_no_process_and_loses_nothing(running: RunningStack, 
     with worker_stopped(running, valkey):
         first = buyer.place().json()["id"]
         first_payment = buyer.start_payment(first)
-        wait_for(lambda: hints(valkey) >= 2)
+        wait_for(lambda: hints(valkey) > 0)  # one may be about all that was recorded
         fill(valkey)
 
     wait_for(lambda: running.count_in_log("worker", '"worker_broker_unavailable"') > waits)
