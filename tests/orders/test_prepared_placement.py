@@ -88,6 +88,7 @@ class TestStatements:
         customer = make_user()
         address, variants = make_address(customer), [make_variant(stock=5) for _ in range(3)]
         with connection.cursor() as cursor:
+            cursor.execute("DISCARD PLANS")  # an earlier test may have left one
             cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
             cursor.execute("SET LOCAL enable_seqscan = off")
         place(customer, address, *((variant, 1) for variant in variants))
