@@ -8,9 +8,9 @@ from django.contrib import messages
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 
 from apps.core import clock
+from apps.core.fixed_paths import path_of
 
 STARTED_AT = "started_at"
 USED_AT = "used_at"
@@ -29,7 +29,7 @@ class BackOfficeSessionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith(reverse("admin:index")):
+        if not request.path.startswith(path_of("admin:index")):
             return self.get_response(request)
 
         now = clock.now()

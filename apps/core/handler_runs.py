@@ -12,7 +12,7 @@ import structlog
 from apps.core import clock, relay
 from apps.core.errors import Conflict
 from apps.core.events import current_request_id
-from apps.core.logs import redact_text
+from apps.core.logs import logged_with, redact_text
 from apps.core.models import Event, HandlerRun, all_null
 from apps.core.prepared import execute, fetch_rows
 from apps.core.relay import Subscription
@@ -49,7 +49,7 @@ def run_handlers(
 
 def _carry_out(handler_run: HandlerRun, *, now: datetime) -> bool:
     token = current_request_id.set(handler_run.event.request_id)
-    with structlog.contextvars.bound_contextvars(
+    with logged_with(
         request_id=handler_run.event.request_id,
         event=handler_run.event.type,
         handler=handler_run.handler,

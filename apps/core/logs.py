@@ -7,8 +7,11 @@ Values of keys that name a secret are dropped; in all other text what looks like
 import json
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -78,6 +81,26 @@ def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return {name: redact(value, key=name) for name, value in event.items()}
 
 
+_context: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=MappingProxyType({}))
+
+
+@contextmanager
+def logged_with(**values: Any) -> Iterator[None]:
+    """Add these values to every line that is logged meanwhile, in this thread."""
+    token = _context.set({**_context.get(), **values})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def _add_context(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # structlog's own context variables search all of the thread's for each line, and so does each of their contexts.
+    for name, value in _context.get().items():
+        event.setdefault(name, value)
+    return event
+
+
 def set_up_logs(*, form: str, level: str) -> dict[str, Any]:
     """
     Set structlog up and return what Django's LOGGING is to be, so that both write the same redacted lines to stdout.
@@ -85,7 +108,7 @@ def set_up_logs(*, form: str, level: str) -> dict[str, Any]:
     `form` is console, for people, or json; `level` is a level of the standard library.
     """
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_context,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

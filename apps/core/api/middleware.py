@@ -3,10 +3,15 @@
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.functional import SimpleLazyObject
 
 from apps.core import ids
@@ -15,12 +20,16 @@ from apps.core.api.parser import MAX_BODY_BYTES, BodyIncomplete, BodyTooLarge, L
 from apps.core.api.requests import METHODS_WITHOUT_BODY, client_ip, has_body
 from apps.core.errors import BahiError, Invalid
 from apps.core.events import current_request_id
+from apps.core.logs import logged_with
 from apps.core.security_log import current_client_ip
 
 log = structlog.get_logger(__name__)
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.:-]{8,80}")
-_PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP")
+_PROXY_HEADERS = {
+    f"HTTP_{name.upper().replace('-', '_')}": name
+    for name in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP")
+}
 #: Names that routes give to parts of their paths which are not logged.
 _PERSONAL_PARTS_OF_PATHS = frozenset({"gstin", "phone", "email"})
 _API_ROUTES = "/api/v1/"
@@ -41,12 +50,12 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        sent = request.headers.get("X-Request-Id", "")
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = sent if _ACCEPTED_ID.fullmatch(sent) else ids.encode("req", ids.new())
         token = current_request_id.set(request_id)
         ip_token = current_client_ip.set(client_ip(request))
         started = time.monotonic()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with logged_with(request_id=request_id):
             try:
                 response = self.get_response(request)
                 self._log(request, response, started)
@@ -101,11 +110,44 @@ class ProxyHeaderMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        header = next((name for name in _PROXY_HEADERS if name in request.headers), None)
-        if header is None or settings.TRUSTED_PROXY_HOPS or not settings.IS_STRICT:
+        if settings.TRUSTED_PROXY_HOPS or not settings.IS_STRICT:
+            return self.get_response(request)
+        header = next((name for variable, name in _PROXY_HEADERS.items() if variable in request.META), None)
+        if header is None:
             return self.get_response(request)
         log.error("proxy_not_configured", header=header)
         return plain_error_response(request, ProxyNotConfigured(header))
+
+
+class _PagesOnly:
+    """
+    Makes a middleware one of pages alone. Routes of the API know no session, so that nothing of it is prepared for their requests.
+
+    A view of the API that is not exempt from the check of forged requests refuses every one: the check finds no cookie.
+    """
+
+    get_response: Any
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if request.path.startswith(_API_ROUTES):
+            return self.get_response(request)
+        return super().__call__(request)  # type: ignore[misc]
+
+
+class PageSessionMiddleware(_PagesOnly, SessionMiddleware):
+    """Sessions, which the back office has."""
+
+
+class PageCsrfMiddleware(_PagesOnly, CsrfViewMiddleware):
+    """The check that a form was sent by a page of Bahi."""
+
+
+class PageAuthenticationMiddleware(_PagesOnly, AuthenticationMiddleware):
+    """The member of staff of a session."""
+
+
+class PageMessageMiddleware(_PagesOnly, MessageMiddleware):
+    """Messages for the next page."""
 
 
 class RequestBodyMiddleware:

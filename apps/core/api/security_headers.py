@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+
+from apps.core.fixed_paths import path_of
 
 
 def _policy(**directives: str) -> str:
@@ -59,6 +60,6 @@ class SecurityHeadersMiddleware:
 
 def policy_of(path: str) -> str:
     """Return the Content-Security-Policy of what is at a path."""
-    if path.startswith(reverse("admin:index")):
+    if path.startswith(path_of("admin:index")):
         return _ADMIN
-    return _DOCS if path == reverse("api-docs") else _REST
+    return _DOCS if path == path_of("api-docs") else _REST
