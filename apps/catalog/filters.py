@@ -103,7 +103,7 @@ class ProductFilterSet(QueryFilterSet):
         schema=_PAISE,
         description="Paise.",
     )
-    in_stock = ReadFilter(field_name="is_in_stock", read=_read_in_stock, schema=BOOLEAN)
+    in_stock = ReadFilter(method="filter_by_stock", read=_read_in_stock, schema=BOOLEAN)
     attributes = ReadFilter(
         lookup_expr="contains",
         read=_read_attributes,
@@ -116,6 +116,9 @@ class ProductFilterSet(QueryFilterSet):
         schema={"type": "string", "maxLength": _MAX_QUERY_LENGTH},
         description='Words to search for; "a phrase", `or` and `-without` are understood.',
     )
+
+    def filter_by_stock(self, products: "QuerySet[Product]", _: str, is_in_stock: Any) -> "QuerySet[Product]":
+        return selectors.filter_by_stock(products, is_in_stock=is_in_stock)
 
     def search(self, products: "QuerySet[Product]", _: str, words: Any) -> "QuerySet[Product]":
         return selectors.search_products(products, words)

@@ -121,6 +121,23 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        id="CAT-02",
+        name="product_counts_match_variants_and_stock",
+        statement="The counts of a product, which lists read, are those of its active variants and of their stock levels with free units.",
+        sql="""
+            SELECT product.id AS product_id, active_variant_count, coalesce(found.variants, 0) AS variants,
+                   levels_in_stock_count, coalesce(found.levels, 0) AS levels
+            FROM catalog_product AS product
+            LEFT JOIN (
+                SELECT variant.product_id, count(DISTINCT variant.id) AS variants,
+                       count(*) FILTER (WHERE level.on_hand_milli > level.reserved_milli) AS levels
+                FROM catalog_variant AS variant LEFT JOIN catalog_stocklevel AS level ON level.variant_id = variant.id
+                WHERE variant.is_active GROUP BY variant.product_id
+            ) AS found ON found.product_id = product.id
+            WHERE active_variant_count <> coalesce(found.variants, 0) OR levels_in_stock_count <> coalesce(found.levels, 0)
+        """,
+    ),
+    Invariant(
         id="INV-55",
         name="active_variants_are_invoiceable",
         statement="Each active variant has an official unit, as many HSN digits as the shop must print, a name that an invoice carries,"

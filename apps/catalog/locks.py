@@ -1,4 +1,4 @@
-"""Who waits for whom in the catalogue: product, then variant, then reservations, then stock rows, each by primary key."""
+"""Who waits for whom in the catalogue: reservations, then stock levels, then product, then variant, each by primary key."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -15,6 +15,7 @@ from apps.catalog.models import (
 )
 from apps.catalog.sql import StockKey
 from apps.core.locks import lock_row
+from apps.core.rows import find_rows
 
 
 def lock_category(category_id: UUID) -> Category:
@@ -47,6 +48,12 @@ def lock_product_of(variant_id: UUID) -> Product:
     return lock_product(product_id)
 
 
+def lock_stock_of(variant_id: UUID) -> None:
+    """Lock all stock levels of a variant, so that none sells out or is filled while its product counts them."""
+    rows = StockLevel.objects.select_for_update(no_key=True, of=("self",)).filter(variant_id=variant_id)
+    list(rows.order_by("location_id"))
+
+
 def lock_variant(variant_id: UUID) -> Variant:
     """
     Lock a variant.
@@ -68,5 +75,5 @@ def lock_stock(keys: Iterable[StockKey]) -> dict[StockKey, StockLevel]:
 
 def lock_reservations(references: Iterable[UUID]) -> list[Reservation]:
     """Lock the reservations with these references in the order of their keys and return them; absent ones are left out."""
-    rows = Reservation.objects.select_for_update(no_key=True, of=("self",)).filter(reference__in=set(references))
-    return list(rows.order_by("pk"))
+    wanted = f"{{{','.join(map(str, set(references)))}}}"
+    return find_rows(Reservation, "WHERE it.reference = ANY ($1::uuid[]) ORDER BY it.id FOR NO KEY UPDATE", [wanted])

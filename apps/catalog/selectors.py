@@ -5,10 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
-from django.db.models import Exists, F, IntegerField, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import F, IntegerField, OuterRef, Prefetch, QuerySet, Subquery, Sum
 from django.db.models.functions import Cast, Coalesce, Round, Upper
 
+from apps.catalog import sql
 from apps.catalog.models import (
+    IS_IN_STOCK,
+    IS_LISTED,
     MAIN_LOCATION_ID,
     SKU_PARTS,
     Category,
@@ -27,6 +30,11 @@ SEARCH_CONFIG = "english"
 _RANK_STEPS = 1_000_000.0
 
 
+def get_catalog_version() -> int:
+    """Return a number that every change of what buyers read of the catalogue raises: microseconds since 1970."""
+    return sql.read_catalog_version()
+
+
 def list_categories() -> QuerySet[Category]:
     """Return the categories in the order of the shop."""
     return Category.objects.order_by("position", "name")
@@ -38,11 +46,13 @@ def find_category(slug: str) -> Category | None:
 
 
 def list_products(*, user: Any) -> QuerySet[Product]:
-    """Return the products that a user may see, each with its category and `is_in_stock`, the newest first."""
-    products = Product.objects.select_related("category").annotate(is_in_stock=Exists(_variants_in_stock()))
-    if not can_view_all_products(user):
-        products = products.filter(Exists(_active_variants()), is_published=True)
-    return products.order_by("-created_at", "-pk")
+    """Return the products that a user may see, each with its category, the newest first."""
+    return _visible_products(user).defer("search", "description").order_by("-created_at", "-pk")
+
+
+def filter_by_stock(products: QuerySet[Product], *, is_in_stock: bool) -> QuerySet[Product]:
+    """Narrow products to those that have an active variant with available units, or to those that have none."""
+    return products.filter(IS_IN_STOCK if is_in_stock else ~IS_IN_STOCK)
 
 
 def search_products(products: QuerySet[Product], text: str) -> QuerySet[Product]:
@@ -68,7 +78,8 @@ def get_visible_product(*, user: Any, product_id: UUID) -> Product:
     """
     variants = _visible_variants(user).order_by("position", "pk")
     product = (
-        list_products(user=user)
+        _visible_products(user)
+        .defer("search")
         .filter(pk=product_id)
         .prefetch_related(Prefetch("variants", queryset=variants, to_attr="visible_variants"))
         .first()
@@ -141,17 +152,14 @@ def can_view_stock_counts(user: Any) -> bool:
     return is_staff_with(user, "catalog.view_stocklevel")
 
 
+def _visible_products(user: Any) -> QuerySet[Product]:
+    products = Product.objects.select_related("category")
+    return products if can_view_all_products(user) else products.filter(IS_LISTED)
+
+
 def _visible_variants(user: Any) -> QuerySet[Variant]:
     variants = with_stock_totals(Variant.objects.all())
     return variants if can_view_all_products(user) else variants.filter(is_active=True)
-
-
-def _active_variants() -> QuerySet[Variant]:
-    return Variant.objects.filter(product_id=OuterRef("pk"), is_active=True)
-
-
-def _variants_in_stock() -> QuerySet[Variant]:
-    return _active_variants().filter(stock_levels__on_hand_milli__gt=F("stock_levels__reserved_milli"))
 
 
 def search_variants(term: SearchTerm) -> QuerySet[Variant]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from apps.core.prepared import fetch_all
+from apps.core.prepared import fetch_all, fetch_rows
 
 #: The primary key of a stock level: (variant_id, location_id).
 StockKey = tuple[UUID, UUID]
@@ -46,3 +46,9 @@ def update_stock_counts(
     )
     if len(updated) != len(keys):
         raise LookupError("a stock level that is to change does not exist")
+
+
+def read_catalog_version() -> int:
+    """Return the number of the catalogue's present version, or 0 while nothing was ever written."""
+    rows = fetch_rows("SELECT number FROM catalog_catalogversion", [])
+    return int(rows[0][0]) if rows else 0

@@ -158,6 +158,7 @@ class VariantViewSet(_StockViewSet):
         changes = self.read_body()
         variant_pk = public_pk(Variant, variant_id)
         with atomic():
+            locks.lock_stock_of(variant_pk)
             locks.lock_product_of(variant_pk)
             check_if_match(request, locks.lock_variant(variant_pk))
             products.update_variant(variant_id=variant_pk, changes=changes, actor=get_actor(request), now=clock.now())

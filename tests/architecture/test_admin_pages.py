@@ -30,7 +30,8 @@ FACTS = [
 ]
 #: Bookkeeping of log-ins that nobody has to look at, secrets, and what the page of its order shows.
 WITHOUT_PAGE = {
-    "accounts.RateLimitCounter", "accounts.RefreshToken", "accounts.Challenge", "catalog.StockLevel", "orders.OrderAddress",
+    "accounts.RateLimitCounter", "accounts.RefreshToken", "accounts.Challenge", "catalog.CatalogVersion", "catalog.StockLevel",
+    "orders.OrderAddress",
     "settlements.SettlementReportRow", "fulfilment.ShipmentLine",
 }  # fmt: skip
 ROLES = ("support", "finance", "catalogue_manager", "admin")

@@ -37,7 +37,7 @@ def drop_constraint(name: str) -> None:
 def shirt() -> Variant:
     variant = make_variant(stock=10)
     services.reserve_stock(inputs=[ReservationInput(variant.pk, uuid4(), 2)], actor=SYSTEM, now=clock.now())
-    for invariant in ("INV-01", "INV-02", "INV-03", "INV-04", "CAT-01"):
+    for invariant in ("INV-01", "INV-02", "INV-03", "INV-04", "CAT-01", "CAT-02"):
         assert violations(invariant) == []
     return variant
 
@@ -138,3 +138,10 @@ class TestInvariants:
         Product.objects.update(lowest_price=1)
 
         assert violations("CAT-01") == [{"product_id": shirt.product_id, "lowest_price": 1, "found": shirt.price}]
+
+    def test_finds_wrong_counts_of_a_product(self, shirt: Variant) -> None:
+        Product.objects.update(active_variant_count=2)
+        assert [(row["active_variant_count"], row["variants"]) for row in violations("CAT-02")] == [(2, 1)]
+
+        Product.objects.update(active_variant_count=1, levels_in_stock_count=0)
+        assert [(row["levels_in_stock_count"], row["levels"]) for row in violations("CAT-02")] == [(0, 1)]

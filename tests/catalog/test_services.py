@@ -34,7 +34,7 @@ NOBODY = UUID(int=0)
 @pytest.fixture(autouse=True)
 def _audited(reference_data: None) -> Any:
     yield
-    found = audit.run(now=clock.now(), only=["INV-01", "INV-02", "INV-03", "INV-04", "CAT-01"]).failing
+    found = audit.run(now=clock.now(), only=["INV-01", "INV-02", "INV-03", "INV-04", "CAT-01", "CAT-02"]).failing
     assert [(one.invariant.name, one.rows) for one in found] == []
 
 

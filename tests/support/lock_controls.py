@@ -52,6 +52,7 @@ COVERS: Mapping[str, tuple[str, ...]] = {
     "apps.accounts.locks.lock_address": (_USER,),
     "apps.accounts.locks.lock_default_address": (_USER,),
     "apps.accounts.locks.lock_live_sessions": (_USER,),
+    "apps.catalog.locks.lock_variant": ("apps.catalog.locks.lock_stock", "apps.catalog.locks.lock_stock_of"),
     "apps.fulfilment.locks.lock_cancellable_shipments": (_ORDER,),
     "apps.fulfilment.locks.lock_shipment": (_ORDER,),
     "apps.payments.locks.lock_attempt": (_ORDER,),

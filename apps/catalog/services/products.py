@@ -223,6 +223,7 @@ def update_variant(*, variant_id: UUID, changes: Mapping[str, Any], actor: Actor
     :raises InvalidDescription: if no invoice carries its title
     :raises SkuTaken: if another variant has that SKU
     """
+    locks.lock_stock_of(variant_id)
     product = locks.lock_product_of(variant_id)
     variant = locks.lock_variant(variant_id)
 

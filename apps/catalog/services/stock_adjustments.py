@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.catalog import events, locks, sql
-from apps.catalog.models import MAIN_LOCATION_ID, StockMovement
+from apps.catalog.models import MAIN_LOCATION_ID, StockMovement, VariantNotFound
 from apps.catalog.states import MovementKind
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import Actor, change
@@ -57,9 +57,11 @@ def adjust_stock(
         raise InvalidStockQuantity(param="quantity")
     if kind == MovementKind.RECEIPT and quantity < 0:
         raise InvalidStockQuantity(param="quantity")
-    variant = locks.lock_variant(variant_id)
     key = variant_id, MAIN_LOCATION_ID
-    stock = locks.lock_stock([key])[key].counts
+    level = locks.lock_stock([key]).get(key)
+    if level is None:
+        raise VariantNotFound
+    stock = level.counts
 
     if stock.on_hand + quantity < stock.reserved:
         raise StockReserved(stock.on_hand, stock.reserved, -quantity, param="quantity")
@@ -77,7 +79,10 @@ def adjust_stock(
         created_at=now,
     )
 
-    level = {"location_id": str(MAIN_LOCATION_ID), "on_hand_milli": stock.on_hand_milli + movement.quantity_milli}
-    change(variant, events.STOCK_ADJUSTED, {}, actor=actor, event_reason=reason, event_values=level, now=now)
+    variant = locks.lock_variant(
+        variant_id
+    )  # after its product, which the database may have changed with the stock level
+    values = {"location_id": str(MAIN_LOCATION_ID), "on_hand_milli": stock.on_hand_milli + movement.quantity_milli}
+    change(variant, events.STOCK_ADJUSTED, {}, actor=actor, event_reason=reason, event_values=values, now=now)
 
     return movement

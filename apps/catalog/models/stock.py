@@ -1,149 +1,16 @@
-"""What the shop sells, and its stock."""
+"""Locations, and the stock at each: its levels, movements and reservations."""
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex, OpClass
-from django.contrib.postgres.search import SearchVector, SearchVectorField
+import pgtrigger
 from django.db import models
-from django.db.models.functions import Upper
 
+from apps.catalog.models.products import Variant
 from apps.catalog.rules import StockCounts
 from apps.catalog.states import MovementKind, ReservationStatus
-from apps.core.errors import NotFound
-from apps.core.models import FROZEN, Record, Subject, UpdatedAtField, whole_units
+from apps.core.models import FROZEN, Record, UpdatedAtField, whole_units
 from apps.core.quantities import to_units
-from apps.tax.rules import UQCS
-
-
-class CategoryNotFound(NotFound):
-    """There is no such category. List the categories."""
-
-    message = "There is no such category."
-
-
-class ProductNotFound(NotFound):
-    """There is no such product, or it is not for sale. Search the products."""
-
-    message = "There is no such product."
-
-
-class VariantNotFound(NotFound):
-    """There is no such variant. Read its product."""
-
-    message = "There is no such variant."
-
-
-class Category(Record):
-    """A group of products, such as Clothing."""
-
-    PREFIX = "cat"
-
-    name = models.CharField(max_length=80, unique=True)
-    slug = models.SlugField(max_length=80, unique=True)
-    position = models.PositiveSmallIntegerField(default=0)
-
-    class Meta:
-        verbose_name_plural = "categories"
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Product(Subject):
-    """A product as a buyer knows it; what they buy is one of its variants."""
-
-    PREFIX = "prod"
-
-    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="products")
-    name = models.CharField(max_length=160)
-    slug = models.SlugField(max_length=180, unique=True)
-    brand = models.CharField(max_length=80, blank=True)
-    description = models.TextField(blank=True)
-    attributes = models.JSONField(default=dict, blank=True)
-    is_published = models.BooleanField(default=True)
-    lowest_price = models.BigIntegerField(default=0, help_text="The lowest price of its active variants.")
-    search = models.GeneratedField(
-        expression=SearchVector("name", weight="A", config="english")
-        + SearchVector("brand", weight="B", config="english")
-        + SearchVector("description", weight="C", config="english"),
-        output_field=SearchVectorField(),
-        db_persist=True,
-    )
-
-    class Meta:
-        indexes = [
-            GinIndex(fields=["search"], name="product_search"),
-            GinIndex(fields=["attributes"], name="product_attributes"),
-            models.Index(fields=["category", "-created_at", "-id"], name="product_by_category"),
-            models.Index(fields=["-created_at", "-id"], name="product_by_time", condition=models.Q(is_published=True)),
-            models.Index(fields=["lowest_price", "id"], name="product_by_price", condition=models.Q(is_published=True)),
-            models.Index(fields=["name", "id"], name="product_by_name", condition=models.Q(is_published=True)),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-#: The parts of a SKU between its dashes, in capitals: people search by the one part that identifies the goods.
-SKU_PARTS: Final = models.Func(
-    Upper("sku"),
-    models.Value("-"),
-    function="string_to_array",
-    output_field=ArrayField(models.TextField()),
-)
-
-
-class Variant(Subject):
-    """
-    A product in one size, colour or weight: what buyers buy. It has the price in paise and the GST fields.
-
-    `price` includes the tax if `price_includes_tax`; the rate is the tax class's on the day of the order.
-    """
-
-    PREFIX = "var"
-
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="variants")
-    sku = models.CharField(max_length=40, unique=True)
-    title = models.CharField(max_length=120, blank=True)
-    hsn = models.CharField(max_length=8)
-    uqc = models.CharField(
-        max_length=3,
-        default="NOS",
-        choices=[(code, f"{code} ({name})") for code, name in UQCS.items()],
-        help_text="Unit quantity code of GST; services have NA.",
-    )
-    tax_class = models.CharField(max_length=40)
-    price = models.BigIntegerField(help_text="The price of one unit.")
-    price_includes_tax = models.BooleanField(default=True)
-    currency = models.CharField(max_length=3, default="INR")
-    attributes = models.JSONField(default=dict, blank=True)
-    position = models.PositiveSmallIntegerField(default=0)
-    is_active = models.BooleanField(default=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(condition=models.Q(price__gte=0), name="variant_price_not_negative"),
-            models.CheckConstraint(
-                condition=models.Q(hsn__regex=r"^([0-9]{4}|[0-9]{6}|[0-9]{8})$"), name="variant_hsn_format"
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["product", "position"], name="variant_by_product"),
-            models.Index(OpClass(Upper("sku"), "text_pattern_ops"), name="variant_by_sku"),
-            GinIndex(SKU_PARTS, name="variant_by_sku_parts"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.sku} {self.title}".strip()
-
-    @property
-    def stock_counts(self) -> StockCounts:
-        """Its counts over all locations, if `selectors.with_stock_totals` has read them."""
-        totals: Any = self
-        return StockCounts(on_hand_milli=totals.on_hand_milli, reserved_milli=totals.reserved_milli)
-
 
 #: The location that every installation has, whose row `services.set_up_reference_data` inserts.
 MAIN_LOCATION_ID: Final = UUID("0193a5c0-0000-7000-8000-000000000001")
@@ -159,6 +26,34 @@ class Location(Record):
 
     def __str__(self) -> str:
         return self.name
+
+
+_COUNT_NEW_LEVEL = pgtrigger.Trigger(
+    name="count_new_level",
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert,
+    condition=pgtrigger.Condition("NEW.on_hand_milli > NEW.reserved_milli"),
+    func="""
+        UPDATE catalog_product SET levels_in_stock_count = levels_in_stock_count + 1
+        WHERE id = (SELECT product_id FROM catalog_variant WHERE id = NEW.variant_id AND is_active);
+        RETURN NULL;
+    """,
+)
+#: Runs only when the last unit is reserved or the first is free again, not with each order.
+_COUNT_CHANGED_LEVEL = pgtrigger.Trigger(
+    name="count_changed_level",
+    when=pgtrigger.After,
+    operation=pgtrigger.Update,
+    condition=pgtrigger.Condition(
+        "((OLD.on_hand_milli > OLD.reserved_milli) IS DISTINCT FROM (NEW.on_hand_milli > NEW.reserved_milli))"
+    ),
+    func="""
+        UPDATE catalog_product
+        SET levels_in_stock_count = levels_in_stock_count + CASE WHEN NEW.on_hand_milli > NEW.reserved_milli THEN 1 ELSE -1 END
+        WHERE id = (SELECT product_id FROM catalog_variant WHERE id = NEW.variant_id AND is_active);
+        RETURN NULL;
+    """,
+)
 
 
 class StockLevel(models.Model):
@@ -186,6 +81,7 @@ class StockLevel(models.Model):
                 condition=whole_units("on_hand_milli", "reserved_milli"), name="stock_is_whole_units"
             ),
         ]
+        triggers = [_COUNT_NEW_LEVEL, _COUNT_CHANGED_LEVEL]
 
     def __str__(self) -> str:
         return str(self.counts)
