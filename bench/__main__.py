@@ -40,19 +40,24 @@ class HttpCase:
 
     :param milliseconds: the most that Bahi and Postgres may take together
     :param statements: the most that may reach Postgres, BEGIN and COMMIT included
+    :param times_empty: how many times the CPU of an empty view it may take
     """
 
     name: str
     requests: Callable[[Shop], Iterator[bytes]]
     milliseconds: float | None = None
     statements: float | None = None
+    times_empty: float | None = None
 
 
+_EMPTY = "empty"
 HTTP_CASES = (
-    HttpCase("empty", work.empty),
-    HttpCase("list-products", work.list_products, 1.7, 1),
-    HttpCase("search-products", work.search_products),
-    HttpCase("read-product", work.read_product),
+    HttpCase(_EMPTY, work.empty),
+    HttpCase("list-products", work.list_products, None, 0.3, 1.2),
+    HttpCase("read-product", work.read_product, None, 0.3, 1.2),
+    HttpCase("list-categories", work.list_categories, None, 0.3, 1.2),
+    HttpCase("search-products", work.search_products, None, 0.3, 1.2),
+    HttpCase("list-products-uncached", work.list_uncached_products, 1.7, 1),
     HttpCase("read-own-order", work.read_own_order, 1.8, 3),
     HttpCase("read-payment", work.read_payment),
     HttpCase("place-order", work.place_order, 4.5, 8),
@@ -135,16 +140,20 @@ def _measure_http(
             measure_block(
                 shop.port, requests, pids=pids, clients=_CLIENTS, seconds=options.seconds, cost=costs[case.name]
             )
-    return [row for case in cases for row in _http_rows(case, costs[case.name])]
+    return [row for case in cases for row in _http_rows(case, costs[case.name], empty=costs.get(_EMPTY))]
 
 
-def _http_rows(case: HttpCase, cost: Cost) -> list[Row]:
+def _http_rows(case: HttpCase, cost: Cost, *, empty: Cost | None) -> list[Row]:
     app, postgres = cost.of("web"), cost.of("postgres")
     note = f"app {app:.2f} + Postgres {postgres:.2f}; p50 {min(cost.p50):.1f} ms with {_CLIENTS} clients"
-    return [
+    rows = [
         Row(case.name, app + postgres, "ms", case.milliseconds, note),
         Row(case.name, cost.statements, "statements", case.statements),
     ]
+    if case.times_empty and empty is not None:
+        times = (app + postgres) / empty.of("web", "postgres")
+        rows.append(Row(case.name, times, "x an empty view", case.times_empty))
+    return rows
 
 
 def _journey_rows(cost: JourneyCost) -> list[Row]:

@@ -21,12 +21,22 @@ _ORDERS_TO_PAY = 400
 
 def empty(shop: Shop) -> Iterator[bytes]:
     """Ask for the empty view, behind the middleware and log line of all routes."""
-    return itertools.repeat(build_request("GET", "/bench/empty"))
+    return itertools.repeat(build_request("GET", f"{API}/bench/empty"))
 
 
 def list_products(shop: Shop) -> Iterator[bytes]:
     """Ask for the first page of the public catalogue: 25 products."""
     return itertools.repeat(build_request("GET", f"{API}/products?limit=25"))
+
+
+def list_uncached_products(shop: Shop) -> Iterator[bytes]:
+    """Ask for the same page, made for each request."""
+    return itertools.repeat(build_request("GET", f"{API}/bench/products?limit=25"))
+
+
+def list_categories(shop: Shop) -> Iterator[bytes]:
+    """Ask for the categories."""
+    return itertools.repeat(build_request("GET", f"{API}/categories"))
 
 
 def search_products(shop: Shop) -> Iterator[bytes]:

@@ -1,8 +1,10 @@
 """The catalogue that everybody can read, and the endpoints with which staff change it."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import AllowAny
@@ -28,15 +30,32 @@ from apps.catalog.serializers import (
 from apps.catalog.services import products, stock_adjustments
 from apps.core import clock
 from apps.core.api import ApiViewSet, WholeListPagination, check_if_match, get_actor, get_page_etag, idempotent
+from apps.core.api.response_cache import CacheDescription, ResponseCache
 from apps.core.api.responses import PRIVATE, PUBLIC
 from apps.core.models import public_pk
 from apps.core.transactions import atomic
+
+RESPONSES: Final = ResponseCache(
+    CacheDescription(
+        name="catalog",
+        holds="Responses to GET /categories, /products and /variants for those who are not signed in.",
+        key="Path and query.",
+        life="At most 5 minutes in Redis; in a process until its memory for them is full.",
+        ends="Any change of a category, product or variant; the last free unit of a variant is reserved, or the first is free again.",
+    ),
+    read_version=selectors.get_catalog_version,
+    shared_params=frozenset({"limit", "cursor", "sort", "category", "in_stock"}),
+)
 
 
 class CatalogViewSet(ApiViewSet):
     """The base of these views: open to look at, and to be cached by anybody if nobody is signed in."""
 
     permission_classes = [AllowAny]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # Before the request is authenticated and its query parsed: both cost more than the whole stored response.
+        return RESPONSES.respond(request, lambda: super(CatalogViewSet, self).dispatch(request, *args, **kwargs))
 
     @property
     def cache_control(self) -> str:

@@ -17,7 +17,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -99,6 +99,7 @@ class MetricsCollector:
             value = gauge.read()
             if value is not None:
                 yield GaugeMetricFamily(gauge.name, gauge.statement, value=value)
+        yield _cache_metrics()
         for name, value in relay.measure_backlog(now=clock.now()).items():
             yield GaugeMetricFamily(
                 f"bahi_{name}", f"Events and handler runs that wait: {name.replace('_', ' ')}.", value=value
@@ -110,6 +111,18 @@ def _incident_metrics() -> Any:
     for kind, count in incidents.count_open_incidents().items():
         incidents_open.add_metric([kind], count)
     return incidents_open
+
+
+def _cache_metrics() -> Any:
+    requests = CounterMetricFamily(
+        "bahi_response_cache_requests",
+        "Requests for public responses: found in the process or in Redis, answered with the one before the last change, or made.",
+        labels=["cache", "result"],
+    )
+    for each in import_string(settings.RESPONSE_CACHES):
+        for result, count in sorted(each.read_counts().items()):
+            requests.add_metric([each.description.name, result], count)
+    return requests
 
 
 def _audit_metrics(latest: AuditRun) -> Any:

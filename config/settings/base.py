@@ -172,6 +172,9 @@ CACHES = {
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 RATELIMIT_FAIL_OPEN = True  # the floor only: exact budgets are counted in Postgres and never open
 
+RESPONSE_CACHE_BYTES = env.RESPONSE_CACHE_MIB * 1024 * 1024
+RESPONSE_CACHES = "config.caches.RESPONSE_CACHES"
+
 CELERY_BROKER_URL = env.REDIS_URL.broker_url
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

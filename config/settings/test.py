@@ -35,3 +35,4 @@ CUSTOMER_WRITES_PER_MINUTE = STAFF_WRITES_PER_MINUTE = 1_000_000
 RATELIMIT_ENABLE = False  # all tests come from one address; the test of the floor turns it on
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_AUTOREFRESH = True  # find a file when it is requested: each test client would list all of them, for 25 ms
+RESPONSE_CACHE_BYTES = 0  # what a test does not commit raises no version; the tests of the cache turn it on

@@ -332,6 +332,10 @@ class Processes(BaseModel):
     WEB_REQUEST_DEADLINE_SECONDS: Annotated[int, values.whole_number(1, 24)] = variable(
         "within it a request must arrive whole, and a client must take its answer", "20"
     )
+    RESPONSE_CACHE_MIB: Annotated[int, values.whole_number(0, 4_096)] = variable(
+        "memory in MiB of each web process for responses that are the same for everybody; 0 stores none, in Redis neither",
+        "16",
+    )
     WORKER_CONCURRENCY: Annotated[int, values.whole_number(1, 256)] = variable("children of one worker", "2")
     BEAT_SCHEDULE_FILE: values.AbsolutePath = variable(
         "where the scheduler stores what it has started",

@@ -1,0 +1,246 @@
+"""
+Caches of public responses, which are the same for everybody who is not signed in.
+
+A cache has a version, which Postgres raises in the transaction that changes what the responses show, and each process reads at most a
+second later. A response is kept with the version that was read before it was made, so that it never passes for newer than it is. Nothing
+has to be deleted, no message can be missed, and Redis may lose or keep whatever it likes. See docs/caching.md.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from apps.core.response_store import CLAIM_SECONDS, MAX_BODY_BYTES, LocalResponses, SharedResponses, StoredResponse
+
+#: How old the version that a process knows may be, and so how long after its commit a change is read by everybody.
+VERSION_SECONDS = 1.0
+#: How long after a change the response from before it is still given, while another request makes the new one.
+STALE_SECONDS = 5
+#: How often a request looks whether another process has made the response.
+_LOOK_SECONDS = 0.02
+#: How often a process adds its counts to those of all.
+_COUNT_SECONDS = 10
+_MAX_KEY_LENGTH = 500
+#: The headers of a response that are kept; the others belong to the request.
+_KEPT_HEADERS = ("Content-Type", "ETag", "Cache-Control", "Vary", "Allow")
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True)
+class CacheDescription:
+    """What a cache holds, for operators and for docs/caching.md."""
+
+    name: str
+    holds: str
+    key: str
+    life: str
+    ends: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a request asks for, of which version, and how it is made."""
+
+    key: str
+    version: int
+    is_shared: bool
+    request: HttpRequest
+    make: Callable[[], HttpResponseBase]
+
+
+class ResponseCache:
+    """
+    Public responses to GET, each made once for each version.
+
+    :param read_version: returns the present version: a time in microseconds since 1970 that rises with each change
+    :param shared_params: the query parameters that may stand in the key of a response that Redis keeps; what people type, of which
+        there is no end, stays in the memory of a process
+    """
+
+    def __init__(
+        self, description: CacheDescription, *, read_version: Callable[[], int], shared_params: frozenset[str]
+    ) -> None:
+        self.description = description
+        self.shared = SharedResponses(description.name)
+        self.local = LocalResponses()
+        self._read_version = read_version
+        self._shared_params = shared_params
+        self._version = 0
+        self._version_is_read_at = float("-inf")
+        self._version_lock = threading.Lock()
+        self._makers: dict[str, threading.Lock] = {}
+        self._makers_lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._counted_at = time.monotonic()
+
+    def respond(self, request: HttpRequest, make: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+        """Answer with a stored response, or with the one that `make` returns, which is stored if its status is 200."""
+        asked = _key_of(request)
+        version = None if asked is None else self._present_version()
+        if asked is None or version is None:
+            return make()
+        key, params = asked
+        wanted = _Wanted(key, version, is_shared=params <= self._shared_params, request=request, make=make)
+        found = self._find(wanted) or self._obtain(wanted)
+        return _to_response(request, found) if isinstance(found, StoredResponse) else found
+
+    def forget(self) -> None:
+        """Read the version again with the next request, and keep nothing in this process."""
+        self.local.clear()
+        self._version_is_read_at = float("-inf")
+
+    # The version -----------------------------------------------------------------------------------------------------------
+
+    def _present_version(self) -> int | None:
+        """Return the version, at most VERSION_SECONDS old, or None if Postgres does not answer."""
+        if time.monotonic() - self._version_is_read_at < VERSION_SECONDS:
+            return self._version
+        with self._version_lock:
+            now = time.monotonic()
+            if now - self._version_is_read_at >= VERSION_SECONDS:
+                try:
+                    self._version = self._read_version()
+                except DatabaseError:
+                    return None
+                self._version_is_read_at = now
+                self._share_counts(now)
+        return self._version
+
+    # Finding and making ------------------------------------------------------------------------------------------------------
+
+    def _find(self, wanted: _Wanted) -> StoredResponse | None:
+        """Return the response of this version, or of a newer one that another process has learnt of before."""
+        local = self.local.get(wanted.key)
+        if local is not None and local.version >= wanted.version:
+            self._counts["hits"] += 1
+            return local
+        shared = self.shared.get(wanted.key) if wanted.is_shared else None
+        if shared is not None and shared.version >= wanted.version:
+            self._counts["shared_hits"] += 1
+            self.local.put(wanted.key, shared)
+            return shared
+        return None
+
+    def _obtain(self, wanted: _Wanted) -> StoredResponse | HttpResponseBase:
+        """Make a response, once for all who ask meanwhile; these get the older one, or wait for the new one."""
+        older = self._older(wanted)
+        maker = self._maker(wanted.key)
+        if not maker.acquire(blocking=older is None, timeout=-1 if older is not None else CLAIM_SECONDS):
+            return self._without_making(wanted, older)
+        try:
+            found = self._find(wanted)
+            if found is not None:
+                return found
+            return self._make_for_all(wanted, older) if wanted.is_shared else self._make(wanted)
+        finally:
+            maker.release()
+            with self._makers_lock:
+                if self._makers.get(wanted.key) is maker:
+                    del self._makers[wanted.key]
+
+    def _make_for_all(self, wanted: _Wanted, older: StoredResponse | None) -> StoredResponse | HttpResponseBase:
+        """Make a response, unless another process does so now."""
+        until = time.monotonic() + CLAIM_SECONDS
+        while not self.shared.claim(wanted.key):
+            if older is not None or time.monotonic() > until:
+                return self._without_making(wanted, older)
+            time.sleep(_LOOK_SECONDS)
+            if (found := self._find(wanted)) is not None:
+                return found
+        try:
+            return self._make(wanted)
+        finally:
+            self.shared.release(wanted.key)
+
+    def _make(self, wanted: _Wanted) -> StoredResponse | HttpResponseBase:
+        self._counts["misses"] += 1
+        # The whole response is wanted, whatever this client has already: `_to_response` compares.
+        condition = wanted.request.META.pop("HTTP_IF_NONE_MATCH", None)
+        try:
+            made: Any = wanted.make()
+            if hasattr(made, "render"):
+                made = made.render()
+        finally:
+            if condition is not None:
+                wanted.request.META["HTTP_IF_NONE_MATCH"] = condition
+        if made.status_code != HTTPStatus.OK or made.streaming or len(made.content) > MAX_BODY_BYTES:
+            return made  # type: ignore[no-any-return]
+        headers = {name: made.headers[name] for name in _KEPT_HEADERS if name in made.headers}
+        stored = StoredResponse(version=wanted.version, headers=headers, body=made.content)
+        self.local.put(wanted.key, stored)
+        if wanted.is_shared:
+            self.shared.put(wanted.key, stored)
+        return stored
+
+    def _without_making(self, wanted: _Wanted, older: StoredResponse | None) -> StoredResponse | HttpResponseBase:
+        if older is None:  # its maker takes too long
+            return self._make(wanted)
+        self._counts["stale"] += 1
+        return older
+
+    def _older(self, wanted: _Wanted) -> StoredResponse | None:
+        """Return the response from before the last change, if that was a moment ago."""
+        if time.time() - wanted.version / _MICROSECONDS > STALE_SECONDS:
+            return None
+        return self.local.get(wanted.key) or (self.shared.get(wanted.key) if wanted.is_shared else None)
+
+    def _maker(self, key: str) -> threading.Lock:
+        with self._makers_lock:
+            return self._makers.setdefault(key, threading.Lock())
+
+    # Counts ----------------------------------------------------------------------------------------------------------------
+
+    def _share_counts(self, now: float) -> None:
+        """Add what this process has counted to the sums in Redis, now and then; called by one thread at a time."""
+        if now - self._counted_at < _COUNT_SECONDS or not self._counts:
+            return
+        self._counted_at = now
+        counts, self._counts = self._counts, Counter()
+        if not self.shared.add_counts(dict(counts)):
+            self._counts.update(counts)
+
+    def read_counts(self) -> dict[str, int]:
+        """Return hits, shared_hits, stale and misses of all processes, as far as they have added theirs."""
+        return self.shared.read_counts()
+
+
+def _key_of(request: HttpRequest) -> tuple[str, frozenset[str]] | None:
+    """Return the key of what a request asks for and the names of its parameters, or None if nothing stored may answer it."""
+    meta = request.META
+    if request.method not in ("GET", "HEAD") or "HTTP_AUTHORIZATION" in meta or not settings.RESPONSE_CACHE_BYTES:
+        return None
+    accepted = meta.get("HTTP_ACCEPT", "*/*")
+    if "*/*" not in accepted and "application/json" not in accepted:
+        return None
+    return _read_key(request.path, meta.get("QUERY_STRING", ""))
+
+
+@lru_cache(maxsize=4_096)
+def _read_key(path: str, query: str) -> tuple[str, frozenset[str]] | None:
+    """Return the key of a path and a query in whatever order, and the names of its parameters; None if it is too long."""
+    pairs = sorted(parse_qsl(query, keep_blank_values=True))
+    key = f"{path}?{urlencode(pairs)}" if pairs else path
+    return (key, frozenset(name for name, _ in pairs)) if len(key) <= _MAX_KEY_LENGTH else None
+
+
+def _to_response(request: HttpRequest, stored: StoredResponse) -> HttpResponse:
+    seen = request.META.get("HTTP_IF_NONE_MATCH", "")
+    if seen:
+        tags = [tag.strip().removeprefix("W/") for tag in seen.split(",")]
+        if stored.headers.get("ETag") in tags or "*" in tags:
+            kept = {name: value for name, value in stored.headers.items() if name != "Content-Type"}
+            response = HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=kept)
+            del response.headers["Content-Type"]
+            return response
+    return HttpResponse(stored.body, headers=stored.headers)
