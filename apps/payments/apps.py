@@ -7,7 +7,10 @@ class PaymentsConfig(AppConfig):
     verbose_name = "Payments"
 
     def ready(self) -> None:
+        from apps.core.hot_path import register_sql
         from apps.orders.services import add_erasure_blockers
         from apps.payments.selectors.erasure import find_erasure_blockers
+        from apps.payments.selectors.order_totals import read_order_totals
 
+        register_sql("payments.get_order_totals", read_order_totals)
         add_erasure_blockers(find_erasure_blockers)

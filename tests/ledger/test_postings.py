@@ -21,8 +21,9 @@ pytestmark = pytest.mark.django_db
 RECEIVABLE, ADVANCES = "gateway_receivable:razorpay", "customer_advances"
 
 
-@pytest.fixture(autouse=True)
-def _chart(reference_data: None) -> None:
+@pytest.fixture(autouse=True, params=["orm", "sql"])
+def _chart(reference_data: None, settings: Any, request: pytest.FixtureRequest) -> None:
+    settings.HOT_PATH = request.param
     call_command("setup_reference_data", verbosity=0)
 
 
@@ -105,6 +106,7 @@ def test_another_refusal_of_the_database_is_not_taken_for_a_posting_that_exists(
         raise IntegrityError("another constraint")
 
     monkeypatch.setattr(postings, "_insert", refuse)
+    monkeypatch.setattr(postings.sql, "insert_posting", refuse)
 
     with pytest.raises(IntegrityError, match="another constraint"):
         post({RECEIVABLE: 100, ADVANCES: -100})

@@ -13,6 +13,7 @@ from django.db import IntegrityError
 from apps.core.errors import Conflict, Invalid
 from apps.core.hot_path import hot_path
 from apps.core.transactions import atomic, transactional
+from apps.ledger import sql
 from apps.ledger.models import Account, LedgerEntry, LedgerTransaction
 from apps.ledger.selectors.transactions import AccountNotFound
 
@@ -59,31 +60,79 @@ def post_to_ledger(
     :raises PostingConflict: if the fact was posted with other entries
     """
     wanted = _checked(entries)
+    _require_accounts(wanted)
 
+    posting = _new_posting(
+        source_type=source_type,
+        source_id=source_id,
+        kind=kind,
+        order_id=order_id,
+        description=description,
+        occurred_at=occurred_at,
+    )
     earlier = _find_posting(source_type, source_id, kind)
     if earlier is None:
         try:
             with atomic():
-                return _insert(
-                    LedgerTransaction(
-                        source_type=source_type,
-                        source_id=source_id,
-                        kind=kind,
-                        order_id=order_id,
-                        description=description[:200],
-                        occurred_at=occurred_at,
-                    ),
-                    wanted,
-                    currency,
-                )
+                return _insert(posting, wanted, currency)
         except IntegrityError:
             earlier = _find_posting(source_type, source_id, kind)
             if earlier is None:
                 raise
+    return _require_same(earlier, wanted)
 
+
+@transactional
+def post_by_one_statement(
+    *,
+    source_type: str,
+    source_id: UUID,
+    kind: str,
+    order_id: UUID | None,
+    entries: Mapping[str, int],
+    description: str,
+    occurred_at: datetime,
+    currency: str = "INR",
+) -> LedgerTransaction:
+    """Do what `post_to_ledger` does, and raise what it raises."""
+    wanted = _checked(entries)
+
+    posting = _new_posting(
+        source_type=source_type,
+        source_id=source_id,
+        kind=kind,
+        order_id=order_id,
+        description=description,
+        occurred_at=occurred_at,
+    )
+    stored, unknown = sql.insert_posting(posting, wanted, currency)
+    if unknown:
+        raise AccountNotFound(unknown[0])
+    if stored:
+        return posting
+    earlier = _find_posting(source_type, source_id, kind)
+    if earlier is None:
+        raise RuntimeError(f"the {kind} of {source_type} {source_id} is neither stored nor there")
+    return _require_same(earlier, wanted)
+
+
+def _new_posting(
+    *, source_type: str, source_id: UUID, kind: str, order_id: UUID | None, description: str, occurred_at: datetime
+) -> LedgerTransaction:
+    return LedgerTransaction(
+        source_type=source_type,
+        source_id=source_id,
+        kind=kind,
+        order_id=order_id,
+        description=description[:200],
+        occurred_at=occurred_at,
+    )
+
+
+def _require_same(earlier: LedgerTransaction, wanted: dict[str, int]) -> LedgerTransaction:
     posted = {entry.account_id: entry.amount for entry in earlier.entries.all()}
     if posted != wanted:
-        raise PostingConflict(kind)
+        raise PostingConflict(earlier.kind)
     return earlier
 
 
@@ -93,11 +142,14 @@ def _checked(entries: Mapping[str, int]) -> dict[str, int]:
         raise UnbalancedPosting(sum(wanted.values()))
     if not wanted:
         raise EmptyPosting
+    return wanted
+
+
+def _require_accounts(wanted: Mapping[str, int]) -> None:
     known = set(Account.objects.filter(pk__in=wanted).values_list("pk", flat=True))
     for code in wanted:
         if code not in known:
             raise AccountNotFound(code)
-    return wanted
 
 
 def _find_posting(source_type: str, source_id: UUID, kind: str) -> LedgerTransaction | None:

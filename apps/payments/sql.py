@@ -1,0 +1,70 @@
+"""SQL for the hot path."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from apps.core.prepared import fetch_rows
+from apps.payments.states import LIVE, UNDECIDED, AttemptStatus, DisputeStatus, RefundStatus, ReviewReason
+
+
+class MoneyOfOrder(NamedTuple):
+    """
+    What payments, refunds and disputes of an order amount to, in paise, and its live payment.
+
+    `has_other_amount` says that an attempt is of another amount than was requested, or was accepted at one: then `refunded` lacks what
+    was never paid, and somebody else has to say how much is under review.
+    """
+
+    paid: int
+    refunded: int
+    disputed: int
+    lost: int
+    has_other_amount: bool
+    live_until: datetime | None
+    live_status: str | None
+
+
+def _listed(statuses: Any) -> str:
+    return ", ".join(f"'{status}'" for status in sorted(statuses))
+
+
+# Each sum is read by the key of the order or of one of its payments; the attempts of an order are read once.
+_SUM_MONEY = f"""
+    WITH attempt AS MATERIALIZED (
+        SELECT made.status, made.currency, made.amount, made.accepted_amount, made.review_reason
+        FROM payments_payment AS payment JOIN payments_paymentattempt AS made ON made.payment_id = payment.id
+        WHERE payment.order_id = $1::uuid
+    ), counted AS (
+        SELECT sum(coalesce(accepted_amount, amount)) FILTER (
+                   WHERE status = '{AttemptStatus.CAPTURED}' AND currency = $2 AND review_reason <> '{ReviewReason.AMOUNT_MISMATCH}'
+               ) AS paid,
+               bool_or(review_reason = '{ReviewReason.AMOUNT_MISMATCH}' OR accepted_amount > amount) AS has_other_amount
+        FROM attempt
+    ), refund AS (
+        SELECT sum(refund.amount) AS refunded FROM payments_refund AS refund
+        JOIN payments_paymentattempt AS made ON made.id = refund.attempt_id
+        WHERE refund.order_id = $1::uuid AND refund.status = '{RefundStatus.PROCESSED}' AND refund.currency = $2
+          AND made.review_reason <> '{ReviewReason.AMOUNT_MISMATCH}'
+    ), dispute AS (
+        SELECT sum(dispute.amount) FILTER (WHERE dispute.status IN ({_listed(UNDECIDED)})) AS disputed,
+               sum(dispute.amount_deducted) FILTER (
+                   WHERE dispute.status = '{DisputeStatus.LOST}' AND dispute.currency = $2
+                     AND made.review_reason <> '{ReviewReason.AMOUNT_MISMATCH}'
+               ) AS lost
+        FROM payments_dispute AS dispute JOIN payments_paymentattempt AS made ON made.id = dispute.attempt_id
+        WHERE dispute.order_id = $1::uuid
+    )
+    SELECT coalesce(paid, 0)::bigint, coalesce(refunded, 0)::bigint, coalesce(disputed, 0)::bigint, coalesce(lost, 0)::bigint,
+           coalesce(has_other_amount, false), live.live_until, live.status
+    FROM counted, refund, dispute
+    LEFT JOIN (
+        SELECT live_until, status FROM payments_payment WHERE order_id = $1::uuid AND status IN ({_listed(LIVE)}) LIMIT 1
+    ) AS live ON true
+"""  # noqa: S608 - statuses
+
+
+def sum_money_of_order(*, order_id: UUID, currency: str) -> MoneyOfOrder:
+    """Return what the payments, refunds and disputes of an order amount to; one statement, by keys of the order."""
+    [row] = fetch_rows(_SUM_MONEY, [str(order_id), currency])
+    return MoneyOfOrder(*row)
