@@ -5,8 +5,8 @@ Postgres is the source of truth. The broker holds hints, which may be lost: a sw
 those that still wait in a queue.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -38,12 +38,29 @@ _IS_WITH_BROKER = all_null("done_at", "parked_at", "send_after")
 
 @dataclass(frozen=True)
 class Subscription:
-    """One handler of one event: its name, its queue, and whether it talks to the outside world."""
+    """
+    One handler of one event: its name, its queue, and whether it talks to the outside world.
+
+    `if_values` are values that the event has if there is anything to do; an event of before it had them is handled.
+    """
 
     name: str
     queue: str
     call: Callable[..., object]
     calls_external: bool
+    if_values: Mapping[str, Any] = field(default_factory=dict)
+
+    def concerns(self, values: Mapping[str, Any]) -> bool:
+        """Return whether an event with these values is to be handled."""
+        return all(values.get(name, wanted) == wanted for name, wanted in self.if_values.items())
+
+
+@dataclass(frozen=True)
+class Only:
+    """A handler in `config.subscriptions` that has nothing to do for events with other values."""
+
+    call: Callable[..., object]
+    if_values: Mapping[str, Any]
 
 
 def calls_external(handler: Callable[..., object]) -> Callable[..., object]:
@@ -59,18 +76,20 @@ def calls_external(handler: Callable[..., object]) -> Callable[..., object]:
 @cache
 def get_subscriptions() -> dict[str, tuple[Subscription, ...]]:
     """Return the subscriptions of `config` by event type."""
-    subscriptions: dict[str, Iterable[Callable[..., object]]] = import_string(settings.SUBSCRIPTIONS)
+    subscriptions: dict[str, Iterable[Callable[..., object] | Only]] = import_string(settings.SUBSCRIPTIONS)
     return {
         event_type: tuple(_make_subscription(handler) for handler in handlers)
         for event_type, handlers in subscriptions.items()
     }
 
 
-def _make_subscription(handler: Callable[..., object]) -> Subscription:
+def _make_subscription(subscribed: Callable[..., object] | Only) -> Subscription:
+    handler, if_values = (subscribed.call, subscribed.if_values) if isinstance(subscribed, Only) else (subscribed, {})
     name = f"{handler.__module__}.{handler.__qualname__}"
     app = handler.__module__.split(".")[1]
     queue = settings.APP_QUEUES.get(app, settings.DEFAULT_QUEUE)
-    return Subscription(name=name, queue=queue, call=handler, calls_external=getattr(handler, "calls_external", False))
+    calls_external = getattr(handler, "calls_external", False)
+    return Subscription(name=name, queue=queue, call=handler, calls_external=calls_external, if_values=if_values)
 
 
 def get_subscription(name: str) -> Subscription:
@@ -98,7 +117,8 @@ _TAKE = """
     ), taken AS (
         DELETE FROM core_outbox AS outbox USING waiting WHERE outbox.id = waiting.id RETURNING outbox.id, outbox.event_id
     )
-    SELECT taken.event_id, event.type FROM taken JOIN core_event AS event ON event.id = taken.event_id ORDER BY taken.id
+    SELECT taken.event_id, event.type, CASE WHEN event.type = ANY($3::text[]) THEN event.changes::text END
+    FROM taken JOIN core_event AS event ON event.id = taken.event_id ORDER BY taken.id
 """
 _ADD_RUNS = """
     INSERT INTO core_handlerrun (id, event_id, handler, queue, created_at, sent_at, starts, last_error)
@@ -122,11 +142,12 @@ def claim_outbox(*, now: datetime, limit: int = BATCH) -> list[HandlerRun]:
 
 @transactional
 def _claim_waiting(*, now: datetime, limit: int) -> list[HandlerRun]:
-    waiting = fetch_rows(_TAKE, [_known_types(), str(limit)])
+    waiting = fetch_rows(_TAKE, [_known_types(), str(limit), _types_with_conditions()])
     handler_runs = [
         HandlerRun(event_id=event_id, handler=subscription.name, queue=subscription.queue, created_at=now, sent_at=now)
-        for event_id, event_type in waiting
+        for event_id, event_type, values in waiting
         for subscription in get_subscriptions().get(event_type, ())
+        if subscription.concerns(orjson.loads(values or "{}"))
     ]
     if handler_runs:
         rows = [
@@ -137,8 +158,15 @@ def _claim_waiting(*, now: datetime, limit: int) -> list[HandlerRun]:
 
 
 def _known_types() -> str:
-    known = [*get_subscriptions(), *import_string(settings.UNSUBSCRIBED)]
-    return f"{{{','.join(known)}}}"
+    return _array([*get_subscriptions(), *import_string(settings.UNSUBSCRIBED)])
+
+
+def _types_with_conditions() -> str:
+    return _array(name for name, group in get_subscriptions().items() if any(one.if_values for one in group))
+
+
+def _array(names: Iterable[str]) -> str:
+    return f"{{{','.join(names)}}}"
 
 
 @transactional

@@ -12,6 +12,7 @@ from celery import current_app
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from apps.core.relay import get_subscriptions
 from config.celery import app as celery_app
 from config.invariants import INVARIANTS
 from config.reference_data import STEPS
@@ -66,7 +67,9 @@ def full_name(handler: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "handler", sorted({one for group in HANDLERS.values() for one in group}, key=full_name), ids=full_name
+    "handler",
+    sorted({each.call for group in get_subscriptions().values() for each in group}, key=full_name),
+    ids=full_name,
 )
 def test_every_handler_lives_in_handlers_and_takes_event_and_now(handler: Any) -> None:
     assert handler.__module__.endswith(".handlers")
@@ -82,7 +85,7 @@ def test_every_handler_is_subscribed() -> None:
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
 
-    assert {one for group in HANDLERS.values() for one in group} == written
+    assert {each.call for group in get_subscriptions().values() for each in group} == written
 
 
 def test_the_schedule_and_the_tasks_agree() -> None:

@@ -109,6 +109,22 @@ class TestClaimOutbox:
         monkeypatch.setattr(relay, "get_subscriptions", lambda: {"test.user.cloned": (one,)})
         assert [handler_run.event_id for handler_run in relay.claim_outbox(now=clock.now())] == [new.pk]
 
+    @pytest.mark.parametrize(
+        ("values", "is_handled"), [({"size": "large"}, True), ({"size": "small"}, False), ({}, True)]
+    )
+    def test_event_of_other_values_is_left_out_and_one_without_them_is_not(
+        self, subscribe: Callable[..., None], values: dict[str, str], is_handled: bool
+    ) -> None:
+        """The release before wrote events without them."""
+        subscribe(relay.Only(RecordingHandler("one"), {"size": "large"}), RecordingHandler("other"))
+        with transaction.atomic():
+            record_event(TYPE, subject=make_user(), actor=SYSTEM, changes=values)
+
+        taken = [handler_run.handler.rpartition(".")[2] for handler_run in relay.claim_outbox(now=clock.now())]
+
+        assert taken == (["one", "other"] if is_handled else ["other"])
+        assert not Outbox.objects.exists()
+
     def test_event_of_a_rolled_back_transaction_is_never_handled(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"))
         with pytest.raises(RuntimeError), transaction.atomic():

@@ -253,6 +253,18 @@ class TestRefundBeforeInvoice:
         assert [one.pk for one in issue_pending_credit_notes(order_id=order.pk, actor=SYSTEM, now=NOON)] == [note.pk]
         assert violated() == []
 
+    @pytest.mark.parametrize("is_refunded", [True, False])
+    def test_invoice_is_followed_by_credit_notes_only_if_money_went_back_before(self, is_refunded: bool) -> None:
+        order = make_paid_order()
+        if is_refunded:
+            make_refund(order, amount=10_000)
+        Outbox.objects.all().delete()
+
+        issue_invoice(order_id=order.pk, actor=SYSTEM, now=NOON)
+
+        claimed = [handler_run.handler.rpartition(".")[2] for handler_run in relay.claim_outbox(now=NOON)]
+        assert sorted(claimed) == ["issue_pending_credit_notes", "render_invoice"][not is_refunded :]
+
     def test_cancellation_before_invoice_skips_the_credit_note(self) -> None:
         order = make_paid_order()
         refund = make_refund(order, amount=10_000)

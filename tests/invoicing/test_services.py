@@ -484,4 +484,4 @@ def test_confirmed_order_event_issues_invoice_and_pdf() -> None:
         events.INVOICE_ISSUED,
         events.INVOICE_RENDERED,
     ]
-    assert HandlerRun.objects.filter(handler__startswith="apps.invoicing.", done_at__isnull=False).count() == 3
+    assert HandlerRun.objects.filter(handler__startswith="apps.invoicing.", done_at__isnull=False).count() == 2

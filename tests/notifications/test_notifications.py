@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from apps.core.models import Event, Outbox
+from apps.core.relay import get_subscriptions
 from apps.notifications import handlers, rules, services
 from apps.notifications.models import Notification
 from apps.notifications.services import notifications
 from apps.notifications.states import Channel, NotificationStatus
 from apps.orders.states import OrderStatus
-from config.subscriptions import HANDLERS
 from tests.factories.accounts import make_staff, make_user
 from tests.factories.notifications import NOON, make_event, make_invoice_of, make_order_of
 
@@ -188,7 +188,11 @@ def test_failed_notification_leaves_nothing(reachable: Any, monkeypatch: pytest.
 
 class TestNotify:
     def test_it_is_subscribed_to_each_event_of_the_table_and_to_no_other(self) -> None:
-        subscribed = {event_type for event_type, found in HANDLERS.items() if handlers.notify in found}
+        subscribed = {
+            event_type
+            for event_type, group in get_subscriptions().items()
+            if handlers.notify in [each.call for each in group]
+        }
 
         assert subscribed == set(rules.MESSAGES_OF_EVENT)
 

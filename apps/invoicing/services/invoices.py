@@ -84,10 +84,11 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
         InvoiceLine.objects.bulk_create(
             [InvoiceLine(invoice=invoice, created_at=now, **asdict(line)) for line in part.lines]
         )
+    facts = {"is_refunded": payments.is_any_refund_processed(order_id)}
     for invoice in invoices:
         prefix = rules.prefix_of(DocumentType(invoice.type), invoice_prefix=registration.invoice_prefix)
         assign_number(invoice, prefix=prefix, now=now, started=started)
-        create_document(invoice, events.INVOICE_ISSUED, actor=actor, now=now)
+        create_document(invoice, events.INVOICE_ISSUED, event_values=facts, actor=actor, now=now)
 
     return invoices
 

@@ -1,6 +1,7 @@
 """How a document takes its number: from a counter row that is locked last of all, so that its series has no gap."""
 
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,7 +71,9 @@ def _lock_series(document: Invoice, prefix: str, financial_year: str) -> NumberS
     return series
 
 
-def create_document(document: Invoice, event_type: str, *, actor: Actor, now: datetime) -> None:
+def create_document(
+    document: Invoice, event_type: str, *, actor: Actor, now: datetime, event_values: Mapping[str, Any] | None = None
+) -> None:
     """
     Insert a document that has its number, and record its issue.
 
@@ -82,6 +85,6 @@ def create_document(document: Invoice, event_type: str, *, actor: Actor, now: da
         event_type,
         root=document.order_id,
         actor=actor,
-        event_values={"parties_sha256": fingerprint},
+        event_values={"parties_sha256": fingerprint, **(event_values or {})},
         now=now,
     )

@@ -39,6 +39,7 @@ from apps.payments.selectors.reconciliation import (
 )
 from apps.payments.selectors.refunds import (
     get_refund,
+    is_any_refund_processed,
     list_refunds_of_order,
     list_refunds_to_approve,
     list_refunds_to_retry_or_transfer,
@@ -70,6 +71,7 @@ __all__ = [
     "get_refund",
     "has_captured_money",
     "has_later_attempt",
+    "is_any_refund_processed",
     "is_balanced",
     "is_fully_refunded",
     "is_order_disputed",

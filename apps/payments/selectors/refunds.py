@@ -73,6 +73,11 @@ def list_refunds_of_order(order_id: UUID) -> QuerySet[Refund]:
     return Refund.objects.filter(order_id=order_id).prefetch_related(lines).order_by("sequence")
 
 
+def is_any_refund_processed(order_id: UUID) -> bool:
+    """Test if money of an order went back."""
+    return Refund.objects.filter(order_id=order_id, status=RefundStatus.PROCESSED).exists()
+
+
 def count_other_refunds(refund: Refund) -> int:
     """Return the number of other refunds of a refund's attempt, in any status."""
     return Refund.objects.filter(attempt_id=refund.attempt_id).exclude(pk=refund.pk).count()

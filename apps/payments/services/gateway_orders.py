@@ -180,6 +180,7 @@ def _record_success(claimed: Payment, made: _Created, *, now: datetime) -> None:
         },
         root=order.pk,
         actor=SYSTEM,
+        event_values={"channel": payment.channel},
         now=now,
     )
     if made.facts is not None:

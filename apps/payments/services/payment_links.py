@@ -138,4 +138,12 @@ def apply_gateway_link(order: "Order", payment: Payment, link: GatewayLink, *, n
     if not changed:
         return
     event_type = events.PAYMENT_READY if "next_action" in changed else events.PAYMENT_UPDATED
-    change(payment, event_type, changed, root=order.pk, actor=SYSTEM, now=now)
+    change(
+        payment,
+        event_type,
+        changed,
+        root=order.pk,
+        actor=SYSTEM,
+        event_values={"channel": payment.channel},
+        now=now,
+    )
