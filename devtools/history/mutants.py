@@ -26,13 +26,21 @@ def plant(name: str) -> None:
     MUTANTS[name]()
 
 
-def _wrap(module: str, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Replace a function, or a method written as `Class.method`, by what `make` makes of it."""
+def _wrap(module: str, name: str, make: Callable[[Any], Any]) -> None:
+    """
+    Replace a function, a method written as `Class.method`, or a statement, by what `make` makes of it.
+
+    :raises ValueError: if it is the same as before: the product was changed, and the mutant must follow
+    """
     owner: Any = import_module(module)
     *path, attribute = name.split(".")
     for part in path:
         owner = getattr(owner, part)
-    setattr(owner, attribute, make(getattr(owner, attribute)))
+    original = getattr(owner, attribute)
+    changed = make(original)
+    if changed == original:
+        raise ValueError(f"{module}.{name} is as it was")
+    setattr(owner, attribute, changed)
 
 
 def _ignore_idempotency_keys() -> None:
@@ -131,8 +139,10 @@ def _read_stale() -> None:
 
 
 def _skip_availability_check() -> None:
-    """Reserve units without a check of what is available."""
+    """Reserve units without a check of what is available, by the service and by the prepared statement."""
     _wrap("apps.catalog.services.reservations", "_check_availability", lambda _: lambda *_: None)
+    _wrap("apps.catalog.services.reservations", "_require_units", lambda _: lambda *_: None)
+    _wrap("apps.orders.sql", "_PLACE", lambda statement: statement.replace("free_milli >= quantity_milli", "true"))
 
 
 #: Name -> what plants it.
