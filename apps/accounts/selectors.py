@@ -15,6 +15,7 @@ from apps.core.event_replay import list_events_of_subjects
 from apps.core.hot_path import hot_path
 from apps.core.masking import mask
 from apps.core.models import Event, public_pk
+from apps.core.rows import find_by
 from apps.core.search import SearchTerm, any_of, filter_by_words
 from apps.tax import rules as tax
 
@@ -47,7 +48,7 @@ def get_user(user_id: UUID) -> User:
 
     :raises UserNotFound: if there is none
     """
-    user = User.objects.filter(pk=user_id).first()
+    user = find_by(User, id=user_id)
     if user is None:
         raise UserNotFound
     return user

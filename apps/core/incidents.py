@@ -14,6 +14,7 @@ from apps.core.errors import NotFound
 from apps.core.events import SYSTEM, change, create_if_absent
 from apps.core.locks import lock_row
 from apps.core.models import Incident
+from apps.core.rows import find_row
 from apps.core.transactions import atomic, transactional
 
 log = structlog.get_logger(__name__)
@@ -79,7 +80,7 @@ def list_open_incidents() -> "QuerySet[Incident]":
 
 def find_open_incident(*, kind: str, key: str) -> Incident | None:
     """Return the open incident of a kind and key, or None."""
-    return Incident.objects.filter(kind=kind, key=key, resolved_at__isnull=True).first()
+    return find_row(Incident, "WHERE it.kind = $1 AND it.key = $2 AND it.resolved_at IS NULL", [kind, key])
 
 
 def count_open_incidents() -> dict[str, int]:

@@ -8,6 +8,7 @@ by `columns` has its rows made into the same objects by `to_object`; `find_rows`
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Model, QuerySet
@@ -55,6 +56,12 @@ def find_row(model: type[Row], rest: str, params: TextParams) -> Row | None:
     return rows[0] if rows else None
 
 
+def find_by(model: type[Row], **values: UUID | str) -> Row | None:
+    """Return the row of a model with these values in its columns, one of several, or None."""
+    rows = find_rows(model, _condition(model, tuple(values)), [str(value) for value in values.values()])
+    return rows[0] if rows else None
+
+
 def keep_related(row: Model, name: str, related: "QuerySet[Any]", objects: Iterable[Model]) -> None:
     """
     Keep the objects of a relation that were read or made together with a row, as prefetching does, so that `all()` reads nothing.
@@ -86,6 +93,13 @@ def insert_from_json(model: type[Model], parameter: int, *, guard: str = "") -> 
     condition = f", {guard} WHERE {guard}.holds" if guard else ""
     return f"""INSERT INTO {table} ({names})
         SELECT {columns(model, "it")} FROM json_to_recordset(${parameter}::json) AS it ({record_type(model)}){condition}"""  # noqa: S608
+
+
+@cache
+def _condition(model: type[Model], names: tuple[str, ...]) -> str:
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    columns = [connection.ops.quote_name(field.column) for field in fields]
+    return f"WHERE {' AND '.join(f'it.{column} = ${number}' for number, column in enumerate(columns, 1))} LIMIT 1"
 
 
 @cache

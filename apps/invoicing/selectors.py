@@ -10,6 +10,7 @@ from django.db.models import Prefetch, QuerySet, Sum
 
 from apps.core.errors import Conflict, NotFound, Unavailable
 from apps.core.models import Event, HandlerRun, Outbox, Subject, is_staff_with
+from apps.core.rows import find_by
 from apps.core.search import SearchTerm, any_of
 from apps.invoicing import events, rules
 from apps.invoicing.gateways import pdf_files
@@ -200,7 +201,7 @@ def list_unrendered_invoices(*, issued_before: datetime) -> "QuerySet[Invoice]":
 
 def find_file(invoice_id: UUID) -> InvoiceFile | None:
     """Return what is known of a document's PDF, or None if it has not been rendered."""
-    return InvoiceFile.objects.filter(invoice_id=invoice_id).first()
+    return find_by(InvoiceFile, invoice_id=invoice_id)
 
 
 def get_invoice_pdf(invoice_id: UUID) -> tuple[InvoiceFile, bytes]:

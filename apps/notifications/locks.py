@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from apps.core.rows import find_row
 from apps.notifications.models import Notification
 
 
@@ -11,4 +12,7 @@ def lock_notification(notification_id: UUID) -> Notification:
 
     :raises Notification.DoesNotExist: if there is none
     """
-    return Notification.objects.select_for_update(no_key=True, of=("self",)).get(pk=notification_id)
+    notification = find_row(Notification, "WHERE it.id = $1 FOR NO KEY UPDATE", [str(notification_id)])
+    if notification is None:
+        raise Notification.DoesNotExist
+    return notification

@@ -16,6 +16,7 @@ from apps.core.event_replay import list_events_until, rebuild
 from apps.core.hot_path import hot_path
 from apps.core.models import is_staff_with
 from apps.core.quantities import to_units
+from apps.core.rows import find_by
 from apps.core.search import SearchTerm, any_of
 from apps.orders import rules
 from apps.orders.models import REVERSED_NUMBER, UNPAID, Order, OrderAddress, OrderLine
@@ -43,7 +44,7 @@ def get_order(order_id: UUID) -> Order:
 
     :raises OrderNotFound: if there is no such order
     """
-    order = Order.objects.filter(pk=order_id).first()
+    order = find_by(Order, id=order_id)
     if order is None:
         raise OrderNotFound
     return order

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 
 from apps.core.dates import format_day
 from apps.core.errors import Conflict, Invalid
+from apps.core.rows import find_by
 from apps.tax import rules
 from apps.tax.models import Registration, RegistrationNotFound, TaxRate
 
@@ -65,7 +66,7 @@ def get_registration(registration_id: UUID) -> Registration:
 
     :raises RegistrationNotFound: if there is none
     """
-    found = Registration.objects.filter(pk=registration_id).first()
+    found = find_by(Registration, id=registration_id)
     if found is None:
         raise RegistrationNotFound
     return found

@@ -111,7 +111,7 @@ def commit_reservations(*, references: Collection[UUID], actor: Actor, now: date
     for reservation in reservations:
         reservation.status = states.transition(reservation.status, to=ReservationStatus.COMMITTED)
 
-    _save(reservations, now)
+    _store_status(reservations, ReservationStatus.COMMITTED, now)
 
     return reservations
 
@@ -137,7 +137,7 @@ def release_reservations(
     for reservation in reservations:
         reservation.status = states.transition(reservation.status, to=to)
 
-    _save(reservations, now)
+    _store_status(reservations, to, now)
     sql.update_stock_counts(reserved=_negated(_sum_by_key(reservations)), now=now)
 
     return reservations
@@ -163,7 +163,7 @@ def revive_reservations(*, references: Collection[UUID], actor: Actor, now: date
 
     for reservation in reservations:
         reservation.status = ReservationStatus.COMMITTED
-    _save(reservations, now)
+    _store_status(reservations, ReservationStatus.COMMITTED, now)
     sql.update_stock_counts(reserved=wanted, now=now)
 
     return reservations
@@ -219,6 +219,13 @@ def _lock_reservations(references: Collection[UUID]) -> list[Reservation]:
     if missing:
         raise ReservationNotFound(min(missing))
     return reservations
+
+
+def _store_status(reservations: Collection[Reservation], status: ReservationStatus, now: datetime) -> None:
+    """Store that locked reservations have this status; much quicker than `_save`, which may give each row another."""
+    for reservation in reservations:
+        reservation.updated_at = now
+    Reservation.objects.filter(pk__in=[each.pk for each in reservations]).update(status=status, updated_at=now)
 
 
 def _save(reservations: Iterable[Reservation], now: datetime) -> None:

@@ -14,6 +14,7 @@ from apps.core.errors import NotFound
 from apps.core.event_replay import list_events_of_subjects
 from apps.core.external_calls import GatewayCall
 from apps.core.models import Event, is_staff_with
+from apps.core.rows import find_by, find_row, find_rows
 from apps.payments import rules
 from apps.payments.facts import GatewayLink, GatewayPayment
 from apps.payments.models import (
@@ -42,7 +43,7 @@ def get_payment(payment_id: UUID) -> Payment:
 
     :raises PaymentNotFound: if there is none
     """
-    payment = Payment.objects.filter(pk=payment_id).first()
+    payment = find_by(Payment, id=payment_id)
     if payment is None:
         raise PaymentNotFound
     return payment
@@ -107,11 +108,10 @@ def find_live_payment(order_id: UUID) -> Payment | None:
 
 def find_captured_attempt(order_id: UUID) -> PaymentAttempt | None:
     """Return the attempt that paid an order, or None; attempts with a review reason do not count."""
-    return (
-        PaymentAttempt.objects.filter(payment__order_id=order_id, status=AttemptStatus.CAPTURED, review_reason="")
-        .order_by("captured_at", "pk")
-        .first()
-    )
+    captured = f"""JOIN payments_payment AS payment ON payment.id = it.payment_id
+        WHERE payment.order_id = $1 AND it.status = '{AttemptStatus.CAPTURED}' AND it.review_reason = ''
+        ORDER BY it.captured_at, it.id LIMIT 1"""
+    return find_row(PaymentAttempt, captured, [str(order_id)])
 
 
 def get_attempt(attempt_id: UUID) -> PaymentAttempt:
@@ -151,12 +151,13 @@ def find_payment_for(facts: GatewayPayment) -> Payment | None:
     last by our own id that the gateway stored, in case the response to our call was lost. An empty order id matches
     nothing.
     """
-    rows = Payment.objects.filter(gateway=facts.gateway)
-    known = rows.filter(gateway_link_id=facts.link_id).first() if facts.link_id else None
+    known = find_by(Payment, gateway_link_id=facts.link_id, gateway=facts.gateway) if facts.link_id else None
     if known is None and facts.order_id:
-        known = rows.filter(gateway_order_id=facts.order_id).first()
+        known = find_by(Payment, gateway_order_id=facts.order_id, gateway=facts.gateway)
     if known is None:
-        by_link = rows.filter(channel__in=LINK_CHANNELS, attempts__gateway_payment_id=facts.id)
+        by_link = Payment.objects.filter(
+            gateway=facts.gateway, channel__in=LINK_CHANNELS, attempts__gateway_payment_id=facts.id
+        )
         known = by_link.first() or _find_payment_named(facts)
     return known
 
@@ -278,7 +279,7 @@ class AttemptSummary:
 
 def summarize_attempts(payment: Payment) -> AttemptSummary:
     """Return what the attempts of a payment say of it, mostly by one read of them."""
-    attempts = list(PaymentAttempt.objects.filter(payment_id=payment.pk))
+    attempts = find_rows(PaymentAttempt, "WHERE it.payment_id = $1", [str(payment.pk)])
     has_failed = any(each.status == AttemptStatus.FAILED for each in attempts)
     opened = [each for each in attempts if each.gateway_payment_id == payment.opened_upi_id]
     return AttemptSummary(

@@ -19,6 +19,7 @@ from apps.ledger.services import post_to_ledger
 from apps.ledger.states import ExceptionReason
 from apps.orders import selectors as orders
 from apps.orders.locks import lock_order
+from apps.orders.states import CANCELLED_OR_EXPIRED
 from apps.payments import events, locks, rules
 from apps.payments.facts import GatewayPayment
 from apps.payments.gateways.interface import load_adapter
@@ -33,7 +34,7 @@ from apps.payments.services.payment_acceptance import accept_explained_mismatch,
 from apps.payments.services.payment_status import sync_payment_status
 from apps.payments.services.payments import enqueue_payment_sync
 from apps.payments.services.review_status import find_review_reason
-from apps.payments.states import AttemptStatus, PaymentChannel, ReviewReason, Source
+from apps.payments.states import AttemptStatus, PaymentChannel, PaymentStatus, ReviewReason, Source
 
 if TYPE_CHECKING:
     from apps.ledger.models import ReconciliationException
@@ -116,8 +117,11 @@ def _apply(
     if conflict is not None:
         return conflict
 
+    known = (payment.version, attempt and attempt.version)
     _backfill_gateway_ids(order, payment, facts, actor=actor, now=now)
     attempt, has_advanced = _merge(order, payment, attempt, facts, source=source, actor=actor, now=now)
+    if known == (payment.version, attempt.version) and _is_settled(order, payment, attempt):
+        return attempt
     is_captured = attempt.status == AttemptStatus.CAPTURED
     if has_advanced and is_captured:
         _post_capture(order, attempt)
@@ -133,6 +137,17 @@ def _apply(
         resolve_late_payment(order=order, attempt=attempt, actor=actor, now=now)
 
     return attempt
+
+
+def _is_settled(order: "Order", payment: Payment, attempt: PaymentAttempt) -> bool:
+    """
+    Return whether an attempt has paid its order, as it should have: then facts that are known already change nothing else.
+
+    The gateway reports each payment by several webhooks; what follows from the first was stored with it.
+    """
+    is_paid = order.status not in CANCELLED_OR_EXPIRED and order.paid_amount >= order.total_amount
+    is_usual = attempt.status == AttemptStatus.CAPTURED and not attempt.review_reason
+    return is_paid and is_usual and payment.status == PaymentStatus.SUCCEEDED
 
 
 def apply_polled_payment(facts: GatewayPayment, *, now: datetime) -> None:
