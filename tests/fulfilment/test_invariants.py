@@ -14,6 +14,7 @@ from apps.core.models import Event
 from apps.fulfilment.models import Shipment, ShipmentLine
 from apps.invoicing.models import Invoice
 from apps.orders.models import Order, OrderLine
+from apps.payments.models import Payment
 from tests.factories.fulfilment import (
     deliver,
     make_dispatched_shipment,
@@ -21,6 +22,7 @@ from tests.factories.fulfilment import (
     make_shipment,
     refund_units,
 )
+from tests.factories.payments import apply_payment, make_gateway_payment
 
 pytestmark = pytest.mark.django_db
 
@@ -123,6 +125,18 @@ class TestInvariants:
         Order.objects.update(status="completed")
 
         assert [(row["position"], row["refunded"]) for row in rows("INV-66")] == [(2, 0)]
+
+    @pytest.mark.parametrize("is_refunded", [True, False])
+    def test_money_that_pays_a_completed_order_again_is_apart(self, order: Any, is_refunded: bool) -> None:
+        """It goes back by itself, and says nothing of goods that were refunded, nor replaces a refund of them."""
+        deliver(make_dispatched_shipment(order, {1: 3}))
+        paid_again = apply_payment(make_gateway_payment(Payment.objects.get(order=order)))
+        assert paid_again.review_reason == "paid_twice"
+
+        refunded = order.total_amount if is_refunded else 0
+        Order.objects.update(status="completed", refunded_amount=refunded)
+
+        assert [row["position"] for row in rows("INV-66")] == ([] if is_refunded else [2])
 
     def test_finds_an_order_that_stays_in_fulfilment_when_it_is_done(self, sent: Any) -> None:
         Order.objects.update(status="in_fulfilment")

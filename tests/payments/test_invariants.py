@@ -733,3 +733,14 @@ def test_disputes_and_written_off_differences_leave_no_gap_in_the_gateways_debt(
     assert violated() == []
     make_dispute(attempt, id="disp_1", status="lost", amount_deducted=attempt.amount)
     assert violated() == []
+
+
+@pytest.mark.parametrize("reason", ["failed_settlement_banked", "bank_line_repeated"])
+def test_a_line_that_contradicted_its_settlement_stays_for_staff(world: Any, reason: str) -> None:
+    """The gateway says again that the transfer is on its way, after the bank had shown it."""
+    _forgotten_in_suspense(world)
+    line = BankLine.objects.get(kind="suspense")
+    with pgtrigger.ignore("ledger.ReconciliationException:exception_is_frozen"):
+        ReconciliationException.objects.filter(pk=line.exception_id).update(reason=reason)
+
+    assert "INV-26j" not in violated()
