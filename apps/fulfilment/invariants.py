@@ -152,7 +152,8 @@ _NOT_DONE = f"""
     {_SURPLUS}
     WHERE orders.status IN ('completed', 'closed')
       AND ordered.delivered_milli + units.unsent + units.gone < ordered.quantity_milli
-      AND orders.refunded_amount + orders.lost_amount <= orders.paid_amount - surplus.amount - 100
+      AND orders.refunded_amount + orders.lost_amount <= orders.paid_amount - 100
+          - least(surplus.amount, greatest(0, orders.paid_amount - orders.lost_amount - orders.total_amount))
 """  # noqa: S608 - our own names
 
 # An order whose money moves, is reviewed or is disputed is not done yet; neither is one without its invoice.

@@ -61,15 +61,16 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-26j",
         name="lines_of_settlements_are_not_in_suspense",
-        statement="No line of a bank's statement that nothing explained stays in suspense for an hour once one settlement in transit"
-        " has its UTR and amount.",
+        statement="No line of a bank's statement stays in suspense for an hour that has the UTR of one settlement in transit, and its"
+        " amount, unless it contradicted that settlement when it came.",
         grace_seconds=3_600,
         # A UTR counts as a whole word. Staff decide about a line that names two settlements, and about one that contradicted its
         # settlement when it came, such as that of a transfer that had failed, whatever becomes of the settlement later.
         sql="""
             SELECT b.id, b.amount, min(s.gateway_settlement_id) AS settlement FROM settlements_bankline b
             JOIN ledger_reconciliationexception e
-                 ON e.id = b.exception_id AND e.resolved_at IS NULL AND e.reason = 'bank_line_unknown'
+                 ON e.id = b.exception_id AND e.resolved_at IS NULL
+                 AND e.reason NOT IN ('failed_settlement_banked', 'bank_line_repeated')
             JOIN settlements_settlement s ON s.utr ~ '^[A-Za-z0-9]{8,}$'
                  AND ' ' || b.reference || ' ' || b.description || ' ' ~* ('[^A-Z0-9]' || s.utr || '[^A-Z0-9]')
             WHERE b.kind = 'suspense' GROUP BY b.id
