@@ -29,8 +29,9 @@ Result = TypeVar("Result")
 
 #: How long Redis keeps a response that nobody asks for again; one of an older version is replaced when it is asked for.
 SHARED_LIFE_SECONDS = 300
-#: What Redis takes of new responses in that time, from all processes: it also holds hints, for which there must be room.
-MAX_SHARED_BYTES = 64 * 1024 * 1024
+#: What Redis takes of new responses in that time, from all processes: it also holds hints, for which there must be room. It may
+#: hold those of two such times.
+MAX_SHARED_BYTES = 32 * 1024 * 1024
 #: A larger response is made for each request.
 MAX_BODY_BYTES = 512 * 1024
 #: How long one process may take to make a response while the others wait or answer with the older one.
@@ -126,7 +127,7 @@ class SharedResponses:
         used = f"{self._prefix}#bytes:{int(time.time() // SHARED_LIFE_SECONDS)}"
 
         def keep(client: redis.Redis) -> None:
-            if client.incrby(used, len(packed)) <= MAX_SHARED_BYTES:
+            if client.incrby(used, len(packed) + len(key) + _ENTRY_BYTES) <= MAX_SHARED_BYTES:
                 client.set(f"{self._prefix}:{key}", packed, ex=SHARED_LIFE_SECONDS)
             client.expire(used, 2 * SHARED_LIFE_SECONDS)
 

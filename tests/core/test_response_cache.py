@@ -146,6 +146,42 @@ class TestRespond:
             assert cache.respond(GET("/a"), shop.make).content == b"one"
         assert shop.made == 2
 
+    def test_a_database_that_does_not_answer_is_asked_once_in_a_while(
+        self, name: str, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(response_cache, "VERSION_SECONDS", 3_600.0)
+        asked = []
+
+        def fail() -> int:
+            asked.append(1)
+            raise OperationalError
+
+        cache = make_cache(name, shop, read_version=fail)
+        for _ in range(3):
+            cache.respond(GET("/a"), shop.make)
+        assert len(asked) == 1
+
+    def test_what_a_restored_backup_has_lost_is_not_shown(self, name: str, shop: Shop) -> None:
+        shop.version -= 3_600 * _MICROSECONDS
+        one, other = make_cache(name, shop), make_cache(name, shop)
+        before = shop.version
+        shop.change("lost")
+        for each in (one, other):
+            each.respond(GET("/a"), shop.make)
+
+        shop.text, shop.version = "restored", before
+
+        assert one.respond(GET("/a"), shop.make).content == b"restored"
+        assert make_cache(name, shop).respond(GET("/a"), shop.make).content == b"restored"
+
+    def test_letters_beyond_ascii_are_not_mistaken(self, cache: ResponseCache, shop: Shop) -> None:
+        """Django reads the bytes of a query as UTF-8, and WSGI hands them over as Latin-1."""
+        for query in ("q=\u00c3\u00a9", "q=%C3%83%C2%A9"):
+            request = GET("/a")
+            request.META["QUERY_STRING"] = query
+            cache.respond(request, shop.make)
+        assert shop.made == 2
+
     def test_the_version_is_read_once_in_its_time(self, name: str, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(response_cache, "VERSION_SECONDS", 3_600.0)
         reads = []
@@ -215,7 +251,7 @@ class TestRedis:
             assert make_cache(name, shop).respond(GET("/a"), shop.make).content == str(packed).encode()
 
     def test_takes_no_more_than_its_share(self, name: str, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(response_store, "MAX_SHARED_BYTES", 250)
+        monkeypatch.setattr(response_store, "MAX_SHARED_BYTES", 2_500)
         one = make_cache(name, shop)
         for path in ("/a", "/b", "/c", "/d"):
             one.respond(GET(path), shop.make)
@@ -301,9 +337,22 @@ class TestStampede:
         assert (new.content, older.content) == (b"two", b"one")
         assert shop.made == 2
 
-    def test_an_older_one_is_not_given_for_long(self, name: str, shop: Shop) -> None:
-        """Of a change of ten seconds ago nobody reads what was before, though the response is being made."""
-        shop.version -= 10 * _MICROSECONDS
+    def test_one_of_before_the_last_change_but_one_is_not_given(self, name: str, shop: Shop) -> None:
+        """It was made on Monday and changed on Tuesday; that something else changes on Friday does not make it good again."""
+        one = make_cache(name, shop)
+        one.respond(GET("/a"), shop.make)
+        shop.change("two")
+        one.respond(GET("/other"), shop.make)  # the process reads the version
+        shop.change("three")
+        shop.meanwhile = lambda: time.sleep(0.2)
+
+        answers = self.run(*[lambda: one.respond(GET("/a"), shop.make) for _ in range(3)])
+
+        assert [answer.content for answer in answers] == [b"three"] * 3
+        assert shop.made == 3
+
+    def test_an_older_one_is_not_given_for_long(self, name: str, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(response_cache, "STALE_SECONDS", -1)
         one = make_cache(name, shop)
         one.respond(GET("/a"), shop.make)
         shop.change("two")
@@ -313,6 +362,26 @@ class TestStampede:
 
         assert [answer.content for answer in answers] == [b"two"] * 3
         assert shop.made == 2
+
+    def test_nobody_waits_for_a_refusal(self, name: str, shop: Shop) -> None:
+        """The second request begins while the first is being refused; both are refused at the same time by the third."""
+        together = threading.Barrier(3)
+        one = make_cache(name, shop)
+
+        def refuse() -> HttpResponse:
+            with shop.lock:
+                shop.made += 1
+            if shop.made > 1:
+                together.wait(60)
+            return HttpResponse("no", status=404)
+
+        one.respond(GET("/a"), refuse)
+        answers = self.run(*[lambda: one.respond(GET("/a"), refuse) for _ in range(3)])
+
+        assert [answer.status_code for answer in answers] == [404] * 3
+        shop.change("two")
+        together = threading.Barrier(1)
+        assert one.respond(GET("/a"), shop.make).content == b"two"
 
     def test_a_maker_that_fails_leaves_it_to_the_next(self, name: str, shop: Shop) -> None:
         cache = make_cache(name, shop)

@@ -8,7 +8,7 @@ has to be deleted, no message can be missed, and Redis may lose or keep whatever
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,12 +21,16 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from apps.core.response_store import CLAIM_SECONDS, MAX_BODY_BYTES, LocalResponses, SharedResponses, StoredResponse
+from apps.core.response_store import MAX_BODY_BYTES, LocalResponses, SharedResponses, StoredResponse
 
 #: How old the version that a process knows may be, and so how long after its commit a change is read by everybody.
 VERSION_SECONDS = 1.0
 #: How long after a change the response from before it is still given, while another request makes the new one.
 STALE_SECONDS = 5
+#: How long a request waits for the response that another one makes, before it makes its own.
+_WAIT_SECONDS = 1.0
+#: Of how many keys a cache remembers that their responses are not stored, such as refusals: nobody waits for these.
+_MAX_NOT_STORED = 1_000
 #: How often a request looks whether another process has made the response.
 _LOOK_SECONDS = 0.02
 #: How often a process adds its counts to those of all.
@@ -77,8 +81,12 @@ class ResponseCache:
         self._read_version = read_version
         self._shared_params = shared_params
         self._version = 0
+        self._version_before = 0
+        self._version_changed_at = float("-inf")
         self._version_is_read_at = float("-inf")
+        self._version_failed_at = float("-inf")
         self._version_lock = threading.Lock()
+        self._not_stored: OrderedDict[str, int] = OrderedDict()
         self._makers: dict[str, threading.Lock] = {}
         self._makers_lock = threading.Lock()
         self._counts: Counter[str] = Counter()
@@ -91,6 +99,8 @@ class ResponseCache:
         if asked is None or version is None:
             return make()
         key, params = asked
+        if self._not_stored.get(key) == version:
+            return make()
         wanted = _Wanted(key, version, is_shared=params <= self._shared_params, request=request, make=make)
         found = self._find(wanted) or self._obtain(wanted)
         return _to_response(request, found) if isinstance(found, StoredResponse) else found
@@ -98,7 +108,8 @@ class ResponseCache:
     def forget(self) -> None:
         """Read the version again with the next request, and keep nothing in this process."""
         self.local.clear()
-        self._version_is_read_at = float("-inf")
+        self._not_stored.clear()
+        self._version_is_read_at = self._version_failed_at = float("-inf")
 
     # The version -----------------------------------------------------------------------------------------------------------
 
@@ -108,25 +119,36 @@ class ResponseCache:
             return self._version
         with self._version_lock:
             now = time.monotonic()
+            if now - self._version_failed_at < VERSION_SECONDS:
+                return None  # of many requests, one waits for a database that does not answer
             if now - self._version_is_read_at >= VERSION_SECONDS:
                 try:
-                    self._version = self._read_version()
+                    number = self._read_version()
                 except DatabaseError:
+                    self._version_failed_at = time.monotonic()
                     return None
-                self._version_is_read_at = now
+                self._note_version(number, now)
                 self._share_counts(now)
         return self._version
+
+    def _note_version(self, number: int, now: float) -> None:
+        self._version_is_read_at = now
+        if number == self._version:
+            return
+        if number < self._version:  # a backup was restored: what is stored shows what is lost
+            self.local.clear()
+        self._version_before, self._version, self._version_changed_at = self._version, number, now
 
     # Finding and making ------------------------------------------------------------------------------------------------------
 
     def _find(self, wanted: _Wanted) -> StoredResponse | None:
         """Return the response of this version, or of a newer one that another process has learnt of before."""
         local = self.local.get(wanted.key)
-        if local is not None and local.version >= wanted.version:
+        if local is not None and _is_new(local, wanted):
             self._counts["hits"] += 1
             return local
         shared = self.shared.get(wanted.key) if wanted.is_shared else None
-        if shared is not None and shared.version >= wanted.version:
+        if shared is not None and _is_new(shared, wanted):
             self._counts["shared_hits"] += 1
             self.local.put(wanted.key, shared)
             return shared
@@ -136,22 +158,25 @@ class ResponseCache:
         """Make a response, once for all who ask meanwhile; these get the older one, or wait for the new one."""
         older = self._older(wanted)
         maker = self._maker(wanted.key)
-        if not maker.acquire(blocking=older is None, timeout=-1 if older is not None else CLAIM_SECONDS):
+        if not maker.acquire(blocking=older is None, timeout=-1 if older is not None else _WAIT_SECONDS):
             return self._without_making(wanted, older)
         try:
             found = self._find(wanted)
             if found is not None:
                 return found
-            return self._make_for_all(wanted, older) if wanted.is_shared else self._make(wanted)
+            # Of a response that is not stored, the others make their own at once, and not one after another.
+            if self._not_stored.get(wanted.key) != wanted.version:
+                return self._make_for_all(wanted, older) if wanted.is_shared else self._make(wanted)
         finally:
             maker.release()
             with self._makers_lock:
                 if self._makers.get(wanted.key) is maker:
                     del self._makers[wanted.key]
+        return wanted.make()
 
     def _make_for_all(self, wanted: _Wanted, older: StoredResponse | None) -> StoredResponse | HttpResponseBase:
         """Make a response, unless another process does so now."""
-        until = time.monotonic() + CLAIM_SECONDS
+        until = time.monotonic() + _WAIT_SECONDS
         while not self.shared.claim(wanted.key):
             if older is not None or time.monotonic() > until:
                 return self._without_making(wanted, older)
@@ -175,6 +200,9 @@ class ResponseCache:
             if condition is not None:
                 wanted.request.META["HTTP_IF_NONE_MATCH"] = condition
         if made.status_code != HTTPStatus.OK or made.streaming or len(made.content) > MAX_BODY_BYTES:
+            self._not_stored[wanted.key] = wanted.version
+            while len(self._not_stored) > _MAX_NOT_STORED:
+                self._not_stored.popitem(last=False)
             return made  # type: ignore[no-any-return]
         headers = {name: made.headers[name] for name in _KEPT_HEADERS if name in made.headers}
         stored = StoredResponse(version=wanted.version, headers=headers, body=made.content)
@@ -190,10 +218,11 @@ class ResponseCache:
         return older
 
     def _older(self, wanted: _Wanted) -> StoredResponse | None:
-        """Return the response from before the last change, if that was a moment ago."""
-        if time.time() - wanted.version / _MICROSECONDS > STALE_SECONDS:
+        """Return the response from before the last change, if that was a moment ago; not one that lay here for longer."""
+        if time.monotonic() - self._version_changed_at > STALE_SECONDS:
             return None
-        return self.local.get(wanted.key) or (self.shared.get(wanted.key) if wanted.is_shared else None)
+        found = self.local.get(wanted.key) or (self.shared.get(wanted.key) if wanted.is_shared else None)
+        return found if found is not None and found.version >= self._version_before > 0 else None
 
     def _maker(self, key: str) -> threading.Lock:
         with self._makers_lock:
@@ -215,6 +244,17 @@ class ResponseCache:
         return self.shared.read_counts()
 
 
+def _is_new(stored: StoredResponse, wanted: _Wanted) -> bool:
+    """
+    Return whether a response is of the wanted version, or of one that another process has learnt of a moment before.
+
+    A version is a time. A newer one of long ago was lost with the commits of a backup that was restored.
+    """
+    if stored.version <= wanted.version:
+        return stored.version == wanted.version
+    return time.time() - stored.version / _MICROSECONDS < STALE_SECONDS
+
+
 def _key_of(request: HttpRequest) -> tuple[str, frozenset[str]] | None:
     """Return the key of what a request asks for and the names of its parameters, or None if nothing stored may answer it."""
     meta = request.META
@@ -223,15 +263,18 @@ def _key_of(request: HttpRequest) -> tuple[str, frozenset[str]] | None:
     accepted = meta.get("HTTP_ACCEPT", "*/*")
     if "*/*" not in accepted and "application/json" not in accepted:
         return None
-    return _read_key(request.path, meta.get("QUERY_STRING", ""))
+    query = meta.get("QUERY_STRING", "")
+    if len(request.path) + len(query) > _MAX_KEY_LENGTH or not query.isascii():
+        return None
+    return _read_key(request.path, query)
 
 
 @lru_cache(maxsize=4_096)
-def _read_key(path: str, query: str) -> tuple[str, frozenset[str]] | None:
-    """Return the key of a path and a query in whatever order, and the names of its parameters; None if it is too long."""
+def _read_key(path: str, query: str) -> tuple[str, frozenset[str]]:
+    """Return the key of a path and a query in whatever order, and the names of its parameters."""
     pairs = sorted(parse_qsl(query, keep_blank_values=True))
     key = f"{path}?{urlencode(pairs)}" if pairs else path
-    return (key, frozenset(name for name, _ in pairs)) if len(key) <= _MAX_KEY_LENGTH else None
+    return key, frozenset(name for name, _ in pairs)
 
 
 def _to_response(request: HttpRequest, stored: StoredResponse) -> HttpResponse:
