@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
             name='levels_in_stock_count',
             field=models.IntegerField(db_default=0, default=0, editable=False, help_text='How many stock levels of its active variants have units that are not reserved.'),
         ),
+        migrations.RunSQL(sql="SET LOCAL statement_timeout = 0", reverse_sql=migrations.RunSQL.noop),
         # No order and no receipt of goods changes what is counted until the triggers count it.
         migrations.RunSQL(
             sql="LOCK TABLE catalog_stocklevel, catalog_variant IN SHARE ROW EXCLUSIVE MODE",
