@@ -39,7 +39,8 @@ class HttpCase:
     One kind of request.
 
     :param milliseconds: the most that Bahi and Postgres may take together
-    :param statements: the most that may reach Postgres, BEGIN and COMMIT included
+    :param statements: the most that may reach Postgres, BEGIN and COMMIT included; stored responses take none but the version
+        of the catalogue, which a process reads once a second
     :param times_empty: how many times the CPU of an empty view it may take
     """
 

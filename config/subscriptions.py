@@ -8,7 +8,7 @@ from apps.backoffice import events as backoffice
 from apps.backoffice import handlers as backoffice_handlers
 from apps.catalog import events as catalog
 from apps.core import incidents
-from apps.core.relay import Only
+from apps.core.relay import OnlyIf
 from apps.fulfilment import events as fulfilment
 from apps.fulfilment import handlers as fulfilment_handlers
 from apps.invoicing import events as invoicing
@@ -22,7 +22,7 @@ from apps.payments import handlers as payment_handlers
 from apps.settlements import events as settlements
 from apps.settlements import handlers as settlement_handlers
 
-HANDLERS: dict[str, tuple[Callable[..., object] | Only, ...]] = {
+HANDLERS: dict[str, tuple[Callable[..., object] | OnlyIf, ...]] = {
     accounts.CHALLENGE_REQUESTED: (account_handlers.send_code,),
     accounts.USER_SIGNED_UP: (notification_handlers.notify,),
     accounts.USER_EMAIL_CONFIRMED: (notification_handlers.notify,),
@@ -37,7 +37,7 @@ HANDLERS: dict[str, tuple[Callable[..., object] | Only, ...]] = {
     orders.ORDER_CANCELLED: (notification_handlers.notify, invoicing_handlers.issue_pending_credit_notes),
     orders.ORDER_EXPIRED: (notification_handlers.notify,),
     payments.PAYMENT_CREATED: (payment_handlers.create_gateway_order_for_payment,),
-    payments.PAYMENT_READY: (Only(notification_handlers.notify, {"channel": "payment_link"}),),
+    payments.PAYMENT_READY: (OnlyIf(notification_handlers.notify, {"channel": "payment_link"}),),
     payments.PAYMENT_CANCELLED: (payment_handlers.close_gateway_link,),
     payments.PAYMENT_EXPIRED: (payment_handlers.close_gateway_link,),
     payments.PAYMENT_SYNC_REQUESTED: (payment_handlers.sync_payment,),
@@ -49,7 +49,7 @@ HANDLERS: dict[str, tuple[Callable[..., object] | Only, ...]] = {
     payments.PAYMENT_SUCCEEDED_LATE: (notification_handlers.notify,),
     invoicing.INVOICE_ISSUED: (
         invoicing_handlers.render_invoice,
-        Only(invoicing_handlers.issue_pending_credit_notes, {"is_refunded": True}),
+        OnlyIf(invoicing_handlers.issue_pending_credit_notes, {"is_refunded": True}),
     ),
     # All of an order may be refunded before its invoice is issued, and its credit notes follow the invoice.
     invoicing.CREDIT_NOTE_ISSUED: (invoicing_handlers.render_invoice, fulfilment_handlers.complete_order),

@@ -15,6 +15,7 @@ from apps.catalog.models import (
 )
 from apps.catalog.sql import StockKey
 from apps.core.locks import lock_row
+from apps.core.prepared import to_array
 from apps.core.rows import find_rows
 
 
@@ -75,5 +76,5 @@ def lock_stock(keys: Iterable[StockKey]) -> dict[StockKey, StockLevel]:
 
 def lock_reservations(references: Iterable[UUID]) -> list[Reservation]:
     """Lock the reservations with these references in the order of their keys and return them; absent ones are left out."""
-    wanted = f"{{{','.join(map(str, set(references)))}}}"
+    wanted = to_array(set(references))
     return find_rows(Reservation, "WHERE it.reference = ANY ($1::uuid[]) ORDER BY it.id FOR NO KEY UPDATE", [wanted])

@@ -14,7 +14,7 @@ from apps.core.errors import Conflict
 from apps.core.events import current_request_id
 from apps.core.logs import logged_with, redact_text
 from apps.core.models import Event, HandlerRun, all_null
-from apps.core.prepared import execute, fetch_rows
+from apps.core.prepared import execute, fetch_rows, to_array
 from apps.core.relay import Subscription
 from apps.core.rows import columns, count_columns, to_object
 from apps.core.transactions import atomic, transactional
@@ -89,7 +89,7 @@ def _start(handler_run_ids: Sequence[UUID], *, now: datetime, hint_sent_at: date
     """Commit that handler runs have started, all that are open and may, and return these with their events."""
     is_alone = len(handler_run_ids) == 1
     params = [
-        f"{{{','.join(map(str, handler_run_ids))}}}", now.isoformat(), (now + relay.RESEND_AFTER).isoformat(),
+        to_array(handler_run_ids), now.isoformat(), (now + relay.RESEND_AFTER).isoformat(),
         None if hint_sent_at is None else hint_sent_at.isoformat(), str(MAX_STARTS), "t" if is_alone else "f",
     ]  # fmt: skip
     started = [_started_run(row) for row in fetch_rows(_start_statement(), params)]

@@ -8,7 +8,7 @@ log so that query counts stay true.
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,6 +79,11 @@ def fetch_one(statement: str, params: Sequence[Any] | Mapping[str, Any] = ()) ->
 #: psycopg sends an int as int2, int4 or int8 by its size, and prepares a statement once for each combination of types:
 #: amounts of mixed size would make dozens of plans.
 TextParams = Sequence[str | bytes | None]
+
+
+def to_array(values: Iterable[object]) -> str:
+    """Return ids or plain names as the text of an array, for a placeholder such as `$1::uuid[]`."""
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def fetch_rows(statement: str, params: TextParams) -> list[tuple[Any, ...]]:

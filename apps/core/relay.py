@@ -19,7 +19,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.module_loading import import_string
 
 from apps.core.models import HandlerRun, Outbox, all_null
-from apps.core.prepared import execute, fetch_rows
+from apps.core.prepared import execute, fetch_rows, to_array
 from apps.core.transactions import transactional
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ class Subscription:
 
 
 @dataclass(frozen=True)
-class Only:
+class OnlyIf:
     """A handler in `config.subscriptions` that has nothing to do for events with other values."""
 
     call: Callable[..., object]
@@ -76,15 +76,15 @@ def calls_external(handler: Callable[..., object]) -> Callable[..., object]:
 @cache
 def get_subscriptions() -> dict[str, tuple[Subscription, ...]]:
     """Return the subscriptions of `config` by event type."""
-    subscriptions: dict[str, Iterable[Callable[..., object] | Only]] = import_string(settings.SUBSCRIPTIONS)
+    subscriptions: dict[str, Iterable[Callable[..., object] | OnlyIf]] = import_string(settings.SUBSCRIPTIONS)
     return {
         event_type: tuple(_make_subscription(handler) for handler in handlers)
         for event_type, handlers in subscriptions.items()
     }
 
 
-def _make_subscription(subscribed: Callable[..., object] | Only) -> Subscription:
-    handler, if_values = (subscribed.call, subscribed.if_values) if isinstance(subscribed, Only) else (subscribed, {})
+def _make_subscription(subscribed: Callable[..., object] | OnlyIf) -> Subscription:
+    handler, if_values = (subscribed.call, subscribed.if_values) if isinstance(subscribed, OnlyIf) else (subscribed, {})
     name = f"{handler.__module__}.{handler.__qualname__}"
     app = handler.__module__.split(".")[1]
     queue = settings.APP_QUEUES.get(app, settings.DEFAULT_QUEUE)
@@ -158,15 +158,11 @@ def _claim_waiting(*, now: datetime, limit: int) -> list[HandlerRun]:
 
 
 def _known_types() -> str:
-    return _array([*get_subscriptions(), *import_string(settings.UNSUBSCRIBED)])
+    return to_array([*get_subscriptions(), *import_string(settings.UNSUBSCRIBED)])
 
 
 def _types_with_conditions() -> str:
-    return _array(name for name, group in get_subscriptions().items() if any(one.if_values for one in group))
-
-
-def _array(names: Iterable[str]) -> str:
-    return f"{{{','.join(names)}}}"
+    return to_array(name for name, group in get_subscriptions().items() if any(one.if_values for one in group))
 
 
 @transactional

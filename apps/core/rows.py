@@ -57,9 +57,14 @@ def find_row(model: type[Row], rest: str, params: TextParams) -> Row | None:
 
 
 def find_by(model: type[Row], **values: UUID | str) -> Row | None:
-    """Return the row of a model with these values in its columns, one of several, or None."""
-    rows = find_rows(model, _condition(model, tuple(values)), [str(value) for value in values.values()])
+    """Return the row of a model with these values in its columns, any one of several, or None."""
+    rows = list_by(model, **values)
     return rows[0] if rows else None
+
+
+def list_by(model: type[Row], **values: UUID | str) -> list[Row]:
+    """Return the rows of a model with these values in its columns, in no order."""
+    return find_rows(model, _condition(model, tuple(values)), [str(value) for value in values.values()])
 
 
 def keep_related(row: Model, name: str, related: "QuerySet[Any]", objects: Iterable[Model]) -> None:
@@ -99,7 +104,7 @@ def insert_from_json(model: type[Model], parameter: int, *, guard: str = "") -> 
 def _condition(model: type[Model], names: tuple[str, ...]) -> str:
     fields: list[Any] = [model._meta.get_field(name) for name in names]
     columns = [connection.ops.quote_name(field.column) for field in fields]
-    return f"WHERE {' AND '.join(f'it.{column} = ${number}' for number, column in enumerate(columns, 1))} LIMIT 1"
+    return f"WHERE {' AND '.join(f'it.{column} = ${number}' for number, column in enumerate(columns, 1))}"
 
 
 @cache

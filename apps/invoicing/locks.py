@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.core.rows import find_row
+from apps.core.locks import lock_row
 from apps.invoicing.models import Invoice, NumberSeries
 
 
@@ -17,7 +17,4 @@ def lock_series(*, registration_id: UUID, document_type: str, financial_year: st
 
 def lock_invoice(invoice_id: UUID) -> Invoice:
     """Lock and return a document, which is never deleted."""
-    invoice = find_row(Invoice, "WHERE it.id = $1 FOR NO KEY UPDATE", [str(invoice_id)])
-    if invoice is None:
-        raise Invoice.DoesNotExist
-    return invoice
+    return lock_row(Invoice, invoice_id, missing=Invoice.DoesNotExist)

@@ -10,4 +10,4 @@ class LedgerConfig(AppConfig):
         from apps.core.hot_path import register_sql
         from apps.ledger.services import postings
 
-        register_sql("ledger.post_to_ledger", postings.post_by_one_statement)
+        register_sql("ledger.post_to_ledger", postings.post_to_ledger_by_sql)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.core.rows import find_row
+from apps.core.locks import lock_row
 from apps.notifications.models import Notification
 
 
@@ -12,7 +12,4 @@ def lock_notification(notification_id: UUID) -> Notification:
 
     :raises Notification.DoesNotExist: if there is none
     """
-    notification = find_row(Notification, "WHERE it.id = $1 FOR NO KEY UPDATE", [str(notification_id)])
-    if notification is None:
-        raise Notification.DoesNotExist
-    return notification
+    return lock_row(Notification, notification_id, missing=Notification.DoesNotExist)

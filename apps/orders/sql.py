@@ -12,7 +12,7 @@ from django.db import connection
 
 from apps.core.event_sql import RECORDED, new_values, to_json
 from apps.core.events import Creation
-from apps.core.prepared import fetch_all, fetch_rows
+from apps.core.prepared import fetch_all, fetch_rows, to_array
 from apps.core.rows import columns, count_columns, find_rows, insert_from_json, to_object
 from apps.orders.models import Order, OrderAddress, OrderLine
 
@@ -151,7 +151,7 @@ def read_terms(
     It sees what was committed until now, also while the caller waited for a lock; it locks nothing itself. The number is lost if
     the order is refused after all.
     """
-    params = [str(customer_id), str(shipping_id), str(billing_id), _array(variant_ids), day.isoformat()]
+    params = [str(customer_id), str(shipping_id), str(billing_id), to_array(variant_ids), day.isoformat()]
     rows = fetch_rows(_READ_TERMS, params)
     sequence, unpaid_orders, *rest = rows[0]
     shipping, billing, registration = rest[:10], rest[10:20], rest[20:22]
@@ -164,10 +164,6 @@ def read_terms(
         registration=RegistrationTerms(*registration) if registration[0] is not None else None,
         items={item.variant_id: item for item in items},
     )
-
-
-def _array(ids: Iterable[UUID]) -> str:
-    return f"{{{','.join(map(str, ids))}}}"
 
 
 # Stock levels are locked in the order of their keys, by their primary key, and judged on what the lock returned. Every write

@@ -10,7 +10,7 @@ class PaymentsConfig(AppConfig):
         from apps.core.hot_path import register_sql
         from apps.orders.services import add_erasure_blockers
         from apps.payments.selectors.erasure import find_erasure_blockers
-        from apps.payments.selectors.order_totals import read_order_totals
+        from apps.payments.selectors.order_totals import get_order_totals_by_sql
 
-        register_sql("payments.get_order_totals", read_order_totals)
+        register_sql("payments.get_order_totals", get_order_totals_by_sql)
         add_erasure_blockers(find_erasure_blockers)

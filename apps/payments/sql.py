@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from apps.core.prepared import fetch_rows
+from apps.core.rows import find_row
+from apps.payments.models import PaymentAttempt
 from apps.payments.states import LIVE, UNDECIDED, AttemptStatus, DisputeStatus, RefundStatus, ReviewReason
 
 
@@ -68,3 +70,15 @@ def sum_money_of_order(*, order_id: UUID, currency: str) -> MoneyOfOrder:
     """Return what the payments, refunds and disputes of an order amount to; one statement, by keys of the order."""
     [row] = fetch_rows(_SUM_MONEY, [str(order_id), currency])
     return MoneyOfOrder(*row)
+
+
+_CAPTURED = f"""
+    JOIN payments_payment AS payment ON payment.id = it.payment_id
+    WHERE payment.order_id = $1 AND it.status = '{AttemptStatus.CAPTURED}' AND it.review_reason = ''
+    ORDER BY it.captured_at, it.id LIMIT 1
+"""
+
+
+def find_captured_attempt(order_id: UUID) -> PaymentAttempt | None:
+    """Return the attempt of an order that was captured first and needs no review, or None."""
+    return find_row(PaymentAttempt, _CAPTURED, [str(order_id)])

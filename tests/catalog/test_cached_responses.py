@@ -28,7 +28,7 @@ PATHS = ("/api/v1/products", "/api/v1/products?q=kurta", "/api/v1/categories")
 def _cache_is_on(settings: Any, monkeypatch: pytest.MonkeyPatch, reference_data: None) -> None:
     settings.RESPONSE_CACHE_BYTES = 1_000_000
     monkeypatch.setattr(response_cache, "VERSION_SECONDS", 0.0)
-    RESPONSES.forget()
+    RESPONSES.local.clear()
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ class TestClaimOutbox:
         self, subscribe: Callable[..., None], values: dict[str, str], is_handled: bool
     ) -> None:
         """The release before wrote events without them."""
-        subscribe(relay.Only(RecordingHandler("one"), {"size": "large"}), RecordingHandler("other"))
+        subscribe(relay.OnlyIf(RecordingHandler("one"), {"size": "large"}), RecordingHandler("other"))
         with transaction.atomic():
             record_event(TYPE, subject=make_user(), actor=SYSTEM, changes=values)
 

@@ -174,6 +174,11 @@ class TestRespond:
         assert one.respond(GET("/a"), shop.make).content == b"restored"
         assert make_cache(name, shop).respond(GET("/a"), shop.make).content == b"restored"
 
+    def test_a_question_mark_within_a_path_is_not_mistaken(self, cache: ResponseCache, shop: Shop) -> None:
+        for path in ("/a?limit=1", "/a%3Flimit=1"):
+            cache.respond(GET(path), shop.make)
+        assert shop.made == 2
+
     def test_letters_beyond_ascii_are_not_mistaken(self, cache: ResponseCache, shop: Shop) -> None:
         """Django reads the bytes of a query as UTF-8, and WSGI hands them over as Latin-1."""
         for query in ("q=\u00c3\u00a9", "q=%C3%83%C2%A9"):
@@ -379,9 +384,16 @@ class TestStampede:
         answers = self.run(*[lambda: one.respond(GET("/a"), refuse) for _ in range(3)])
 
         assert [answer.status_code for answer in answers] == [404] * 3
-        shop.change("two")
-        together = threading.Barrier(1)
-        assert one.respond(GET("/a"), shop.make).content == b"two"
+
+    def test_a_failure_is_not_remembered_for_long(self, name: str, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(response_cache, "_NOT_STORED_SECONDS", 0)
+        one = make_cache(name, shop)
+        assert one.respond(GET("/a"), lambda: HttpResponse(status=503)).status_code == 503
+
+        answers = [one.respond(GET("/a"), shop.make) for _ in range(2)]
+
+        assert [answer.content for answer in answers] == [b"one"] * 2
+        assert shop.made == 1
 
     def test_a_maker_that_fails_leaves_it_to_the_next(self, name: str, shop: Shop) -> None:
         cache = make_cache(name, shop)

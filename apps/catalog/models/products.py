@@ -34,7 +34,7 @@ class VariantNotFound(NotFound):
 
 
 #: Raises the catalogue version once in a transaction, when it commits: who reads the new version reads what was written.
-#: It is a time, in microseconds, so that it is a new one even after a backup was restored.
+#: It is a time, in microseconds, so that the next change after a backup was restored has a number that was never given.
 _RAISE_CATALOG_VERSION = pgtrigger.Trigger(
     name="raise_catalog_version",
     when=pgtrigger.After,

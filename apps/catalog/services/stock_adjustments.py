@@ -79,9 +79,8 @@ def adjust_stock(
         created_at=now,
     )
 
-    variant = locks.lock_variant(
-        variant_id
-    )  # after its product, which the database may have changed with the stock level
+    # After its product, which the database may have changed with the stock level.
+    variant = locks.lock_variant(variant_id)
     values = {"location_id": str(MAIN_LOCATION_ID), "on_hand_milli": stock.on_hand_milli + movement.quantity_milli}
     change(variant, events.STOCK_ADJUSTED, {}, actor=actor, event_reason=reason, event_values=values, now=now)
 

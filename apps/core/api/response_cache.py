@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
 
+from apps.core.api.responses import has_seen
 from apps.core.response_store import MAX_BODY_BYTES, LocalResponses, SharedResponses, StoredResponse
 
 #: How old the version that a process knows may be, and so how long after its commit a change is read by everybody.
@@ -29,7 +30,8 @@ VERSION_SECONDS = 1.0
 STALE_SECONDS = 5
 #: How long a request waits for the response that another one makes, before it makes its own.
 _WAIT_SECONDS = 1.0
-#: Of how many keys a cache remembers that their responses are not stored, such as refusals: nobody waits for these.
+#: For how long, and of how many keys, a cache remembers that their response was not stored, such as a refusal: nobody waits for these.
+_NOT_STORED_SECONDS = 5
 _MAX_NOT_STORED = 1_000
 #: How often a request looks whether another process has made the response.
 _LOOK_SECONDS = 0.02
@@ -86,7 +88,8 @@ class ResponseCache:
         self._version_is_read_at = float("-inf")
         self._version_failed_at = float("-inf")
         self._version_lock = threading.Lock()
-        self._not_stored: OrderedDict[str, int] = OrderedDict()
+        #: Key -> until when, by the monotonic clock, its response is made for each request.
+        self._not_stored: OrderedDict[str, float] = OrderedDict()
         self._makers: dict[str, threading.Lock] = {}
         self._makers_lock = threading.Lock()
         self._counts: Counter[str] = Counter()
@@ -99,17 +102,12 @@ class ResponseCache:
         if asked is None or version is None:
             return make()
         key, params = asked
-        if self._not_stored.get(key) == version:
+        if self._is_not_stored(key):
+            self._counts["misses"] += 1
             return make()
         wanted = _Wanted(key, version, is_shared=params <= self._shared_params, request=request, make=make)
         found = self._find(wanted) or self._obtain(wanted)
         return _to_response(request, found) if isinstance(found, StoredResponse) else found
-
-    def forget(self) -> None:
-        """Read the version again with the next request, and keep nothing in this process."""
-        self.local.clear()
-        self._not_stored.clear()
-        self._version_is_read_at = self._version_failed_at = float("-inf")
 
     # The version -----------------------------------------------------------------------------------------------------------
 
@@ -165,7 +163,7 @@ class ResponseCache:
             if found is not None:
                 return found
             # Of a response that is not stored, the others make their own at once, and not one after another.
-            if self._not_stored.get(wanted.key) != wanted.version:
+            if not self._is_not_stored(wanted.key):
                 return self._make_for_all(wanted, older) if wanted.is_shared else self._make(wanted)
         finally:
             maker.release()
@@ -200,9 +198,7 @@ class ResponseCache:
             if condition is not None:
                 wanted.request.META["HTTP_IF_NONE_MATCH"] = condition
         if made.status_code != HTTPStatus.OK or made.streaming or len(made.content) > MAX_BODY_BYTES:
-            self._not_stored[wanted.key] = wanted.version
-            while len(self._not_stored) > _MAX_NOT_STORED:
-                self._not_stored.popitem(last=False)
+            self._note_not_stored(wanted.key)
             return made  # type: ignore[no-any-return]
         headers = {name: made.headers[name] for name in _KEPT_HEADERS if name in made.headers}
         stored = StoredResponse(version=wanted.version, headers=headers, body=made.content)
@@ -210,6 +206,14 @@ class ResponseCache:
         if wanted.is_shared:
             self.shared.put(wanted.key, stored)
         return stored
+
+    def _is_not_stored(self, key: str) -> bool:
+        return self._not_stored.get(key, 0.0) > time.monotonic()
+
+    def _note_not_stored(self, key: str) -> None:
+        self._not_stored[key] = time.monotonic() + _NOT_STORED_SECONDS
+        if len(self._not_stored) > _MAX_NOT_STORED:
+            self._not_stored.popitem(last=False)
 
     def _without_making(self, wanted: _Wanted, older: StoredResponse | None) -> StoredResponse | HttpResponseBase:
         if older is None:  # its maker takes too long
@@ -273,17 +277,13 @@ def _key_of(request: HttpRequest) -> tuple[str, frozenset[str]] | None:
 def _read_key(path: str, query: str) -> tuple[str, frozenset[str]]:
     """Return the key of a path and a query in whatever order, and the names of its parameters."""
     pairs = sorted(parse_qsl(query, keep_blank_values=True))
-    key = f"{path}?{urlencode(pairs)}" if pairs else path
+    # Quoted, so that a question mark within a path is none: two paths must not have one key.
+    key = f"{quote(path)}?{urlencode(pairs)}" if pairs else quote(path)
     return key, frozenset(name for name, _ in pairs)
 
 
 def _to_response(request: HttpRequest, stored: StoredResponse) -> HttpResponse:
-    seen = request.META.get("HTTP_IF_NONE_MATCH", "")
-    if seen:
-        tags = [tag.strip().removeprefix("W/") for tag in seen.split(",")]
-        if stored.headers.get("ETag") in tags or "*" in tags:
-            kept = {name: value for name, value in stored.headers.items() if name != "Content-Type"}
-            response = HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=kept)
-            del response.headers["Content-Type"]
-            return response
+    if has_seen(request.META.get("HTTP_IF_NONE_MATCH", ""), stored.headers.get("ETag", "")):
+        kept = {name: value for name, value in stored.headers.items() if name != "Content-Type"}
+        return HttpResponseNotModified(headers=kept)
     return HttpResponse(stored.body, headers=stored.headers)

@@ -50,6 +50,12 @@ def _without_hash(tag: str) -> str:
     return f'{version}"' if dot else tag
 
 
+def has_seen(if_none_match: str, etag: str) -> bool:
+    """Return whether a client that sends this If-None-Match has the response with this ETag."""
+    seen = [candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")]
+    return etag in seen or "*" in seen
+
+
 def with_etag(request: Request, data: Any, *, etag: str | None = None, cache_control: str = PRIVATE) -> Response:
     """
     Answer a GET with an ETag, or with 304 if the client has that answer.
@@ -63,8 +69,7 @@ def with_etag(request: Request, data: Any, *, etag: str | None = None, cache_con
     data = shown
     tag = etag or f'"{hashlib.sha256(to_json(data)).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": cache_control}
-    seen = [candidate.strip().removeprefix("W/") for candidate in request.headers.get("If-None-Match", "").split(",")]
-    if tag in seen or "*" in seen:
+    if has_seen(request.headers.get("If-None-Match", ""), tag):
         return Response(status=304, headers=headers)
     return Response(data, headers=headers)
 

@@ -83,7 +83,7 @@ def post_to_ledger(
 
 
 @transactional
-def post_by_one_statement(
+def post_to_ledger_by_sql(
     *,
     source_type: str,
     source_id: UUID,

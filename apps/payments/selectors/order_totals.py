@@ -38,7 +38,7 @@ def get_order_totals(*, order_id: UUID, currency: str) -> OrderTotals:
     )
 
 
-def read_order_totals(*, order_id: UUID, currency: str) -> OrderTotals:
+def get_order_totals_by_sql(*, order_id: UUID, currency: str) -> OrderTotals:
     """Return the same by one statement, or by two more for an order of which a payment has another amount than requested."""
     money = sql.sum_money_of_order(order_id=order_id, currency=currency)
     refunded, under_review = money.refunded, 0

@@ -14,8 +14,8 @@ from apps.core.errors import NotFound
 from apps.core.event_replay import list_events_of_subjects
 from apps.core.external_calls import GatewayCall
 from apps.core.models import Event, is_staff_with
-from apps.core.rows import find_by, find_row, find_rows
-from apps.payments import rules
+from apps.core.rows import find_by, list_by
+from apps.payments import rules, sql
 from apps.payments.facts import GatewayLink, GatewayPayment
 from apps.payments.models import (
     Dispute,
@@ -108,10 +108,7 @@ def find_live_payment(order_id: UUID) -> Payment | None:
 
 def find_captured_attempt(order_id: UUID) -> PaymentAttempt | None:
     """Return the attempt that paid an order, or None; attempts with a review reason do not count."""
-    captured = f"""JOIN payments_payment AS payment ON payment.id = it.payment_id
-        WHERE payment.order_id = $1 AND it.status = '{AttemptStatus.CAPTURED}' AND it.review_reason = ''
-        ORDER BY it.captured_at, it.id LIMIT 1"""
-    return find_row(PaymentAttempt, captured, [str(order_id)])
+    return sql.find_captured_attempt(order_id)
 
 
 def get_attempt(attempt_id: UUID) -> PaymentAttempt:
@@ -279,7 +276,7 @@ class AttemptSummary:
 
 def summarize_attempts(payment: Payment) -> AttemptSummary:
     """Return what the attempts of a payment say of it, mostly by one read of them."""
-    attempts = find_rows(PaymentAttempt, "WHERE it.payment_id = $1", [str(payment.pk)])
+    attempts = list_by(PaymentAttempt, payment_id=payment.pk)
     has_failed = any(each.status == AttemptStatus.FAILED for each in attempts)
     opened = [each for each in attempts if each.gateway_payment_id == payment.opened_upi_id]
     return AttemptSummary(
