@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from apps.catalog import events, services
+from apps.catalog import events, locks, services
 from apps.catalog.models import Category, Product
 from apps.catalog.services.reservations import ReservationInput
 from apps.core import clock
@@ -125,3 +125,32 @@ def test_a_variant_that_is_sold_out_while_it_is_withdrawn_is_counted_once(is_loc
     product = Product.objects.get()
     # Without the lock the sale, which does not know yet that the variant is withdrawn, takes it off the count once more.
     assert (product.active_variant_count, product.levels_in_stock_count) == (0, 0 if is_locked else -1)
+
+
+def test_two_orders_that_sell_out_the_same_products_do_not_wait_for_each_other() -> None:
+    """Through different variants, in opposite orders, with a product in the middle that somebody else holds until both are amid it."""
+    products = [make_product() for _ in range(3)]
+    forth = [make_variant(product=product, stock=1) for product in products]
+    back = [make_variant(product=product, stock=1) for product in reversed(products)]
+    results: list[Any] = []
+
+    def sell_out(variants: list[Any]) -> None:
+        try:
+            wanted = [ReservationInput(variant.pk, uuid4(), 1) for variant in variants]
+            results.append(services.reserve_stock(inputs=wanted, actor=SYSTEM, now=clock.now()))
+        except Exception as error:
+            results.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=sell_out, args=(variants,)) for variants in (forth, back)]
+    with atomic():
+        locks.lock_product(products[1].pk)
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            wait_for_a_blocked_session(count=number)
+    for thread in threads:
+        thread.join()
+
+    assert kinds(results) == ["list", "list"]
+    assert [product.levels_in_stock_count for product in Product.objects.all()] == [0, 0, 0]

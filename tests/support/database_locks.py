@@ -8,9 +8,9 @@ from django.db import connection
 _PATIENCE_SECONDS = 60
 
 
-def wait_for_a_blocked_session(*, unless: Callable[[], bool] = lambda: False) -> None:
+def wait_for_a_blocked_session(*, unless: Callable[[], bool] = lambda: False, count: int = 1) -> None:
     """
-    Return as soon as a session of this database is held up by another one's lock; give up when none ever will be.
+    Return as soon as this number of sessions of this database are held up by locks of others; give up when they never will be.
 
     It returns as soon as `unless` is true, too.
     """
@@ -22,6 +22,6 @@ def wait_for_a_blocked_session(*, unless: Callable[[], bool] = lambda: False) ->
             cursor.execute(
                 "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
             )
-            if cursor.fetchone():
+            if len(cursor.fetchall()) >= count:
                 return
             time.sleep(0.02)

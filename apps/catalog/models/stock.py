@@ -39,18 +39,28 @@ _COUNT_NEW_LEVEL = pgtrigger.Trigger(
         RETURN NULL;
     """,
 )
-#: Runs only when the last unit is reserved or the first is free again, not with each order.
-_COUNT_CHANGED_LEVEL = pgtrigger.Trigger(
-    name="count_changed_level",
+#: Locks the products in the order of their keys, so that two orders which sell out the same two products do not wait for each other.
+_COUNT_CHANGED_LEVELS = pgtrigger.Trigger(
+    name="count_changed_levels",
+    level=pgtrigger.Statement,
     when=pgtrigger.After,
     operation=pgtrigger.Update,
-    condition=pgtrigger.Condition(
-        "((OLD.on_hand_milli > OLD.reserved_milli) IS DISTINCT FROM (NEW.on_hand_milli > NEW.reserved_milli))"
-    ),
+    referencing=pgtrigger.Referencing(old="before", new="after"),
     func="""
-        UPDATE catalog_product
-        SET levels_in_stock_count = levels_in_stock_count + CASE WHEN NEW.on_hand_milli > NEW.reserved_milli THEN 1 ELSE -1 END
-        WHERE id = (SELECT product_id FROM catalog_variant WHERE id = NEW.variant_id AND is_active);
+        WITH sold_out_or_filled AS (
+            SELECT variant.product_id, sum(CASE WHEN after.on_hand_milli > after.reserved_milli THEN 1 ELSE -1 END) AS change
+            FROM after
+            JOIN before USING (variant_id, location_id)
+            JOIN catalog_variant AS variant ON variant.id = after.variant_id AND variant.is_active
+            WHERE (before.on_hand_milli > before.reserved_milli) <> (after.on_hand_milli > after.reserved_milli)
+            GROUP BY variant.product_id
+        ), locked AS MATERIALIZED (
+            SELECT product.id FROM catalog_product AS product
+            WHERE product.id IN (SELECT product_id FROM sold_out_or_filled) ORDER BY product.id FOR NO KEY UPDATE
+        )
+        UPDATE catalog_product AS product SET levels_in_stock_count = product.levels_in_stock_count + counted.change
+        FROM sold_out_or_filled AS counted, locked
+        WHERE product.id = counted.product_id AND locked.id = product.id;
         RETURN NULL;
     """,
 )
@@ -81,7 +91,7 @@ class StockLevel(models.Model):
                 condition=whole_units("on_hand_milli", "reserved_milli"), name="stock_is_whole_units"
             ),
         ]
-        triggers = [_COUNT_NEW_LEVEL, _COUNT_CHANGED_LEVEL]
+        triggers = [_COUNT_NEW_LEVEL, _COUNT_CHANGED_LEVELS]
 
     def __str__(self) -> str:
         return str(self.counts)
