@@ -15,6 +15,7 @@ from bench import requests as work
 from bench.cpu import load_average
 from bench.journey import ROLES, JourneyCost, measure_journey
 from bench.measures import Cost, StatementCounter, WorkFailed, count_per_request, measure_block
+from bench.rest import measure_rest
 from bench.shop import Shop, running_shop
 from bench.table import Row, format_table
 from devtools.demo.client import StepFailed
@@ -66,7 +67,8 @@ HTTP_CASES = (
     HttpCase("receive-webhook", work.receive_webhook, 1.5, 3),
 )
 _JOURNEY = "journey"
-_NAMES = (*(case.name for case in HTTP_CASES), _JOURNEY)
+_REST = "rest"
+_NAMES = (*(case.name for case in HTTP_CASES), _JOURNEY, _REST)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
 def _measure(shop: Shop, chosen: Sequence[str], options: argparse.Namespace) -> list[Row]:
     counter = StatementCounter(shop)
     rows = []
+    if _REST in chosen:
+        _say("doing nothing for a minute")
+        rows += _rest_rows(measure_rest(shop, seconds=60))
     if _JOURNEY in chosen:
         _say(f"selling {options.orders} orders")
         rows += _journey_rows(measure_journey(shop, counter, orders=options.orders))
@@ -169,6 +174,14 @@ def _journey_rows(cost: JourneyCost) -> list[Row]:
         Row(_JOURNEY, cost.counts["bytes"] / 1024, "KiB", 15, "growth of the database, indexes included"),
         Row("journey, seconds an order", 1 / rate, "s", None, f"{rate:.1f} orders/s; CPU would allow {possible:.1f}"),
         Row("journey, approval to confirmation", cost.confirmed_p95, "ms", None, "p95, at full load"),
+    ]
+
+
+def _rest_rows(cpu: dict[str, float]) -> list[Row]:
+    parts = ", ".join(f"{role} {seconds:.2f}" for role, seconds in cpu.items())
+    return [
+        Row(_REST, sum(cpu.values()), "CPU s a minute", 0.8, parts),
+        Row("rest, relay and Postgres", cpu["relay"] + cpu["postgres"], "CPU s a minute", 0.3),
     ]
 
 

@@ -143,6 +143,24 @@ class Event(models.Model):
         return ids.encode(self.PREFIX, self.id)
 
 
+OUTBOX_CHANNEL = "outbox"
+#: The key of the advisory lock that a relay holds while it looks at the outbox all the time: any number that no other lock uses.
+RELAY_IS_AWAKE_LOCK = 724_201
+_WAKE_RELAY = pgtrigger.Trigger(
+    name="wake_relay",
+    level=pgtrigger.Statement,
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert,
+    func=f"""
+        IF pg_try_advisory_lock_shared({RELAY_IS_AWAKE_LOCK}) THEN
+            PERFORM pg_advisory_unlock_shared({RELAY_IS_AWAKE_LOCK});
+            PERFORM pg_notify('{OUTBOX_CHANNEL}', '');
+        END IF;
+        RETURN NULL;
+    """,
+)
+
+
 class Outbox(models.Model):
     """An event that the relay has not yet turned into handler runs. The row goes when it has."""
 
@@ -152,6 +170,7 @@ class Outbox(models.Model):
 
     class Meta:
         verbose_name_plural = "outbox"
+        triggers = [_WAKE_RELAY]
 
     def __str__(self) -> str:
         return f"outbox {self.pk}"

@@ -31,7 +31,7 @@ _PATIENCE_SECONDS = 60
 #: What takes a lock in a statement, and what the statement says without it.
 _WITHOUT_LOCK = (
     (re.compile(r"\s+FOR (?:NO KEY )?UPDATE(?: OF [\w\".]+)?(?: SKIP LOCKED| NOWAIT)?"), ""),
-    (re.compile(r"\bpg_try_advisory_xact_lock\((%s)\)"), r"(\1::bigint IS NOT NULL)"),
+    (re.compile(r"\bpg_try_advisory_(?:xact_)?lock\((%s|\d+)\)"), r"(\1::bigint IS NOT NULL)"),
     (re.compile(r"\bpg_advisory_xact_lock(?:_shared)?\((%s|\$\d+::bigint)\)"), r"(\1::bigint)"),
     (re.compile(r"\bLOCK TABLE \S+ IN [A-Z ]+ MODE"), "SELECT 1"),
 )

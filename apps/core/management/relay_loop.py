@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from apps.core import clock, relay
 from apps.core.models import HandlerRun
+from apps.core.outbox_watch import OutboxWatch
 from apps.core.tasks import count_hints, send_hint
 
 log = structlog.get_logger(__name__)
@@ -22,12 +23,13 @@ _BROKER_FAILURES = (BrokerUnavailable, RedisError, OSError)
 
 def run(*, stop: threading.Event, poll: float, is_once: bool) -> None:
     """
-    Relay events until `stop` is set, or, if `is_once`, until none are waiting; `poll` is in seconds.
+    Relay events until `stop` is set, or, if `is_once`, until none are waiting.
 
+    :param poll: seconds between two looks while events come
     :raises OperationalError, InterfaceError: if `is_once` and the database does not answer; otherwise it is retried
     """
     log.info("relay_started", poll=poll)
-    swept_at = 0.0
+    watch, swept_at = OutboxWatch(pause=poll), 0.0
     while not stop.is_set():
         try:
             claimed = relay.claim_outbox(now=clock.now())
@@ -35,18 +37,17 @@ def run(*, stop: threading.Event, poll: float, is_once: bool) -> None:
                 claimed += relay.claim_due(now=clock.now())
                 claimed += relay.claim_lost(now=clock.now(), count_hints=_find_hint_count)
                 swept_at = time.monotonic()
+            _send_hints(claimed)
+            if is_once and not claimed:
+                break
+            if not is_once:
+                watch.wait(stop=stop, has_found=bool(claimed))
         except (OperationalError, InterfaceError) as error:
             if is_once:
                 raise
             log.warning("relay_database_unavailable", error=str(error).strip())
             connection.close()
             stop.wait(DATABASE_RETRY_SECONDS)
-            continue
-        _send_hints(claimed)
-        if is_once and not claimed:
-            break
-        if not claimed:
-            stop.wait(poll)
     log.info("relay_stopped")
 
 

@@ -27,7 +27,7 @@ class Command(OperatorCommand):
             ],
         )
         parser.add_argument(
-            "--poll", type=float, default=0.1, help="seconds to wait while the outbox is empty (default 0.1)"
+            "--poll", type=float, default=0.05, help="seconds between two looks while events come (default 0.05)"
         )
         parser.add_argument("--once", action="store_true", help="process what is waiting now, then exit")
 
