@@ -1,4 +1,4 @@
-"""Audit -> checks: everything that must always hold."""
+"""Audit -> checks: everything that must always hold, and which rows an audit of recent changes reads."""
 
 from apps.accounts import invariants as accounts
 from apps.backoffice import invariants as backoffice
@@ -28,3 +28,12 @@ INVARIANTS: tuple[Invariant, ...] = (
     *notifications.INVARIANTS,
     *backoffice.INVARIANTS,
 )
+
+#: A condition may name the tables of the apps before its own.
+RECENT_ROWS: dict[str, str] = {
+    **orders.RECENT_ROWS,
+    **ledger.RECENT_ROWS,
+    **payments.RECENT_ROWS,
+    **invoicing.RECENT_ROWS,
+    **fulfilment.RECENT_ROWS,
+}

@@ -24,6 +24,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from apps.core import audit
 from config.settings.environment.servers import read_database
 from devtools import embedded
 from tests.factories.accounts import make_access_token, make_staff, make_user
@@ -32,6 +33,7 @@ from tests.support.api_client import CheckedClient
 from tests.support.capabilities import CapabilityReport
 from tests.support.colleagues import make_colleagues
 from tests.support.databases import make_template, tables_with_rows
+from tests.support.recent_audits import compare_with_recent
 from tests.support.redis_databases import CACHE_DATABASE, with_database
 from tests.support.representations import compared_with_rest_framework as compared_with_rest_framework  # noqa: PLC0414 - a fixture
 from tests.support.slow_tests import is_slow
@@ -234,6 +236,11 @@ def client_of() -> Callable[[Any], APIClient]:
         return client
 
     return make
+
+
+@pytest.fixture
+def recent_audits_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "run", compare_with_recent(audit.run))
 
 
 @pytest.fixture

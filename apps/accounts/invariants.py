@@ -6,7 +6,7 @@ from typing import Any
 from apps.accounts import events
 from apps.accounts.models import User
 from apps.core import ids
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 
 
 def _find_events_after_deactivation(cursor: Any, now: datetime) -> list[dict[str, Any]]:
@@ -99,6 +99,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             WHERE (send_status IN ('failed', 'unknown') AND send_error = '')
                OR (send_status IN ('sent', 'unknown') AND send_failure <> '')
         """,
+        reads=Reads.ONE_ROW,
     ),
     Invariant(
         id="INV-48",

@@ -1,7 +1,7 @@
 """Invariants across all apps."""
 
 from apps.backoffice.sql.money_states import ALL_POSITIONS
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.fulfilment.states import ShipmentStatus
 from apps.orders.states import OrderStatus
 from apps.payments.states import AttemptStatus, DisputeStatus, PaymentStatus, RefundStatus
@@ -36,6 +36,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             ) own (name, kind) ON own.name = split_part(account.code, ':', 1)
             WHERE account.kind IS DISTINCT FROM own.kind
         """,
+        reads=Reads.LITTLE,
     ),
     Invariant(
         id="INV-37c",
@@ -47,6 +48,7 @@ INVARIANTS: tuple[Invariant, ...] = (
                  ON named.kind = e.subject_type AND named.status = split_part(e.type, '.', 3)
             WHERE e.changes ? 'status' AND e.changes ->> 'status' <> named.status
         """,  # noqa: S608 - only constants of the code are interpolated
+        reads=Reads.ONE_ROW,
     ),
     Invariant(
         id="INV-25e",
@@ -73,6 +75,7 @@ INVARIANTS: tuple[Invariant, ...] = (
                 WHEN 'invoicing.invoice' THEN t.kind IN ('invoice', 'credit_note')
                 ELSE false END
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-26p",
@@ -86,6 +89,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             FULL JOIN whole w ON w.attempt_id = a.id
             WHERE coalesce(a.amount, 0) <> coalesce(w.amount, 0)
         """,  # noqa: S608 - only constants of the code are interpolated
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-26q",

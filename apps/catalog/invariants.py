@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.core.clock import ist_date
 from apps.tax.rules import CODES_OF_ONE_RATE, CODES_WITH_VALUE_LIMIT, DESCRIPTION_LIMITS, SERVICE_UQC, UQCS, value_limit
 
@@ -106,6 +106,7 @@ INVARIANTS = (
                OR (reservation.status = 'consumed') <> (reservation.consumed_milli = reservation.quantity_milli)
                OR (reservation.status IN ('held', 'expired') AND reservation.consumed_milli <> 0)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="CAT-01",

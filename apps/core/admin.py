@@ -142,7 +142,7 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
 class AuditRunAdmin(ReadOnlyAdmin):
     """Stored audits, the latest first."""
 
-    list_display = ("started_at", "checked", "result", "duration_ms")
+    list_display = ("started_at", "since", "checked", "result", "duration_ms")
     ordering = ("-started_at",)
 
     @admin.display(description="result")

@@ -1,13 +1,17 @@
 """
 The proof of the promise: each invariant is one SELECT that must return no row.
 
-All of them read one snapshot (REPEATABLE READ, READ ONLY), so that an audit may run while orders come in.
+All of them read one snapshot (REPEATABLE READ), so that an audit may run while orders come in. The whole audit reads all that
+there is, and can write nothing. An audit of recent changes leaves out what has to read all, and checks what is about single
+orders and rows by temporary tables of those that have changed since an instant.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from datetime import time as time_of_day
+from enum import StrEnum
 from typing import Any
 
 import structlog
@@ -15,13 +19,21 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
+from apps.core import clock
 from apps.core.errors import Conflict, NotFound
 from apps.core.long_queries import allow_long_queries
 from apps.core.models import AuditRun
+from apps.core.recent_rows import hide_other_orders, hide_other_rows
 
 log = structlog.get_logger(__name__)
 
 SHOWN_ROWS = 20
+#: Longer than a transaction takes, and than most invariants let things be on their way.
+RECENT = timedelta(hours=2)
+#: A whole audit that was as quick as this is repeated each minute.
+QUICK_MILLISECONDS = 3_000
+#: When, in India, one that takes longer is due each night.
+AUDIT_AT = time_of_day(3)
 #: Any number that nothing else in the database locks by.
 _LOCK = 8_224_421
 
@@ -36,6 +48,18 @@ class AuditInProgress(Conflict):
     """Another audit is running. Wait until it has ended."""
 
     message = "Another audit is running."
+
+
+class Reads(StrEnum):
+    """What an invariant has to read to find what breaks it."""
+
+    ALL = "all"
+    #: As much at any size: an index of what is open, a table that stays small, the schema.
+    LITTLE = "little"
+    #: An order with all that belongs to it, and what else these rows name.
+    ONE_ORDER = "one order"
+    #: One row that records events, and its events.
+    ONE_ROW = "one row"
 
 
 @dataclass(frozen=True)
@@ -53,6 +77,7 @@ class Invariant:
     statement: str
     sql: str | Callable[[Any, datetime], list[dict[str, Any]]]
     grace_seconds: int = 0
+    reads: Reads = Reads.ALL
 
 
 @dataclass(frozen=True)
@@ -72,10 +97,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """All results of one audit."""
+    """All results of one audit; `since` is from when on rows were read, or None if all were."""
 
     started_at: datetime
     results: Sequence[Result] = field(default_factory=list)
+    since: datetime | None = None
 
     @property
     def failing(self) -> list[Result]:
@@ -117,36 +143,54 @@ def run(
     *,
     now: datetime,
     only: Iterable[str] = (),
+    since: datetime | None = None,
     on_result: Callable[[Result], None] | None = None,
     is_alone: bool = False,
 ) -> Report:
     """
     Check the invariants in one snapshot and return what was found.
 
+    :param since: read only what has changed since, and leave out the invariants that have to read all
     :raises AuditInProgress: if `is_alone` and another audit with `is_alone` is running
     """
     chosen = list_invariants(only)
-    results = []
+    results: list[Result] = []
+
+    def check(invariants: Iterable[Invariant]) -> None:
+        # One for all checks: they only read, so that going back to it after one has failed loses nothing.
+        before_checks = transaction.savepoint()
+        for invariant in invariants:
+            results.append(_check(invariant, cursor, now, before_checks))
+            if on_result:
+                on_result(results[-1])
+
     with transaction.atomic(), connection.cursor() as cursor:
-        _take_snapshot(cursor)
+        _take_snapshot(cursor, is_read_only=since is None)
         _require_tables(cursor)
         if is_alone:
             _require_only_audit(cursor)
-        # One for all checks: they only read, so that going back to it after one has failed loses nothing.
-        before_checks = transaction.savepoint()
-        for invariant in chosen:
-            result = _check(invariant, cursor, now, before_checks)
-            results.append(result)
-            if on_result:
-                on_result(result)
-    return Report(started_at=now, results=results)
+        if since is None:
+            check(chosen)
+        else:
+            check(_reading(Reads.LITTLE, chosen))
+            before_hiding = transaction.savepoint()
+            hide_other_orders(cursor, since=since)
+            check(_reading(Reads.ONE_ORDER, chosen))
+            hide_other_rows(cursor)
+            check(_reading(Reads.ONE_ROW, chosen))
+            transaction.savepoint_rollback(before_hiding)
+    return Report(started_at=now, results=results, since=since)
 
 
-def _take_snapshot(cursor: Any) -> None:
+def _take_snapshot(cursor: Any, *, is_read_only: bool) -> None:
     # Inside a test's transaction queries have run already, and Postgres no longer lets the level be set.
     if len(connection.atomic_blocks) == 1:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ {'ONLY' if is_read_only else 'WRITE'}")
     allow_long_queries(cursor)
+
+
+def _reading(what: Reads, invariants: Iterable[Invariant]) -> list[Invariant]:
+    return [invariant for invariant in invariants if invariant.reads is what]
 
 
 def _require_tables(cursor: Any) -> None:
@@ -200,12 +244,59 @@ def store_report(report: Report) -> AuditRun:
         )
     return AuditRun.objects.create(
         started_at=report.started_at,
+        since=report.since,
         duration_ms=round(report.milliseconds),
         checked=len(report.results),
         violated=violated,
     )
 
 
-def find_latest_run() -> AuditRun | None:
-    """Return the last audit that was kept, or None."""
-    return AuditRun.objects.order_by("-started_at").first()
+def choose_since(*, now: datetime) -> datetime | None:
+    """
+    Return from when on the next scheduled audit checks changes, or None if it checks all.
+
+    It checks all while that is quick, once after each night's AUDIT_AT, and once an hour while what has changed violates an
+    invariant: a row that is broken and then left alone must not be forgotten.
+    """
+    last, whole = _find_latest_runs()
+    if last is None or whole is None or whole.duration_ms <= QUICK_MILLISECONDS:
+        return None
+    today = datetime.combine(clock.ist_date(now), AUDIT_AT, tzinfo=clock.IST)
+    is_due = whole.started_at < (today if today <= now else today - timedelta(days=1))
+    is_violated = bool(last.violated) and whole.started_at < now - timedelta(hours=1)
+    return None if is_due or is_violated else now - RECENT
+
+
+@dataclass(frozen=True)
+class State:
+    """
+    What is known of all invariants: of each, what the last kept audit found that checked it.
+
+    :param violated: id -> number of rows, or why it could not be checked
+    """
+
+    violated: Mapping[str, int | str]
+    checked: int
+    started_at: datetime
+    all_started_at: datetime | None
+
+
+def find_state() -> State | None:
+    """Return what the last whole audit and the last one since then found, or None if none was kept."""
+    last, whole = _find_latest_runs()
+    if last is None:
+        return None
+    if whole is None:
+        return State(last.violated, last.checked, last.started_at, None)
+    if whole == last:
+        return State(last.violated, last.checked, last.started_at, last.started_at)
+    # An order that was found broken is broken still, whether it has changed since or not.
+    renewed = {invariant.id for invariant in list_invariants() if invariant.reads is Reads.LITTLE}
+    older = {name: found for name, found in whole.violated.items() if name not in renewed}
+    return State({**older, **last.violated}, whole.checked, last.started_at, whole.started_at)
+
+
+def _find_latest_runs() -> tuple[AuditRun | None, AuditRun | None]:
+    """Return the last audit that was kept, and the last one that read everything."""
+    kept = AuditRun.objects.order_by("-started_at")
+    return kept.first(), kept.filter(since=None).first()

@@ -7,7 +7,7 @@ import pgtrigger
 from django.apps import apps
 
 from apps.core import relay
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.core.models import NOT_DELETED, Subject
 
 
@@ -75,12 +75,14 @@ INVARIANTS = (
             FROM core_event GROUP BY subject_type, subject_id
             HAVING count(*) <> max(version) OR min(version) <> 1
         """,
+        reads=Reads.ONE_ROW,
     ),
     Invariant(
         id="INV-37b",
         name="every_change_is_recorded",
         statement="Every row that records events is at the version and in the status that its last event recorded.",
         sql=_unrecorded_changes,
+        reads=Reads.ONE_ROW,
     ),
     Invariant(
         id="INV-38",
@@ -95,6 +97,7 @@ INVARIANTS = (
             WHERE done_at IS NULL AND parked_at IS NULL AND created_at < %(now)s - interval '10 minutes'
               AND (starts = 0 OR started_at < %(now)s - interval '10 minutes')
         """,
+        reads=Reads.LITTLE,
     ),
     Invariant(
         id="INV-38b",
@@ -105,6 +108,7 @@ INVARIANTS = (
             SELECT id, handler, starts, parked_at, left(last_error, 200) AS error FROM core_handlerrun
             WHERE parked_at < %(now)s - interval '1 day'
         """,
+        reads=Reads.LITTLE,
     ),
     Invariant(
         id="INV-38c",
@@ -117,6 +121,7 @@ INVARIANTS = (
         name="hints_are_not_sent_too_often",
         statement="A hint is sent again only after a wait that doubles, up to a limit.",
         sql=_hints_sent_too_often,
+        reads=Reads.LITTLE,
     ),
     Invariant(
         id="INV-39",
@@ -139,6 +144,7 @@ INVARIANTS = (
             SELECT id::text, kind, key, count FROM core_incident
             WHERE count < 1 OR last_seen_at < first_seen_at
         """,
+        reads=Reads.LITTLE,
     ),
     Invariant(
         id="INV-43",
@@ -164,11 +170,13 @@ INVARIANTS = (
                 SELECT 1 FROM pg_index i WHERE i.indrelid = c.conrelid AND (i.indkey::int2[])[0] = c.conkey[1]
             )
         """,
+        reads=Reads.LITTLE,
     ),
     Invariant(
         id="INV-27",
         name="facts_are_frozen",
         statement="The triggers that keep facts from being changed exist and are enabled.",
         sql=_missing_triggers,
+        reads=Reads.LITTLE,
     ),
 )

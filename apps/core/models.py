@@ -286,6 +286,7 @@ class AuditRun(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     started_at = models.DateTimeField()
+    since = models.DateTimeField(null=True, help_text="From when on changes were checked; empty if all was.")
     duration_ms = models.PositiveIntegerField()
     checked = models.PositiveSmallIntegerField()
     violated = models.JSONField(default=dict)

@@ -23,7 +23,6 @@ from rest_framework.response import Response
 
 from apps.core import audit, clock, incidents, relay
 from apps.core.api.schema import describe_api
-from apps.core.models import AuditRun
 from apps.core.security_log import log_security_event
 
 
@@ -91,9 +90,9 @@ class MetricsCollector:
     """Metrics read on each scrape: the last audit, open incidents, the apps' gauges and the backlog of the relay."""
 
     def collect(self) -> Any:
-        latest = audit.find_latest_run()
-        if latest is not None:
-            yield from _audit_metrics(latest)
+        state = audit.find_state()
+        if state is not None:
+            yield from _audit_metrics(state)
         yield _incident_metrics()
         for gauge in import_string(settings.GAUGES):
             value = gauge.read()
@@ -125,20 +124,27 @@ def _cache_metrics() -> Any:
     return requests
 
 
-def _audit_metrics(latest: AuditRun) -> Any:
+def _audit_metrics(state: audit.State) -> Any:
     violated = GaugeMetricFamily(
-        "bahi_audit_violated_rows", "Rows that break an invariant, in the last audit.", labels=["invariant"]
+        "bahi_audit_violated_rows",
+        "Rows that break an invariant, in the last audit that read it.",
+        labels=["invariant"],
     )
-    for name, rows in latest.violated.items():
+    for name, rows in state.violated.items():
         violated.add_metric([name], rows if isinstance(rows, int) else 1)
     yield violated
-    yield GaugeMetricFamily("bahi_audit_violated", "Invariants violated in the last audit.", value=len(latest.violated))
-    yield GaugeMetricFamily("bahi_audit_checked", "Invariants checked in the last audit.", value=latest.checked)
+    yield GaugeMetricFamily("bahi_audit_violated", "Invariants violated in the last audits.", value=len(state.violated))
+    yield GaugeMetricFamily("bahi_audit_checked", "Invariants checked in the last audit.", value=state.checked)
+    now = clock.now()
     yield GaugeMetricFamily(
-        "bahi_audit_age_seconds",
-        "Seconds since the last audit.",
-        value=(clock.now() - latest.started_at).total_seconds(),
+        "bahi_audit_age_seconds", "Seconds since the last audit.", value=(now - state.started_at).total_seconds()
     )
+    if state.all_started_at is not None:
+        yield GaugeMetricFamily(
+            "bahi_whole_audit_age_seconds",
+            "Seconds since the last audit that read everything.",
+            value=(now - state.all_started_at).total_seconds(),
+        )
 
 
 @require_safe

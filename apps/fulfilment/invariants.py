@@ -1,6 +1,6 @@
 """What must always hold of shipments, and between them and orders, stock, documents and refunds."""
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 
 _LEFT_STOCK = "('dispatched', 'delivered', 'lost', 'damaged')"
 _RESERVING = "('requires_approval', 'pending', 'unknown', 'awaiting_transfer', 'processed')"
@@ -204,6 +204,12 @@ _SHIPMENT_EVENTS = """
     WHERE (shipment.version, shipment.status::text) IS DISTINCT FROM (recorded.latest, recorded.status) OR NOT recorded.has_root
 """
 
+#: The rows of orders that changed lately.
+RECENT_ROWS = {
+    "fulfilment_shipment": "order_id IN (SELECT id FROM recent_root)",
+    "fulfilment_shipmentline": "shipment_id IN (SELECT id FROM fulfilment_shipment)",
+}
+
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "INV-60",
@@ -211,30 +217,35 @@ INVARIANTS: tuple[Invariant, ...] = (
         "Each line of a dispatched shipment has one dispatch movement of exactly its units, from the reservation of its order line;"
         " no other dispatch movement exists.",
         _MOVEMENTS,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-61",
         "dispatched_units_are_invoiced",
         "No more units of an order line have left than its invoices cover (CGST Act, section 31(1)).",
         _NOT_INVOICED,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-62",
         "units_are_in_one_shipment",
         "A unit is in at most one shipment that is not cancelled. A shipment has at least one line, and only lines of its own order.",
         _TWICE_SHIPPED,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-63",
         "refunded_units_leave_for_a_reason",
         "No refunded unit leaves unless its shipment records the reason; units that are refunded after they left do not count.",
         _SHIPPED_AND_REFUNDED,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-64",
         "line_counters_match_shipments",
         "The dispatched and delivered units of an order line are the sums over its shipments.",
         _COUNTERS,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-65",
@@ -242,12 +253,14 @@ INVARIANTS: tuple[Invariant, ...] = (
         "An unpaid, expired or cancelled order has only cancelled shipments, nothing of an order on hold is packed, and nothing of a"
         " completed order is on its way.",
         _WRONG_ORDERS,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-66",
         "completed_orders_are_done",
         "Each unit of a completed order is delivered or refunded, unless all of its money was refunded or lost in disputes.",
         _NOT_DONE,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-66b",
@@ -256,17 +269,20 @@ INVARIANTS: tuple[Invariant, ...] = (
         " is settled with its customer.",
         _DONE_AND_OPEN,
         grace_seconds=600,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-67",
         "shipments_match_their_events",
         "The version and status of a shipment are those of its latest events, and each of its events belongs to an order.",
         _SHIPMENT_EVENTS,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-68",
         "refunded_units_fit_shipments",
         "Refunds took no more sent units of an order line than were dispatched, and no more delivered ones than were delivered.",
         _REFUNDED_UNITS,
+        reads=Reads.ONE_ORDER,
     ),
 )

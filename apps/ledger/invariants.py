@@ -1,6 +1,12 @@
 """Invariants of the ledger and of its exceptions."""
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
+
+#: The rows of orders that changed lately.
+RECENT_ROWS = {
+    "ledger_ledgertransaction": "order_id IN (SELECT id FROM recent_root)",
+    "ledger_ledgerentry": "transaction_id IN (SELECT id FROM ledger_ledgertransaction)",
+}
 
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
@@ -13,6 +19,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             GROUP BY t.id, t.kind, e.currency
             HAVING count(e.id) < 2 OR sum(e.amount) <> 0 OR bool_or(e.amount = 0)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-23",
@@ -57,6 +64,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             SELECT source_type, source_id, kind, count(*) AS postings FROM ledger_ledgertransaction
             GROUP BY source_type, source_id, kind HAVING count(*) > 1
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-28",

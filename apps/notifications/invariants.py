@@ -1,6 +1,6 @@
 """What must always hold of notifications."""
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.notifications.rules import LEASE, MAX_ATTEMPTS
 
 _STUCK_AFTER = LEASE.total_seconds() + 600
@@ -33,6 +33,7 @@ INVARIANTS: tuple[Invariant, ...] = (
                     OR (channel = 'email' AND message_id = '')))
                 OR (status <> 'sent' AND sent_at IS NOT NULL)
         """,
+        reads=Reads.ONE_ROW,
     ),
     Invariant(
         id="INV-45c",
@@ -47,6 +48,7 @@ INVARIANTS: tuple[Invariant, ...] = (
                     OR next_attempt_at < %(now)s - interval '{_STUCK_AFTER:.0f} seconds'))
                 OR (status IN ('sent', 'failed', 'unknown') AND next_attempt_at IS NOT NULL)
         """,  # noqa: S608 - the number is our own
+        reads=Reads.ONE_ROW,
     ),
     Invariant(
         id="INV-45d",
@@ -56,6 +58,7 @@ INVARIANTS: tuple[Invariant, ...] = (
             SELECT id, channel, status, attempts FROM notifications_notification
             WHERE attempts - attempts_before_resend NOT BETWEEN 0 AND {MAX_ATTEMPTS}
         """,  # noqa: S608 - the number is our own
+        reads=Reads.ONE_ROW,
     ),
     Invariant(
         id="INV-50d",

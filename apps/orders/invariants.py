@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.core.states import InvalidTransition
 from apps.orders import states
 from apps.orders.states import OrderStatus
@@ -67,6 +67,14 @@ def _is_allowed(before: str | None, after: str) -> bool:
     return True
 
 
+#: The rows of orders that changed lately.
+RECENT_ROWS = {
+    "orders_order": "id IN (SELECT id FROM recent_root)",
+    "orders_orderline": "order_id IN (SELECT id FROM recent_root)",
+    "catalog_reservation": "reference IN (SELECT id FROM orders_orderline)",
+    "catalog_stockmovement": "reservation_id IN (SELECT id FROM catalog_reservation)",
+}
+
 INVARIANTS = (
     Invariant(
         id="INV-05",
@@ -84,6 +92,7 @@ INVARIANTS = (
             WHERE o.status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed')
               AND (r.quantity_milli IS DISTINCT FROM l.quantity_milli OR r.variant_id IS DISTINCT FROM l.variant_id)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-05b",
@@ -103,6 +112,7 @@ INVARIANTS = (
             LEFT JOIN orders_order o ON o.id = l.order_id
             WHERE r.status IN ('held', 'committed') AND (o.id IS NULL OR o.status IN ('cancelled', 'expired'))
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-08",
@@ -123,6 +133,7 @@ INVARIANTS = (
                   (l.discount, l.shipping, l.taxable, l.cgst, l.sgst, l.utgst, l.igst, l.total + o.round_off_amount)
                OR o.round_off_amount NOT BETWEEN -50 AND 50 OR o.total_amount < 0
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-08c",
@@ -133,6 +144,7 @@ INVARIANTS = (
             FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
             WHERE l.registration_id <> o.registration_id
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-08b",
@@ -161,6 +173,7 @@ INVARIANTS = (
                     OR (l.sgst_amount <> 0 AND l.utgst_amount <> 0) OR l.igst_amount <> 0
                   END
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-09",
@@ -182,12 +195,14 @@ INVARIANTS = (
             WHERE (o.version, o.status, o.paid_amount) IS DISTINCT FROM (e.latest, e.status, e.paid)
                OR o.refunded_amount <> coalesce(e.refunded, 0)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-09b",
         name="order_transitions_are_allowed",
         statement="Every order began as pending_payment, and every later transition is one that the transition table allows.",
         sql=_find_invalid_transitions,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-10",
@@ -199,6 +214,7 @@ INVARIANTS = (
             WHERE status = 'pending_payment' AND under_review_amount = 0
               AND greatest(expires_at, payment_live_until) < %(now)s - interval '10 minutes'
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-11a",
@@ -208,6 +224,7 @@ INVARIANTS = (
             SELECT number, status, total_amount, paid_amount FROM orders_order
             WHERE status IN ('confirmed', 'on_hold', 'in_fulfilment', 'completed', 'closed') AND paid_amount < total_amount
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-11b",
@@ -227,6 +244,7 @@ INVARIANTS = (
                 WHEN l.dispatched < l.ordered - l.cancelled THEN 'partial'
                 WHEN l.delivered = l.dispatched THEN 'delivered' ELSE 'shipped' END
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-11c",
@@ -244,6 +262,7 @@ INVARIANTS = (
                 o.completed_at IS NULL OR (o.status = 'closed') <> (o.closed_at IS NOT NULL)
                 OR l.dispatched_milli + l.cancelled_milli <> l.quantity_milli OR r.status IN ('held', 'committed'))
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-11d",
@@ -280,12 +299,14 @@ INVARIANTS = (
                OR least(l.unit_price, l.shipping_amount, l.taxable_amount, l.cgst_amount, l.sgst_amount, l.utgst_amount,
                         l.igst_amount, l.total_amount) < 0
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-54",
         name="address_pins_match_states",
         statement="The PIN code of an order's address is of the address's state, unless it belongs to the army post or to no known range.",
         sql=_PINS,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-50b",
@@ -299,5 +320,6 @@ INVARIANTS = (
             WHERE billing.erased_at IS NULL OR shipping.erased_at IS NULL OR o.note <> '' OR o.cancel_reason <> ''
                OR o.status = 'pending_payment' OR (o.status <> 'cancelled' AND o.confirmed_at > u.erased_at)
         """,
+        reads=Reads.ONE_ORDER,
     ),
 )

@@ -1,6 +1,6 @@
 """What must hold of registrations and rates."""
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 
 INVARIANTS = (
     Invariant(
@@ -16,6 +16,7 @@ INVARIANTS = (
             ) AS periods
             WHERE next_from IS NOT NULL AND (valid_to IS NULL OR next_from <= valid_to)
         """,
+        reads=Reads.LITTLE,
     ),
     Invariant(
         id="TAX-02",
@@ -27,5 +28,6 @@ INVARIANTS = (
                OR (is_default AND NOT is_active)
                OR (is_default AND (SELECT count(*) FROM tax_registration WHERE is_default) > 1)
         """,
+        reads=Reads.LITTLE,
     ),
 )

@@ -112,6 +112,7 @@ TEMPLATES = [
 SUBSCRIPTIONS = "config.subscriptions.HANDLERS"
 UNSUBSCRIBED = "config.subscriptions.UNSUBSCRIBED"
 INVARIANTS = "config.invariants.INVARIANTS"
+RECENT_ROWS = "config.invariants.RECENT_ROWS"
 GAUGES = "config.metrics.GAUGES"
 REFERENCE_DATA = "config.reference_data.STEPS"
 DEFAULT_QUEUE = "events"

@@ -24,7 +24,7 @@ from tests.factories.fulfilment import (
 )
 from tests.factories.payments import apply_payment, make_gateway_payment
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("recent_audits_find_the_same")]
 
 
 def rows(invariant: str) -> list[dict[str, Any]]:

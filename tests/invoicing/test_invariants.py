@@ -36,7 +36,7 @@ from tests.factories.orders import make_order_address
 from tests.support.accepted_payments import report_refund, sell
 from tests.support.events import record_event
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "recent_audits_find_the_same")]
 
 LATER = NOON + timedelta(hours=1)
 EVERY = [invariant.id for invariant in invariants.INVARIANTS]

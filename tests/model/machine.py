@@ -6,6 +6,7 @@ killed at a commit, and callers who repeat a request with the same key.
 """
 
 import sys
+from datetime import timedelta
 
 from django.contrib.auth.models import Group
 from django.core.management import call_command
@@ -76,9 +77,10 @@ class ShopMachine(Selling, Dashboard, Shipping, Disputing, Banking, Comparison):
                 self.compare()
                 self.check_documents()
                 asked = [one.id for one in audit.list_invariants() if one.id not in LEFT_TO_STAFF]
-                report = audit.run(now=self.driver.now, only=asked)
-                failing = [(one.invariant.id, one.rows[:3], one.error) for one in report.failing]
-                assert not failing, f"the audit fails: {failing}"
+                for since in (None, self.driver.now - timedelta(days=1)):
+                    report = audit.run(now=self.driver.now, only=asked, since=since)
+                    failing = [(one.invariant.id, one.rows[:3], one.error) for one in report.failing]
+                    assert not failing, f"the audit{' of recent changes' if since else ''} fails: {failing}"
         finally:
             self.stack.close()
 

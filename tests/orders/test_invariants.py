@@ -19,7 +19,7 @@ from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order, make_order_address
 from tests.support.stock import plant_stock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("recent_audits_find_the_same")]
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
 

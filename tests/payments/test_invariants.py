@@ -50,7 +50,7 @@ from tests.support.money_invariants import INVARIANTS
 from tests.support.settlements import as_csv, import_csv, line_of
 from tests.support.webhooks import body_of, receive
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("recent_audits_find_the_same")]
 
 
 def run_sql(*statements: str) -> None:

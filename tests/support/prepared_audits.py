@@ -15,13 +15,17 @@ _MAX_PREPARED = 600
 def install() -> None:
     """Have every audit of this process run prepared, with plans that are kept."""
     take_snapshot, violations = audit._take_snapshot, audit._violations
+    is_prepared = False
 
-    def take_snapshot_and_keep_plans(cursor: Any) -> None:
-        take_snapshot(cursor)
+    def take_snapshot_and_keep_plans(cursor: Any, *, is_read_only: bool) -> None:
+        nonlocal is_prepared
+        take_snapshot(cursor, is_read_only=is_read_only)
+        # An audit of recent changes hides tables, and a kept plan would read these all the same.
+        is_prepared = is_read_only
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
 
     def prepared_violations(invariant: Invariant, cursor: Any, now: datetime) -> Sequence[dict[str, Any]]:
-        if callable(invariant.sql):
+        if callable(invariant.sql) or not is_prepared:
             return violations(invariant, cursor, now)
         return prepared.fetch_all(invariant.sql, {"now": now})
 

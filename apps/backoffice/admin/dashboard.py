@@ -340,13 +340,15 @@ def _alert_tile(figure: str, *, good: str, bad: str, tone: str = "bad") -> tuple
 
 
 def _audit(now: datetime) -> tuple[str, str, str]:
-    latest = audit.find_latest_run()
-    if latest is None:
+    state = audit.find_state()
+    if state is None:
         return ("none", "no audit has run yet", "")
-    at = ago(latest.started_at, now)
-    if latest.violated:
-        return (f"{len(latest.violated)} failed", f"of {latest.checked} checks of the books, {at}", "bad")
-    return ("Passed", f"{latest.checked} checks of the books, {at}", "good")
+    at = ago(state.started_at, now)
+    if state.all_started_at is not None and state.all_started_at != state.started_at:
+        at = f"{at}; of all orders {ago(state.all_started_at, now)}"
+    if state.violated:
+        return (f"{len(state.violated)} failed", f"of {state.checked} checks of the books, {at}", "bad")
+    return ("Passed", f"{state.checked} checks of the books, {at}", "good")
 
 
 def _latest_orders() -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What must always hold between documents, money and the books."""
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 
 #: What of an attempt can be refunded at least: a rupee, and no less than one unit of its payer's own currency.
 _SMALLEST_REFUND = (
@@ -147,6 +147,7 @@ BOOKS: tuple[Invariant, ...] = (
         "Sales, tax by head and GSTIN, round-off and the customer's advance are booked as invoiced and as credited, for the order,"
         " and nothing else is.",
         _NOT_POSTED,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-36b",
@@ -154,6 +155,7 @@ BOOKS: tuple[Invariant, ...] = (
         "A refund after the time limit of credit notes is booked as less sales, once and whole but for a fee that the payer bore; no other"
         " refund is.",
         _LATE_CREDITS,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-25g",
@@ -161,12 +163,14 @@ BOOKS: tuple[Invariant, ...] = (
         "An accepted shortfall is credited once refunds have returned all that was captured but for less than ₹1.00, and a fee that the"
         " payer bore leaves payer fees as far as it was refunded; what disputes took changes neither.",
         _DIFFERENCES_REVERSED,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-28d",
         "advances_are_not_overdrawn",
         "No order has used more of its customer's money than it received, except for refunds whose credit note is still to be issued.",
         _ADVANCES,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-11",
@@ -174,5 +178,6 @@ BOOKS: tuple[Invariant, ...] = (
         "What was captured for a confirmed order less what was refunded covers its total, or credit notes and reasons say what does not.",
         _SHORT_ORDERS,
         grace_seconds=60,
+        reads=Reads.ONE_ORDER,
     ),
 )

@@ -1,6 +1,6 @@
 """What must always hold of credit notes."""
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.invoicing.invariants.documents import AMOUNTS
 
 _CREDITED = (*AMOUNTS, "total_amount")
@@ -142,6 +142,7 @@ CREDIT_NOTES: tuple[Invariant, ...] = (
         "credit_notes_do_not_exceed_their_invoice",
         "Credit notes credit no more of an invoice than it has, by line and by head; those that credit all of it leave no paisa.",
         _OVER_CREDITED,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-34b",
@@ -150,29 +151,34 @@ CREDIT_NOTES: tuple[Invariant, ...] = (
         " invoice.",
         _REFUNDS_WITHOUT_DECISION,
         grace_seconds=60,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-34c",
         "credit_notes_match_refund_and_invoice",
         "The credit notes of a processed refund have its amount, or all that was left, and the parties of their invoice.",
         _NOTES_MISMATCHED,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-34d",
         "returned_lines_are_credited_first",
         "A credit note for returned units touches other lines only for what its own lines cannot give.",
         _OTHER_LINES_CREDITED_FIRST,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-34e",
         "credit_notes_are_skipped_only_after_the_deadline",
         "A refund has no credit note for being too late only after the 30 November that follows the financial year of its invoice.",
         _SKIPPED_TOO_EARLY,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-34f",
         "round_off_is_credited_last",
         "While an invoice's lines have something left, a credit note takes no more of the round-off than its refund did.",
         _ROUND_OFF_CREDITED_FIRST,
+        reads=Reads.ONE_ORDER,
     ),
 )

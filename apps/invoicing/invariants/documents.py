@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.invoicing import rules
 from apps.invoicing.gateways import pdf_files
 from apps.tax.rules import STATES, GstinRefusal, check_gstin
@@ -268,6 +268,7 @@ DOCUMENTS: tuple[Invariant, ...] = (
         "invoice_dates_match_their_series",
         "The date, financial year and series are those of the time of issue in India.",
         _YEAR,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-31b",
@@ -283,42 +284,49 @@ DOCUMENTS: tuple[Invariant, ...] = (
         " confirmed has none.",
         _find_orders_with_wrong_documents,
         grace_seconds=60,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-32b",
         "document_types_match_taxability",
         "A tax invoice has only taxable goods, a bill of supply only untaxed ones, and only an unregistered buyer gets one for both.",
         _RIGHT_TYPE,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-33",
         "invoice_line_tax_is_correct",
         "Each line's tax is its taxable value times its rate, half-up, under the heads that seller's state and place demand.",
         _LINE_TAX,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-33b",
         "invoice_totals_add_up",
         "An invoice's totals are the sums of its lines, and its heads fit together.",
         _TOTALS,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-33c",
         "invoices_match_their_orders",
         "The documents of an order have its customer and place, and their amounts sum to the order's.",
         _SAME_AS_ORDER,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-33d",
         "taxability_matches_rate",
         "A line is taxable if and only if it has a rate; nil, exempt and non-GST lines bear no tax, and each is as it was ordered.",
         _TAXABILITY,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-33e",
         "order_lines_are_invoiced_once",
         "Each line of an invoiced order is on exactly one of its documents, with its quantity and total.",
         _LINES_ONCE,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-35",
@@ -331,14 +339,20 @@ DOCUMENTS: tuple[Invariant, ...] = (
         "invoice_triggers_are_enabled",
         "The database refuses to change or delete what was issued.",
         _MISSING_TRIGGERS,
+        reads=Reads.LITTLE,
     ),
     Invariant(
-        "INV-35c", "invoices_are_unchanged_since_issue", "An invoice equals the copy in its event of issue.", _AS_ISSUED
+        "INV-35c",
+        "invoices_are_unchanged_since_issue",
+        "An invoice equals the copy in its event of issue.",
+        _AS_ISSUED,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         "INV-35d",
         "gstins_on_invoices_are_valid",
         "The GSTINs on invoices have the right form and check character.",
         _find_invalid_gstins,
+        reads=Reads.ONE_ORDER,
     ),
 )

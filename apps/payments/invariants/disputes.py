@@ -1,6 +1,6 @@
 """Invariants of disputes."""
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.payments.invariants.refunds import REFUND_MADE_UNEXPECTEDLY, RESERVING_REFUNDS
 
 DISPUTES = (
@@ -22,6 +22,7 @@ DISPUTES = (
                OR coalesce(b.lost, 0) <> CASE WHEN d.status = 'lost' THEN d.amount_deducted ELSE 0 END
                OR (d.status IN ('won', 'closed') AND d.amount_deducted <> 0)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18e",
@@ -34,6 +35,7 @@ DISPUTES = (
                   THEN decided_at IS NOT NULL OR coalesce(next_check_at, '-infinity') < %(now)s - interval '1 hour'
                   ELSE decided_at IS NULL OR next_check_at IS NOT NULL END
         """,
+        reads=Reads.ONE_ORDER,
     ),
     # The ids give the order of creation, because they are made under the lock of the order. Timestamps do not: a writer
     # may read the clock first and get the lock last. A remainder was decided with the refund that it is a rest of.
@@ -58,6 +60,7 @@ DISPUTES = (
             WHERE r.status IN {RESERVING_REFUNDS} AND r.requested_by NOT LIKE 'gateway:%%' AND NOT {REFUND_MADE_UNEXPECTEDLY}
               AND kept.amount > 0 AND refunded.amount + kept.amount > a.amount
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18h",
@@ -84,5 +87,6 @@ DISPUTES = (
             ) d ON d.order_id = o.id
             WHERE (o.disputed_amount, o.lost_amount) IS DISTINCT FROM (coalesce(d.disputed, 0), coalesce(d.lost, 0))
         """,
+        reads=Reads.ONE_ORDER,
     ),
 )

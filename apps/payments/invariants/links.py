@@ -1,6 +1,6 @@
 """Invariants of payment links and QR codes."""
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 
 LINKS = (
     Invariant(
@@ -13,6 +13,7 @@ LINKS = (
                OR (channel = 'qr_code' AND gateway_order_id IS NOT NULL)
                OR (channel <> 'checkout' AND next_action <> '{}'::jsonb AND next_action ->> 'type' IS DISTINCT FROM channel)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18k",
@@ -23,6 +24,7 @@ LINKS = (
             SELECT id, channel, gateway_link_id, link_closed_at FROM payments_payment
             WHERE status = 'requires_payment' AND link_closed_at < %(now)s - interval '1 hour'
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18g",
@@ -35,5 +37,6 @@ LINKS = (
               AND gateway_link_id IS NOT NULL AND link_closed_at IS NULL
               AND (next_check_at IS NULL OR updated_at < %(now)s - interval '15 minutes')
         """,
+        reads=Reads.ONE_ORDER,
     ),
 )

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.core import ids
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.orders import events as order_events
 from apps.payments import events
 
@@ -50,6 +50,7 @@ OWNERSHIP = (
             SELECT 'attempt', a.id FROM payments_paymentattempt a JOIN payments_payment p ON p.id = a.payment_id
             WHERE p.gateway <> a.gateway
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-49b",
@@ -65,6 +66,7 @@ OWNERSHIP = (
             ) of ON of.source_type = t.source_type AND of.id = t.source_id
             WHERE t.order_id IS DISTINCT FROM of.order_id
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-50c",
@@ -82,11 +84,13 @@ OWNERSHIP = (
             JOIN accounts_user u ON u.id = o.customer_id AND u.erased_at < %(now)s - interval '10 minutes'
             WHERE r.note <> ''
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-50f",
         name="events_keep_no_text_of_customers",
         statement="No event of the last day keeps a reason that the order's customer has typed.",
         sql=_customers_texts_in_events,
+        reads=Reads.ONE_ORDER,
     ),
 )

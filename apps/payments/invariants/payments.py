@@ -1,6 +1,6 @@
 """Invariants of payments and webhooks."""
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.payments.invariants.refunds import LOST_OF_ATTEMPT, SMALLEST_REFUND
 
 PAYMENTS = (
@@ -13,6 +13,7 @@ PAYMENTS = (
             WHERE status = 'captured' AND (amount <= 0 OR captured_at IS NULL OR authorized_at IS NULL
                                            OR authorized_at > captured_at)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-15",
@@ -48,6 +49,7 @@ PAYMENTS = (
               -- Late money and second payments of another amount are refunded as a whole.
               AND (a.review_reason NOT IN ('order_closed', 'paid_twice') OR a.review_closed_at IS NULL)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-16e",
@@ -58,6 +60,7 @@ PAYMENTS = (
             JOIN payments_payment p ON p.id = a.payment_id
             WHERE a.review_reason = 'amount_mismatch' AND (a.amount, a.currency) = (p.amount, p.currency)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-16c",
@@ -77,6 +80,7 @@ PAYMENTS = (
             ) open ON open.order_id = o.id
             WHERE o.under_review_amount <> coalesce(open.amount, 0)
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-16d",
@@ -90,6 +94,7 @@ PAYMENTS = (
               AND (a.review_closed_at IS NULL OR a.review_closed_at > o.expired_at)
               AND NOT EXISTS (SELECT FROM payments_refund r WHERE r.attempt_id = a.id AND r.created_at <= o.expired_at)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-10d",
@@ -111,6 +116,7 @@ PAYMENTS = (
             JOIN orders_order o ON o.id = p.order_id
             WHERE p.amount > o.total_amount OR p.currency <> o.currency OR p.customer_id <> o.customer_id
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-17",
@@ -129,6 +135,7 @@ PAYMENTS = (
             LEFT JOIN recorded ON recorded.subject_id = a.id
             WHERE recorded.height IS DISTINCT FROM r.height
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-17b",
@@ -141,6 +148,7 @@ PAYMENTS = (
             GROUP BY p.id
             HAVING (p.status IN ('succeeded', 'succeeded_late')) <> (count(a.id) > 0)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-17d",
@@ -155,6 +163,7 @@ PAYMENTS = (
                 OR (a.status = 'created' AND NOT EXISTS (
                     SELECT FROM payments_paymentattempt failed WHERE failed.payment_id = p.id AND failed.status = 'failed')))
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18",
@@ -167,12 +176,14 @@ PAYMENTS = (
               AND (next_check_at IS NULL OR next_check_at > %(now)s + interval '1 hour'
                    OR next_check_at < %(now)s - interval '15 minutes')
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18l",
         name="payments_are_open_for_a_time",
         statement="The time in which a payment can be made ends after it was begun.",
         sql="SELECT id, created_at, live_until FROM payments_payment WHERE live_until <= created_at",
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18m",
@@ -185,6 +196,7 @@ PAYMENTS = (
               AND p.link_closed_at IS NULL AND (p.claimed_until IS NULL OR p.claimed_until < %(now)s)
               AND NOT EXISTS (SELECT FROM payments_paymentattempt a WHERE a.payment_id = p.id AND a.status = 'captured')
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18b",
@@ -194,6 +206,7 @@ PAYMENTS = (
             SELECT order_id, count(*) AS live FROM payments_payment WHERE status IN ('requires_payment', 'processing', 'requires_capture')
             GROUP BY order_id HAVING count(*) > 1
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18c",
@@ -204,6 +217,7 @@ PAYMENTS = (
             LEFT JOIN payments_payment p ON p.order_id = o.id AND p.status IN ('requires_payment', 'processing', 'requires_capture')
             WHERE o.payment_live_until IS DISTINCT FROM p.live_until
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18j",
@@ -214,6 +228,7 @@ PAYMENTS = (
             LEFT JOIN payments_payment p ON p.order_id = o.id AND p.status IN ('processing', 'requires_capture')
             WHERE o.is_payment_processing <> (p.id IS NOT NULL)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-19",
@@ -229,6 +244,7 @@ PAYMENTS = (
                   SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
                   WHERE r.attempt_id = a.id AND r.status <> 'cancelled')
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-20",
@@ -240,6 +256,7 @@ PAYMENTS = (
             WHERE a.status = 'captured' AND a.review_reason = ''
             GROUP BY o.id HAVING sum(coalesce(a.accepted_amount, a.amount)) > o.total_amount
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-20h",
@@ -253,6 +270,7 @@ PAYMENTS = (
                   SELECT FROM core_event e WHERE e.subject_type = 'payments.paymentattempt' AND e.subject_id = a.id
                     AND e.type = 'payments.attempt.review_opened' AND e.changes ->> 'review_reason' = a.review_reason)
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-20b",
@@ -268,6 +286,7 @@ PAYMENTS = (
             ) paid ON paid.order_id = o.id
             WHERE o.paid_amount <> coalesce(paid.amount, 0)
         """,
+        reads=Reads.ONE_ORDER,
     ),
 )
 
@@ -285,6 +304,7 @@ WEBHOOKS = (
                 WHERE e.subject_id = w.id AND e.subject_type = 'payments.webhook' AND d.parked_at IS NOT NULL
             )
         """,
+        reads=Reads.ONE_ROW,
     ),
     Invariant(
         id="INV-41b",
@@ -304,6 +324,7 @@ WEBHOOKS = (
             SELECT id, event_type, outcome, outcome_reason FROM payments_webhook
             WHERE (processed_at IS NULL) <> (outcome = '') OR (outcome = 'ignored' AND outcome_reason = '')
         """,
+        reads=Reads.ONE_ROW,
     ),
     Invariant(
         id="INV-18i",

@@ -1,6 +1,6 @@
 """Invariants of what payments are posted to the ledger."""
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 
 POSTINGS = (
     Invariant(
@@ -17,6 +17,7 @@ POSTINGS = (
                  AND e.currency = a.currency
             WHERE a.id IS NULL OR t.id IS NULL OR e.amount IS DISTINCT FROM a.amount
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-25f",
@@ -47,5 +48,6 @@ POSTINGS = (
             WHERE due.difference IS DISTINCT FROM booked.difference
                OR coalesce(reversed.difference, 0) NOT BETWEEN least(due.difference, 0) AND greatest(due.difference, 0)
         """,
+        reads=Reads.ONE_ORDER,
     ),
 )

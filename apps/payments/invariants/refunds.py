@@ -1,7 +1,7 @@
 """Invariants of refunds."""
 
 from apps.core import ids
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.payments import rules
 
 #: The smallest refund of an attempt `a`: ₹1, and at least one smallest unit of the payer's own currency. A smaller rest
@@ -53,6 +53,7 @@ REFUNDS = (
                 OR sum(r.amount) FILTER (WHERE r.status <> 'requires_approval') > a.amount
                    AND bool_or(refund.is_unsent AND NOT refund.is_by_gateway)
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-14g",
@@ -71,6 +72,7 @@ REFUNDS = (
             SELECT a.id, a.gateway_payment_id, a.amount, d.amount FROM payments_dispute d
             JOIN payments_paymentattempt a ON a.id = d.attempt_id WHERE d.amount > a.amount
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-14c",
@@ -82,6 +84,7 @@ REFUNDS = (
             WHERE r.status IN {RESERVING_REFUNDS} AND NOT {REFUND_MADE_UNEXPECTEDLY}
             GROUP BY l.id HAVING sum(b.quantity_milli) > l.quantity_milli OR bool_or(r.order_id <> l.order_id)
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-14e",
@@ -99,6 +102,7 @@ REFUNDS = (
             JOIN orders_order o ON o.id = r.order_id CROSS JOIN LATERAL jsonb_each_text(r.line_amounts) taken
             GROUP BY r.id, o.id HAVING sum(taken.value::bigint) > r.amount + greatest(0, -o.round_off_amount)
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-19b",
@@ -113,6 +117,7 @@ REFUNDS = (
             WHERE a.status = 'captured' AND least(a.amount, a.accepted_amount) - refunds.amount BETWEEN 1 AND {SMALLEST_REFUND} - 1
               AND NOT refunds.is_by_gateway AND NOT EXISTS (SELECT FROM payments_dispute d WHERE d.attempt_id = a.id)
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-14f",
@@ -128,6 +133,7 @@ REFUNDS = (
                OR (own.actor = r.requested_by AND r.approved_by = '' AND r.reason <> 'order_cancelled'
                    AND r.status IN ('pending', 'unknown', 'processed') AND NOT {REFUND_MADE_UNEXPECTEDLY})
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-18d",
@@ -139,6 +145,7 @@ REFUNDS = (
             WHERE (status IN ('pending', 'unknown') AND (next_check_at IS NULL OR next_check_at > %(now)s + interval '6 hours'))
                OR next_check_at < %(now)s - interval '15 minutes'
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-14h",
@@ -149,6 +156,7 @@ REFUNDS = (
             SELECT e.subject_id, e.version, e.type FROM core_event e
             WHERE e.subject_type = 'payments.refund' AND e.reason <> '' AND e.version > 1 AND e.changes -> 'personal_fields' ? 'note'
         """,
+        reads=Reads.ONE_ROW,
     ),
     Invariant(
         id="INV-20c",
@@ -174,6 +182,7 @@ REFUNDS = (
             ) back ON back.order_id = o.id
             WHERE o.refunded_amount <> coalesce(back.amount, 0) + coalesce(whole.shortfall, 0)
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-25c",
@@ -192,6 +201,7 @@ REFUNDS = (
                   <> CASE WHEN r.status IN ('pending', 'unknown', 'awaiting_transfer') THEN -r.amount ELSE 0 END
                OR coalesce(posted.gone, 0) <> CASE WHEN r.status = 'processed' THEN -r.amount ELSE 0 END
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-20d",
@@ -205,6 +215,7 @@ REFUNDS = (
                    SELECT FROM ledger_ledgertransaction t WHERE t.source_type = 'payments.refund' AND t.source_id = f.id
                    AND t.kind LIKE 'refund_reversal%%')))
         """,
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-20g",
@@ -235,6 +246,7 @@ REFUNDS = (
                     WHERE r.attempt_id = a.id AND r.status = 'failed' AND r.amount <= rest.amount AND NOT EXISTS (
                         SELECT FROM payments_refund again WHERE again.retry_of_id = r.id AND again.status <> 'cancelled'))))
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-20i",
@@ -247,6 +259,7 @@ REFUNDS = (
                   SELECT coalesce(sum(r.amount), 0) FROM payments_refund r WHERE r.attempt_id = a.id AND r.status = 'processed'
               ) < {SMALLEST_REFUND}
         """,  # noqa: S608 - our own names
+        reads=Reads.ONE_ORDER,
     ),
     Invariant(
         id="INV-10b",

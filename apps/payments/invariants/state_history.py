@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from apps.core.audit import Invariant
+from apps.core.audit import Invariant, Reads
 from apps.core.states import InvalidTransition
 from apps.payments import states
 from apps.payments.states import DisputeStatus, PaymentStatus, RefundStatus
@@ -61,5 +61,6 @@ HISTORY = (
         name="status_changes_are_allowed_transitions",
         statement="Every payment, refund and dispute began in an initial status, and each later transition is in its table.",
         sql=_forbidden_moves,
+        reads=Reads.ONE_ORDER,
     ),
 )
