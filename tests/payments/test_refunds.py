@@ -657,7 +657,7 @@ def test_the_reason_of_the_customer_is_kept_as_far_as_it_fits(order: Any) -> Non
     assert refund.note == f"{'n' * 150}; {'r' * 48}"
 
 
-@pytest.mark.parametrize("how", ["refund at the gateway", "lost dispute"])
+@pytest.mark.parametrize("how", ["refund at the gateway", "lost dispute", "request that awaits approval"])
 def test_surplus_money_is_reviewed_again_when_its_failed_refund_cannot_be_retried_any_more(
     order: Any, how: str
 ) -> None:
@@ -670,9 +670,15 @@ def test_surplus_money_is_reviewed_again_when_its_failed_refund_cannot_be_retrie
 
     if how == "lost dispute":
         make_dispute(attempt, status="lost", amount=10_000, amount_deducted=10_000)
-    else:
+    elif how == "refund at the gateway":
         facts = gateway_refund_of(failed, our_refund="", id="rfnd_dashboard0001", amount=10_000)
         gateway_updates.apply_gateway_refund(facts=facts, actor=SYSTEM, now=clock.now())
+    else:
+        more, now = attempt.amount + 10_000, clock.now()
+        requested = request_refunds(order_id=order.pk, amount=more, reason="customer_request", actor=DEEPA, now=now)
+        assert [(one.attempt_id == attempt.pk, one.amount, one.status) for one in requested] == [
+            (False, attempt.amount, "requires_approval"), (True, 10_000, "requires_approval"),
+        ]  # fmt: skip
 
     attempt.refresh_from_db()
     assert attempt.review_closed_at is None

@@ -32,7 +32,7 @@ def sync_review_status(*, order: "Order", attempt: PaymentAttempt, actor: Actor,
     """
     Close the review of an attempt, and its payment, once its money is refunded or lost, or open it again.
 
-    It opens again where a refund at the gateway or a lost dispute has left less than a failed refund needs to be retried.
+    It opens again where another refund, requested or made, or a lost dispute has left less than a failed refund needs to be retried.
     The payment is closed once all of its money under review is reserved for refunds or lost, and the review once all of it is
     refunded or lost; less than a gateway can refund is ignored. The caller has locked order and attempt, and notifies the order.
     """

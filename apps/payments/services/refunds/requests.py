@@ -386,6 +386,7 @@ def _insert(
         line.save(force_insert=True)
     if is_approved:
         post_refund_due(order, refund, kind=REFUND_DUE, now=now)
-        sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
+    # Approved or not, it reserves money, and may leave too little to retry a refund that failed.
+    sync_review_status(order=order, attempt=attempt, actor=actor, now=now)
     sync_order_totals(order=order, actor=actor, now=now)
     return refund
