@@ -11,6 +11,7 @@ from apps.core.events import SYSTEM, Actor
 from apps.core.models import Event
 from apps.ledger import selectors as ledger
 from apps.ledger.models import LedgerTransaction
+from apps.orders.models import Order
 from apps.orders.services import OrderNotCancellable, expire_orders
 from apps.payments.facts import GatewayError, GatewayRefund
 from apps.payments.gateways.razorpay import adapter
@@ -754,6 +755,30 @@ def test_surplus_money_whose_refund_is_given_up_is_for_staff_to_decide_again(
     apply_refund(again)
     attempt.refresh_from_db()
     assert attempt.review_closed_at is not None
+
+
+@pytest.mark.parametrize("why", ["paid twice", "late", "late, and in stock again"])
+def test_surplus_money_whose_refund_is_given_up_is_not_refunded_by_a_repeated_report(
+    order: Any, why: str, settings: Any
+) -> None:
+    settings.LATE_PAYMENT_POLICY = "refund"
+    payment, later = make_payment(order), order.expires_at + timedelta(hours=1)
+    if why == "paid twice":
+        apply_payment(make_gateway_payment(payment))
+    else:
+        expire_orders(now=later)
+    facts = make_gateway_payment(payment)
+    apply_payment(facts, now=later)
+    given_up = approvals.cancel_refund(refund_id=Refund.objects.get().pk, actor=BALA, now=later)
+    order.refresh_from_db()
+    if why == "late, and in stock again":
+        settings.LATE_PAYMENT_POLICY = "revive"
+
+    attempt = apply_payment(facts, now=later + timedelta(days=3))
+
+    assert (attempt.review_opened_at, attempt.review_closed_at) == (later, None)
+    assert list(Refund.objects.all()) == [given_up]
+    assert Order.objects.get().status == order.status == ("confirmed" if why == "paid twice" else "expired")
 
 
 def test_a_retry_that_is_given_up_leaves_its_failed_refund_and_opens_no_review(order: Any) -> None:

@@ -86,6 +86,7 @@ def apply_gateway_payment(*, facts: GatewayPayment, source: Source, actor: Actor
     5. Derive the payment's status, cancel the order's other live payments once this one has succeeded, and update the
        order's totals. An order that is paid in full is confirmed.
     6. Late money revives an expired order or is refunded. A second payment is refunded. A wrong amount waits for staff.
+       This is decided once, when it is captured or its amount is explained, and by no repeated report.
 
     :raises UnknownGatewayPayment: if no payment in Bahi has that gateway order
     :raises PaymentFactsConflict: if account or currency is not ours, or the facts contradict themselves; nothing changes
@@ -118,6 +119,7 @@ def _apply(
         return conflict
 
     known = (payment.version, attempt and attempt.version)
+    known_reason = attempt.review_reason if attempt is not None else ""
     _backfill_gateway_ids(order, payment, facts, actor=actor, now=now)
     attempt, has_advanced = _merge(order, payment, attempt, facts, source=source, actor=actor, now=now)
     if known == (payment.version, attempt.version) and _is_settled(order, payment, attempt):
@@ -133,7 +135,8 @@ def _apply(
 
     sync_order_totals(order=order, actor=actor, now=now)
     _open_review(order, payment, attempt, is_order_known=facts.gateway_order is not None, actor=actor, now=now)
-    if is_captured:
+    # Once: if its refund is given up later, staff decide about the money, and no report that is repeated.
+    if is_captured and (has_advanced or attempt.review_reason != known_reason):
         resolve_late_payment(order=order, attempt=attempt, actor=actor, now=now)
 
     return attempt
