@@ -101,6 +101,7 @@ class Refund:
     units: dict[int, int] = field(default_factory=dict)
     reason: str = ""
     taken: dict[int, Counter[str]] = field(default_factory=dict)  # by line: what its units were when it was requested
+    is_of_all_lines: bool = True  # it took the same part of each line when it was requested
     credit: Amounts = field(default_factory=Amounts)
     credit_round_off: int = 0
 
@@ -155,12 +156,18 @@ class Order:
         """The units of a line of which no refund has the money."""
         return self.lines[at].ordered - sum(one.units.get(at, 0) for one in self.refunds if one.counts)
 
-    def take_units(self, refund: Refund) -> None:
+    def takes_all_lines(self, refund: Refund) -> bool:
+        """An amount takes the same part of each line, unless a refund of units left more of one line than of another."""
+        others = (one for one in self.refunds if one is not refund and one.counts)
+        return not refund.units and (not refund.attempt.applied or all(one.is_of_all_lines for one in others))
+
+    def take_lines(self, refund: Refund) -> None:
         """
-        Decide which units of its lines a refund is about, as they are now.
+        Decide what of its lines, and which of their units, a refund is about, as they are now.
 
         Returned goods had arrived; missing or damaged ones had been sent; any other refund first takes what stayed.
         """
+        refund.is_of_all_lines = self.takes_all_lines(refund)
         for at, count in refund.units.items():
             line = self.lines[at]
             others: Counter[str] = Counter()
@@ -227,3 +234,7 @@ class Order:
     @property
     def credited(self) -> Amounts:
         return sum((refund.credit for refund in self.refunds), Amounts())
+
+    @property
+    def credited_total(self) -> int:
+        return self.credited.total + sum(refund.credit_round_off for refund in self.refunds)

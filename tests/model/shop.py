@@ -146,13 +146,14 @@ class Shop(Parcels, Bank):
         alone = is_approver and self.decided_alone(order) + amount <= self.approval_above
         refund = Refund(attempt, amount, "pending" if alone else "requires_approval", units=units or {})
         refund.decided_alone, refund.reason = alone, reason
-        order.take_units(refund)
+        order.take_lines(refund)
         order.refunds.append(refund)
         return refund
 
     def _refund_rest(self, order: Order, attempt: Attempt, status: str) -> Refund:
         """What the shop owes back by its own rules waits for nobody's approval."""
         refund = Refund(attempt, order.refundable(attempt), status)
+        order.take_lines(refund)
         order.refunds.append(refund)
         return refund
 
@@ -195,17 +196,18 @@ class Shop(Parcels, Bank):
             if excess > 0 and one.status == "pending" and not one.sent:
                 cancelled, one.status = one, "cancelled"
                 excess -= one.amount
+        order.take_lines(made)
         if cancelled is not None and -excess >= LEAST_REFUND:
-            order.refunds.append(
-                replace(cancelled, amount=-excess, status="pending", id="", retries=[], units=dict(cancelled.units))
-            )
+            rest = replace(cancelled, amount=-excess, status="pending", id="", retries=[], units=dict(cancelled.units))
+            rest.is_of_all_lines = order.takes_all_lines(rest)
+            order.refunds.append(rest)
         return made
 
     def hold_for_transfer(self, order: Order, refund: Refund) -> None:
         """A refund that the gateway failed to make is to be paid from our bank."""
         if refund.status != "awaiting_transfer":
             self._check_revivable(order, refund)
-            order.take_units(refund)
+            order.take_lines(refund)
         refund.status, refund.decided_alone = "awaiting_transfer", False
 
     def retry(self, order: Order, refund: Refund) -> Refund:
@@ -214,7 +216,7 @@ class Shop(Parcels, Bank):
         alone = self.decided_alone(order) + refund.amount <= self.approval_above
         retry = Refund(refund.attempt, refund.amount, "pending" if alone else "requires_approval", units=refund.units)
         retry.decided_alone, retry.reason = alone, refund.reason
-        order.take_units(retry)
+        order.take_lines(retry)
         refund.retries.append(retry)
         order.refunds.append(retry)
         return retry
@@ -251,8 +253,8 @@ class Shop(Parcels, Bank):
         invoice = order.document
         assert amounts.total + round_off == refund.amount, "the credit note is not of the refunded amount"
         assert amounts.cgst == amounts.sgst, "CGST and SGST differ"
-        # A note by amount after returned goods is about what is left of the other lines, which may have another rate.
-        if not any(one.units and one.counts for one in order.refunds):
+        # An amount that is requested after goods were returned is of what they left, which may have another rate.
+        if refund.is_of_all_lines:
             part = Fraction(amounts.total, invoice.sum.total)
             tolerance = 2 * CENTS_OF_ROUNDING * len(order.lines)
             assert is_share_of(amounts, invoice.sum, part, tolerance=tolerance), "not the invoice's proportions"
@@ -260,6 +262,7 @@ class Shop(Parcels, Bank):
         refund.credit, refund.credit_round_off = amounts, round_off
         left = invoice.sum - order.credited
         assert min(left.heads()) >= 0, "more is credited than was invoiced"
+        assert order.credited_total < order.total or left == Amounts(), "the last note leaves a residue"
         self.books.credit_note(note_id, amounts, round_off)
 
     @staticmethod

@@ -127,6 +127,54 @@ class TestRefunds:
             shop.credit(order, "cn_1", refund, Amounts(45000, cgst=4050, sgst=4050), 0)
 
 
+class TestCreditNotes:
+    """An order of ₹1,212.00: two lamps with 18 % of tax, 1,178.82, and a scarf with 5 %, 33.32; 14 paise are rounded off."""
+
+    ONE, OTHER = Amounts(49_951, cgst=4_495, sgst=4_495), Amounts(49_949, cgst=4_496, sgst=4_496)
+    SCARF = Amounts(3_174, cgst=79, sgst=79)
+
+    @pytest.fixture
+    def order(self, shop: Shop) -> Order:
+        shop.sell(Article("SCARF", 3_333, 500, tax_included=True), on_hand=1)
+        order = shop.place("one", {"LAMP": 2, "SCARF": 1})
+        shop.gateway_says("one", "pay_one", "captured", order.total)
+        assert order.document.sum == self.ONE + self.OTHER + self.SCARF
+        return order
+
+    def test_an_amount_requested_beside_returned_goods_is_of_what_they_left(self, shop: Shop, order: Order) -> None:
+        returned = shop.request_refund("one", "pay_one", 58_941, is_approver=False, units={0: 1})
+        made = shop.refund_at_gateway("one", "pay_one", 62_259, "rfnd_1")
+
+        (rest,) = shop.cancel("one")
+        shop.credit(order, "cn_1", rest, self.OTHER, 0)
+        shop.credit(order, "cn_2", made, self.ONE + self.SCARF, -14)
+
+        assert (returned.status, rest.amount, order.credited) == ("cancelled", 58_941, order.document.sum)
+
+    @pytest.mark.parametrize("when", ["given up before", "requested after"])
+    def test_an_amount_is_of_all_lines_whatever_else_is_requested_at_another_time(
+        self, shop: Shop, order: Order, when: str
+    ) -> None:
+        if when == "given up before":
+            returned = shop.request_refund("one", "pay_one", 58_941, is_approver=False, units={0: 1})
+            shop.drop(order, returned, {"requires_approval"})
+        refund = shop.request_refund("one", "pay_one", 58_941, is_approver=True)
+        if when == "requested after":
+            shop.request_refund("one", "pay_one", 58_941, is_approver=False, units={0: 1})
+
+        with pytest.raises(AssertionError, match="not the invoice's proportions"):
+            shop.credit(order, "cn_1", refund, self.OTHER, 0)
+
+    def test_the_last_note_leaves_no_residue(self, shop: Shop, order: Order) -> None:
+        shop.request_refund("one", "pay_one", 58_941, is_approver=False, units={0: 1})
+        made = shop.refund_at_gateway("one", "pay_one", 62_259, "rfnd_1")
+        (rest,) = shop.cancel("one")
+        shop.credit(order, "cn_1", rest, self.OTHER, 0)
+
+        with pytest.raises(AssertionError, match="a residue"):
+            shop.credit(order, "cn_2", made, self.ONE + self.SCARF - Amounts(14), 0)
+
+
 class TestParcels:
     def test_a_held_order_stays(self, shop: Shop) -> None:
         paid(shop)
