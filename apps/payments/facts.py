@@ -293,7 +293,11 @@ def instant_from(line: Mapping[str, Any], name: str) -> datetime | None:
 def text_from(line: Mapping[str, Any], name: str, length: int) -> str:
     """Read a field as text of at most `length` characters that can be stored; empty if it is not text."""
     value = line.get(name)
-    return value.replace("\x00", "").encode("utf-8", "ignore").decode()[:length] if isinstance(value, str) else ""
+    if not value or not isinstance(value, str):
+        return ""
+    if value.isascii() and "\x00" not in value:
+        return value[:length]  # as nearly all are: of the rest, what cannot be stored is left out
+    return value.replace("\x00", "").encode("utf-8", "ignore").decode()[:length]
 
 
 def with_prefix(prefix: str, value: Any) -> str:

@@ -1,9 +1,11 @@
-"""SQL for the hot path."""
+"""SQL for the hot path, and for sets of ids that the ORM would write into a statement one by one."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from apps.core.event_sql import to_json
 from apps.core.prepared import fetch_rows
 from apps.core.rows import find_row
 from apps.payments.models import PaymentAttempt
@@ -82,3 +84,24 @@ _CAPTURED = f"""
 def find_captured_attempt(order_id: UUID) -> PaymentAttempt | None:
     """Return the attempt of an order that was captured first and needs no review, or None."""
     return find_row(PaymentAttempt, _CAPTURED, [str(order_id)])
+
+
+_KNOWN_AMOUNTS = """
+    WITH wanted AS MATERIALIZED (
+        SELECT id FROM json_array_elements_text($2::json) AS it (id)
+    )
+    SELECT attempt.gateway_payment_id, attempt.amount, coalesce(attempt.captured_at, attempt.created_at)
+    FROM wanted JOIN payments_paymentattempt AS attempt ON attempt.gateway_payment_id = wanted.id
+    WHERE attempt.gateway = $1
+    UNION ALL
+    SELECT refund.gateway_refund_id, refund.amount, refund.created_at
+    FROM wanted JOIN payments_refund AS refund ON refund.gateway_refund_id = wanted.id
+    JOIN payments_paymentattempt AS attempt ON attempt.id = refund.attempt_id
+    WHERE attempt.gateway = $1
+"""
+
+
+def list_known_amounts(*, gateway: str, gateway_ids: Collection[str]) -> list[tuple[str, int, datetime]]:
+    """Return amount (paise) and time of the payments and refunds with these ids at a gateway, by that id."""
+    rows = fetch_rows(_KNOWN_AMOUNTS, [gateway, to_json(list(gateway_ids))])
+    return [(gateway_id, amount, at) for gateway_id, amount, at in rows]

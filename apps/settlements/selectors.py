@@ -26,7 +26,7 @@ from apps.settlements.models import (
     SettlementLine,
     SettlementNotFound,
 )
-from apps.settlements.sql import fee_audit
+from apps.settlements.sql import fee_audit, report_lines
 from apps.settlements.sql.fee_audit import FeesOfMonth
 from apps.settlements.states import BankLineKind, ImportStatus, LineKind, ReportSource, TransferStatus
 
@@ -77,8 +77,7 @@ def find_known_facts(*, gateway: str, gateway_ids: Collection[str]) -> dict[str,
         key: KnownFact(amount, at)
         for key, amount, at in payments.list_known_amounts(gateway=gateway, gateway_ids=gateway_ids)
     }
-    settlements = Settlement.objects.filter(gateway=gateway, gateway_settlement_id__in=gateway_ids)
-    for key, transferred, settled_at in settlements.values_list("gateway_settlement_id", "amount", "settled_at"):
+    for key, transferred, settled_at in report_lines.list_known_transfers(gateway=gateway, gateway_ids=gateway_ids):
         known[key] = KnownFact(transferred, settled_at)
     return known
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Model, Q
 
+from apps.payments import sql
 from apps.payments.models import Dispute, Payment, PaymentAttempt, Refund
 from apps.payments.states import DECIDED, LIVE, OPEN_REFUNDS, AttemptStatus, RefundStatus
 
@@ -95,11 +96,4 @@ def describe_disputes_by_gateway_id() -> dict[str, str]:
 
 def list_known_amounts(*, gateway: str, gateway_ids: Collection[str]) -> list[tuple[str, int, datetime]]:
     """Return amount (paise) and time of the payments and refunds that we have stored, by the gateway's id."""
-    attempts = PaymentAttempt.objects.filter(gateway=gateway, gateway_payment_id__in=gateway_ids)
-    refunds = Refund.objects.filter(attempt__gateway=gateway, gateway_refund_id__in=gateway_ids)
-    paid = attempts.values_list("gateway_payment_id", "amount", "captured_at", "created_at")
-    refunded = refunds.values_list("gateway_refund_id", "amount", "created_at")
-    return [
-        *((key, amount, captured_at or made_at) for key, amount, captured_at, made_at in paid),
-        *((str(key), amount, made_at) for key, amount, made_at in refunded),
-    ]
+    return sql.list_known_amounts(gateway=gateway, gateway_ids=gateway_ids)

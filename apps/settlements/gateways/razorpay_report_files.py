@@ -8,10 +8,13 @@ https://razorpay.com/docs/payments/dashboard/reports/list-of-reports/
 """
 
 import csv
+import itertools
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import lru_cache
+from operator import itemgetter
 from typing import IO, Any
 
 from apps.core.clock import IST
@@ -64,12 +67,23 @@ _AMOUNTS = ("debit", "credit", "amount", "fee", "tax", "fees")
 _TIMES = ("created_at", "settled_at")
 _DELIMITERS = ",;\t|"
 NAME = "razorpay"
-_NOTHING = frozenset({"", "-", "null", "none", "nan", "n/a"})
+#: What programs write into a cell that is empty, in upper and lower case.
+_NOTHING = frozenset(
+    "".join(letters)
+    for word in ("-", "null", "none", "nan", "n/a")
+    for letters in itertools.product(*({letter, letter.upper()} for letter in word))
+)
+#: An amount in rupees as most are written; once one was seen, the others say nothing new of the marks.
+_WITH_FRACTION = re.compile(r"[0-9]+\.[0-9]{2}")
 #: This many payments, refunds and settlements of a report are compared with ours to find out its unit.
 _MAX_SAMPLES = 10_000
 #: This many payments show whether the fee has its GST in it.
 _MAX_TAXED = 1_000
 _MAX_HEAD_LINES = 20
+
+#: The columns that are read; a report has others, such as notes and the network of a card.
+_READ_COLUMNS = _LINE_COLUMNS | _TRANSFER_COLUMNS | {"currency", "settled", "method", "payment_id", "dispute_id"}
+_READ_COLUMNS |= {"credit_type", "description"}
 
 _WHICH = "download Reports > Settlement Recon as CSV in Razorpay's dashboard"
 _READ = "Settlement Recon, Combined and Settlements"
@@ -213,22 +227,28 @@ def _rows(stream: IO[bytes], shape: FileShape) -> Iterator[Iterator[tuple[int, _
 
 
 def _walk(reader: Any, shape: FileShape) -> Iterator[tuple[int, _Cells]]:
-    names = [_NAMES.get(column, column) for column in shape.columns]
+    columns = [_NAMES.get(column, column) for column in shape.columns]
+    read = [(place, name) for place, name in enumerate(columns) if name in _READ_COLUMNS]
+    pick, names, width = itemgetter(*(place for place, _ in read)), [name for _, name in read], len(columns)
     try:
         for row in reader:
             if tuple(_column(cell) for cell in row) == shape.columns:
                 break
         for row in reader:
-            if any(row) and any(cell.strip() for cell in row):
-                yield reader.line_num, dict(zip(names, map(_stripped, row), strict=False))
+            if any(map(str.strip, row)):
+                whole = row if len(row) >= width else [*row, *[""] * (width - len(row))]
+                yield reader.line_num, dict(zip(names, _without_blanks(pick(whole)), strict=True))
     except csv.Error as failure:
         raise UnreadableFacts(f"line {reader.line_num}: {failure}") from failure
 
 
-def _stripped(cell: str) -> str:
-    """Return a cell without blanks around it; nothing but blanks stays, for no amount is read out of them."""
-    bare = cell.strip()
-    return "" if bare.lower() in _NOTHING and bare else bare or cell
+def _without_blanks(cells: tuple[str, ...]) -> Sequence[str]:
+    """Return cells without blanks around them, and those that say that they are empty as empty."""
+    bare = tuple(map(str.strip, cells))
+    if bare == cells and _NOTHING.isdisjoint(bare):
+        return bare
+    # Nothing but blanks stays, for no amount is read out of them.
+    return ["" if one in _NOTHING else one or cell for one, cell in zip(bare, cells, strict=True)]
 
 
 # The look at all rows -------------------------------------------------------------------------------------------------
@@ -250,7 +270,9 @@ class _Inspector:
 
     def at(self, cells: _Cells) -> None:
         for name in _AMOUNTS:
-            self._look_at_amount(cells.get(name, ""))
+            cell = cells.get(name)
+            if cell and not cell.isdigit():
+                self._look_at_amount(cell)
         created, settled = (self._look_at_time(cells.get(name, "")) for name in _TIMES)
         self._compare(created, settled)
         self._keep_samples(cells, created, settled)
@@ -258,7 +280,7 @@ class _Inspector:
             self._taxed.append(tuple(cells.get(name, "") for name in ("amount", "credit", "fee", "tax")))
 
     def _look_at_amount(self, cell: str) -> None:
-        if cell.isdigit():
+        if self._has_decimals and "." in self._marks and _WITH_FRACTION.fullmatch(cell):
             return
         whole, mark, rest = last_mark(cell)
         if mark and whole and rest.isdigit():
@@ -274,7 +296,7 @@ class _Inspector:
             return None
         if is_unix_time(cell):
             self._has_unix = True
-            return datetime.fromtimestamp(int(cell), tz=IST).date()
+            return _day_of(int(cell))
         self._has_other_times = True
         ordered = ordered_date_from(cell)
         if ordered is None:
@@ -359,6 +381,16 @@ class _Inspector:
         return FileShape(self.shape.encoding, self.shape.delimiter, self.shape.columns, mark)
 
 
+@lru_cache(4_096)
+def _day_of_half_hour(half_hour: int) -> date:
+    return datetime.fromtimestamp(half_hour * 1_800, tz=IST).date()
+
+
+def _day_of(seconds: int) -> date:
+    """Return the day in India of a time in Unix seconds; its days begin at a half hour."""
+    return _day_of_half_hour(seconds // 1_800)
+
+
 def _is_before(settled: OrderedDate | date, created: OrderedDate | date, order: str) -> bool:
     ends = settled.read(order) if isinstance(settled, OrderedDate) else settled
     began = created.read(order) if isinstance(created, OrderedDate) else created
@@ -373,7 +405,7 @@ def _amounts(report_format: ReportFormat) -> Callable[[_Cells, str], int]:
 
     def amount_from(cells: _Cells, name: str) -> int:
         cell = cells.get(name, "")
-        if not cell:
+        if not cell or cell == "0":
             return 0
         hundredths = hundredths_from(cell, mark)
         if hundredths is None or hundredths > HIGHEST or (not in_rupees and hundredths % 100):
@@ -384,10 +416,20 @@ def _amounts(report_format: ReportFormat) -> Callable[[_Cells, str], int]:
 
 
 def _times(report_format: ReportFormat) -> Callable[[_Cells, str], datetime | None]:
+    # All lines of a settlement have its time: what was read last of a column is read once.
+    latest: dict[str, tuple[str, datetime | None]] = {}
+
     def time_from(cells: _Cells, name: str) -> datetime | None:
         cell = cells.get(name, "")
         if not cell:
             return None
+        if name in latest and latest[name][0] == cell:
+            return latest[name][1]
+        at = read(cells, name, cell)
+        latest[name] = cell, at
+        return at
+
+    def read(cells: _Cells, name: str, cell: str) -> datetime | None:
         if is_unix_time(cell):
             return instant_from(cells, name)
         try:

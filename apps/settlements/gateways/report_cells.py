@@ -57,6 +57,13 @@ def last_mark(cell: str) -> tuple[str, str, str]:
 
 def hundredths_from(cell: str, mark: str) -> int | None:
     """Return a hundred times a number as it is written with a decimal mark, or None if it is none, or finer than that."""
+    whole, found_mark, rest = cell.partition(mark)
+    if cell.isascii() and whole.isdigit() and len(whole) <= _MAX_DIGITS:
+        # As nearly all are written: the pattern is for the others.
+        if not found_mark:
+            return int(whole) * 100
+        if len(rest) == _DECIMALS and rest.isdigit():
+            return int(whole) * 100 + int(rest)
     found = _NUMBER[mark].fullmatch(cell)
     if found is None or len(found[1]) > _MAX_DIGITS:
         return None

@@ -4,7 +4,7 @@ SQL that imports a settlement report in sets of rows: a month's lines would take
 `_ADD_LINES` alone matches, judges and books a line. The rules by which it judges are in `line_rules`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,8 @@ from uuid import UUID
 from django.db import connection
 
 from apps.core import ids
+from apps.core.event_sql import to_json
+from apps.core.prepared import fetch_rows
 from apps.payments.facts import SettlementRow
 from apps.settlements.sql import line_rules
 
@@ -70,7 +72,8 @@ MATCHED_LINES = """
 """
 
 _ADD_LINES = f"""
-    {STAGED_LINES}, judged AS (
+    -- Computed once: without MATERIALIZED the planner repeats every rule, and what it looks up, for each column that has the verdict.
+    {STAGED_LINES}, judged AS MATERIALIZED (
         SELECT s.*, coalesce(a.id, corrected.attempt_id) AS attempt_id, f.id AS refund_id, a.amount AS paid,
             f.amount AS refunded, coalesce(a.fee_amount, s.fee_amount) AS true_fee,
             coalesce(a.fee_tax_amount, s.tax_amount) AS true_tax,
@@ -221,6 +224,20 @@ def analyse_staged() -> None:
     """Update the planner's statistics of the staging table, which would still say that it is empty."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE settlements_settlementreportrow")
+
+
+_KNOWN_TRANSFERS = """
+    SELECT settlement.gateway_settlement_id, settlement.amount, settlement.settled_at
+    FROM json_array_elements_text($2::json) AS wanted (id)
+    JOIN settlements_settlement AS settlement ON settlement.gateway_settlement_id = wanted.id
+    WHERE settlement.gateway = $1
+"""
+
+
+def list_known_transfers(*, gateway: str, gateway_ids: Collection[str]) -> list[tuple[str, int | None, datetime]]:
+    """Return transferred amount (paise) and time of the settlements with these ids at a gateway, by that id."""
+    rows = fetch_rows(_KNOWN_TRANSFERS, [gateway, to_json(list(gateway_ids))])
+    return [(gateway_id, amount, settled_at) for gateway_id, amount, settled_at in rows]
 
 
 def span_of_payments(settlement_id: UUID) -> tuple[datetime, datetime] | None:
