@@ -6,7 +6,7 @@ event without its row. Instants are stored as events keep them, in whole millise
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -22,13 +22,17 @@ from django.db.models.expressions import DatabaseDefault, Value
 
 from apps.core import clock
 from apps.core.models import Record, Subject
-from apps.core.prepared import execute
+from apps.core.prepared import execute, fetch_rows
+from apps.core.rows import insert_from_json
 
 #: What `change` and `create` write themselves.
 MANAGED_FIELDS = frozenset({"id", "version", "created_at", "updated_at"})
 
-#: How many parameters an event has; they are the first of each statement.
-PARAMETERS_OF_EVENT = 10
+#: The parameters of an event; they are the first of each statement.
+_EVENT_PARAMETERS = (
+    "id", "type", "subject_type", "subject_id", "root_id", "actor", "request_id", "changes", "reason", "created_at"
+)  # fmt: skip
+PARAMETERS_OF_EVENT = len(_EVENT_PARAMETERS)
 #: The part of a WITH that records the event of the row whose `version` a part `written` returns; its outbox row is for the caller.
 RECORDED = """
     recorded AS (
@@ -95,6 +99,43 @@ def _insert_statement(model: type[Subject], names: tuple[str, ...], *, ignore_co
         VALUES ({numbers}){" ON CONFLICT DO NOTHING" if ignore_conflicts else ""}
         RETURNING version
     ),{RECORDED}{_AND_OUTBOX}"""  # noqa: S608 - names of columns, from the model
+
+
+@cache
+def _insert_all_statement(model: type[Subject], *, ignore_conflicts: bool) -> str:
+    return f"""
+    WITH written AS (
+        {insert_from_json(model, 1)}{" ON CONFLICT DO NOTHING" if ignore_conflicts else ""}
+        RETURNING id, version
+    ), recorded AS (
+        INSERT INTO core_event
+            (id, type, subject_type, subject_id, version, root_id, actor, request_id, changes, reason, created_at)
+        SELECT it.id, it.type, it.subject_type, it.subject_id, written.version, it.root_id, it.actor, it.request_id,
+            it.changes::jsonb, it.reason, it.created_at
+        FROM json_to_recordset($2::json) AS it (
+            id uuid, type text, subject_type text, subject_id uuid, root_id uuid, actor text, request_id text, changes text,
+            reason text, created_at timestamptz
+        )
+        JOIN written ON written.id = it.subject_id
+        ORDER BY it.id
+        RETURNING id, created_at
+    ), queued AS (
+        INSERT INTO core_outbox (event_id, created_at) SELECT id, created_at FROM recorded ORDER BY id
+    )
+    SELECT id FROM written"""  # noqa: S608 - names of columns, from the model
+
+
+def insert_all(
+    model: type[Subject],
+    rows: Sequence[Mapping[str, Any]],
+    events: Sequence[Sequence[str | None]],
+    *,
+    ignore_conflicts: bool,
+) -> set[UUID]:
+    """Insert rows with their events, in the order of both, and return the ids of those that were stored: all, or those without conflict."""
+    recorded = [dict(zip(_EVENT_PARAMETERS, event, strict=True)) for event in events]
+    statement = _insert_all_statement(model, ignore_conflicts=ignore_conflicts)
+    return {row_id for (row_id,) in fetch_rows(statement, [to_json(rows), to_json(recorded)])}
 
 
 def _quote(name: Any) -> str:

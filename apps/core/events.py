@@ -5,11 +5,11 @@ Changes and their events: a row, one immutable Event and one Outbox row, written
 can differ from the others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
@@ -21,6 +21,8 @@ from apps.core.models import Event, Subject, subject_type_of
 #: The id of the request, task or command that is running on this thread; its entry point sets it.
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
 
+
+Row = TypeVar("Row", bound=Subject)
 
 #: The columns that every event says without naming them.
 _BOOKKEEPING = frozenset({"created_at", "updated_at", "version"})
@@ -153,6 +155,30 @@ def create_if_absent(
         event_values=event_values,
         ignore_conflicts=True,
     )
+
+
+def create_all(
+    rows: Sequence[Row], event_type: str, *, actor: Actor, now: datetime, ignore_conflicts: bool = False
+) -> list[Row]:
+    """
+    Do what `create` does for each of some rows of one model, in one statement, and return those that were stored.
+
+    With `ignore_conflicts` a row that a unique constraint refuses is left out, as `create_if_absent` does.
+
+    :raises RecordedOutsideTransaction: if no transaction is open
+    :raises IntegrityError: if a constraint refuses a row; then none is stored
+    :raises TypeError: if a value is of a kind that is not supported
+    """
+    if not rows:
+        return []
+    made = [prepare_creation(row, event_type, actor=actor, now=now) for row in rows]
+    stored = event_sql.insert_all(
+        type(rows[0]), [one.values for one in made], [one.event for one in made], ignore_conflicts=ignore_conflicts
+    )
+    kept = [(row, creation) for row, creation in zip(rows, made, strict=True) if row.pk in stored]
+    for _, creation in kept:
+        creation.mark_stored()
+    return [row for row, _ in kept]
 
 
 def _insert(

@@ -1,7 +1,9 @@
 """SQL for the hot path."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import NamedTuple
+from uuid import UUID
 
 import orjson
 from django.db import connection
@@ -14,19 +16,31 @@ from apps.ledger.models import LedgerTransaction
 # The unique constraint decides, and who comes second waits for the first: nothing is looked up before, and no error is caught.
 _POST = """
     WITH entry AS MATERIALIZED (
-        SELECT * FROM json_to_recordset($2::json) AS it (account_id text, amount bigint)
+        SELECT * FROM ROWS FROM (
+            json_to_recordset($2::json) AS (transaction_id uuid, account_id text, amount bigint, currency text)
+        ) WITH ORDINALITY AS it (transaction_id, account_id, amount, currency, position)
     ), unknown AS MATERIALIZED (
-        SELECT account_id FROM entry WHERE NOT EXISTS (SELECT 1 FROM ledger_account AS known WHERE known.code = entry.account_id)
+        SELECT DISTINCT account_id FROM entry
+        WHERE NOT EXISTS (SELECT 1 FROM ledger_account AS known WHERE known.code = entry.account_id)
     ), verdict AS MATERIALIZED (
         SELECT count(*) = 0 AS holds FROM unknown
     ), posted AS (
         {posting} ON CONFLICT (source_type, source_id, kind) DO NOTHING RETURNING id
     ), entered AS (
         INSERT INTO ledger_ledgerentry (transaction_id, account_id, amount, currency)
-        SELECT posted.id, entry.account_id, entry.amount, $3 FROM posted, entry
+        SELECT posted.id, entry.account_id, entry.amount, entry.currency
+        FROM posted JOIN entry ON entry.transaction_id = posted.id ORDER BY entry.position
     )
-    SELECT (SELECT count(*) FROM posted), (SELECT json_agg(account_id)::text FROM unknown)
+    SELECT (SELECT json_agg(id)::text FROM posted), (SELECT json_agg(account_id)::text FROM unknown)
 """
+
+
+class Posting(NamedTuple):
+    """A new transaction with its entries: paise by the code of the account, in one currency."""
+
+    row: LedgerTransaction
+    entries: Mapping[str, int]
+    currency: str
 
 
 @cache
@@ -34,14 +48,21 @@ def _statement() -> str:
     return _POST.format(posting=insert_from_json(LedgerTransaction, 1, guard="verdict"))
 
 
-def insert_posting(posting: LedgerTransaction, entries: Mapping[str, int], currency: str) -> tuple[bool, list[str]]:
+def insert_postings(postings: Sequence[Posting]) -> tuple[set[UUID], list[str]]:
     """
-    Store a posting with its entries, all or nothing, unless its fact is posted already.
+    Store postings with their entries in one statement, but for those whose fact is posted already; nothing if an account is unknown.
 
-    :returns: if it was stored, and the codes among its entries that are not in the chart of accounts
+    :returns: the ids of those that were stored, and the codes among all entries that are not in the chart of accounts
     """
-    rows = [{"account_id": code, "amount": amount} for code, amount in entries.items()]
-    [(stored, unknown)] = fetch_rows(_statement(), [to_json([new_values(posting)]), to_json(rows), currency])
-    if stored:
-        posting._state.adding, posting._state.db = False, connection.alias
-    return bool(stored), orjson.loads(unknown or "[]")
+    rows = [new_values(posting.row) for posting in postings]
+    entries = [
+        {"transaction_id": posting.row.pk, "account_id": code, "amount": amount, "currency": posting.currency}
+        for posting in postings
+        for code, amount in posting.entries.items()
+    ]
+    [(ids, unknown)] = fetch_rows(_statement(), [to_json(rows), to_json(entries)])
+    stored = {UUID(one) for one in orjson.loads(ids or "[]")}
+    for posting in postings:
+        if posting.row.pk in stored:
+            posting.row._state.adding, posting.row._state.db = False, connection.alias
+    return stored, orjson.loads(unknown or "[]")

@@ -280,6 +280,11 @@ def has_bank_line(fingerprint: str) -> bool:
     return BankLine.objects.filter(fingerprint=fingerprint).exists()
 
 
+def list_known_fingerprints(fingerprints: Collection[str]) -> set[str]:
+    """Return those of some fingerprints that lines of bank statements have."""
+    return set(BankLine.objects.filter(fingerprint__in=fingerprints).values_list("fingerprint", flat=True))
+
+
 def is_refund_on_statement(refund_id: UUID) -> bool:
     """Test if a line of a bank's statement shows the transfer of a refund."""
     return BankLine.objects.filter(refund_id=refund_id).exists()

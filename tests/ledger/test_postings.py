@@ -106,7 +106,7 @@ def test_another_refusal_of_the_database_is_not_taken_for_a_posting_that_exists(
         raise IntegrityError("another constraint")
 
     monkeypatch.setattr(postings, "_insert", refuse)
-    monkeypatch.setattr(postings.sql, "insert_posting", refuse)
+    monkeypatch.setattr(postings.sql, "insert_postings", refuse)
 
     with pytest.raises(IntegrityError, match="another constraint"):
         post({RECEIVABLE: 100, ADVANCES: -100})

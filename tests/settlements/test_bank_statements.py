@@ -270,21 +270,22 @@ class TestImportedAgain:
 
     def test_interrupted_import_continues_where_it_stopped(self, shop: Any, monkeypatch: Any) -> None:
         raw = statement(*((-100 * number, f"LINE {number}") for number in range(1, 6)))
-        whole, booked = bank_statements.book_bank_line, []
+        whole, booked = bank_statements.book_bank_lines, []
 
-        def crash(line: BankLine, *, now: Any) -> Any:
+        def crash(lines: list[BankLine], *, now: Any) -> Any:
             if len(booked) == 3:
                 raise KeyboardInterrupt
-            booked.append(line)
-            return whole(line, now=now)
+            booked.append(lines)
+            return whole(lines, now=now)
 
-        monkeypatch.setattr(bank_statements, "book_bank_line", crash)
+        monkeypatch.setattr(bank_statements, "_BATCH", 1)
+        monkeypatch.setattr(bank_statements, "book_bank_lines", crash)
         with pytest.raises(KeyboardInterrupt):
             import_statement(raw)
         broken = BankStatementImport.objects.get()
         assert (broken.status, broken.claimed_until, BankLine.objects.count()) == ("failed", None, 3)
 
-        monkeypatch.setattr(bank_statements, "book_bank_line", whole)
+        monkeypatch.setattr(bank_statements, "book_bank_lines", whole)
         done = import_statement(raw)
 
         assert (done.pk, done.status, BankLine.objects.count()) == (broken.pk, "completed", 5)
@@ -599,10 +600,10 @@ class TestFileThatIsLeftInTheMiddle:
     def test_that_broke_off_while_it_was_booked_leaves_no_other_word(
         self, name: str, shop: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        def crash(line: BankLine, *, now: Any) -> Any:
+        def crash(lines: list[BankLine], *, now: Any) -> Any:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(bank_statements, "book_bank_line", crash)
+        monkeypatch.setattr(bank_statements, "book_bank_lines", crash)
         with (self.FILES / name).open("rb") as stream, pytest.raises(KeyboardInterrupt) as interruption:
             bank_statements.import_bank_statement(stream=stream, name=name, actor=SYSTEM, now=clock.now())
         del interruption

@@ -234,18 +234,19 @@ class TestAccounts:
         assert "give at least its last 4" in refusal(statement((100_00, "A")), account=number)
 
     def test_of_an_interrupted_import_are_known_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        whole, booked = bank_statements.book_bank_line, []
+        whole, booked = bank_statements.book_bank_lines, []
 
-        def crash(line: BankLine, *, now: Any) -> Any:
+        def crash(lines: list[BankLine], *, now: Any) -> Any:
             if booked:
                 raise KeyboardInterrupt
-            booked.append(line)
-            return whole(line, now=now)
+            booked.append(lines)
+            return whole(lines, now=now)
 
-        monkeypatch.setattr(bank_statements, "book_bank_line", crash)
+        monkeypatch.setattr(bank_statements, "_BATCH", 1)
+        monkeypatch.setattr(bank_statements, "book_bank_lines", crash)
         with pytest.raises(KeyboardInterrupt):
             import_statement(WHOLE, account="5678")
-        monkeypatch.setattr(bank_statements, "book_bank_line", whole)
+        monkeypatch.setattr(bank_statements, "book_bank_lines", whole)
 
         import_statement(WHOLE + b"\n", account="917020012345678")
 

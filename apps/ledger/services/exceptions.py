@@ -4,13 +4,14 @@ Exceptions: each difference between a gateway's data and our books stays open un
 The decision is recorded, and it posts the money that the exception holds in suspense, or that is owed.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from apps.accounts import selectors as accounts
 from apps.core.errors import Conflict, Invalid
-from apps.core.events import SYSTEM, Actor, change, create, create_if_absent
+from apps.core.events import SYSTEM, Actor, change, create, create_all, create_if_absent
 from apps.core.models import is_staff_with, subject_type_of
 from apps.core.money import rupees
 from apps.core.transactions import transactional
@@ -75,6 +76,20 @@ def open_exception(
     create(exception, events.EXCEPTION_OPENED, actor=actor, now=now)
 
     return exception
+
+
+@transactional
+def open_exceptions(
+    *, exceptions: Sequence[Mapping[str, Any]], now: datetime, actor: Actor = SYSTEM, once: bool = False
+) -> int:
+    """
+    Open exceptions in one statement, in the caller's transaction, and return how many.
+
+    Each has what `open_exception` is given of one. With `once`, those that a unique constraint refuses are open already, or were
+    decided, and are left out.
+    """
+    fresh = [_new_exception(now=now, **fields) for fields in exceptions]
+    return len(create_all(fresh, events.EXCEPTION_OPENED, actor=actor, now=now, ignore_conflicts=once))
 
 
 @transactional

@@ -4,8 +4,9 @@ The postings of the ledger (at Stripe: balance transactions): the only way into 
 A posting is a business fact with entries that sum to zero, once for its source. Debits are positive, credits negative.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -16,6 +17,7 @@ from apps.core.transactions import atomic, transactional
 from apps.ledger import sql
 from apps.ledger.models import Account, LedgerEntry, LedgerTransaction
 from apps.ledger.selectors.transactions import AccountNotFound
+from apps.ledger.sql import Posting
 
 
 class UnbalancedPosting(Invalid):
@@ -105,15 +107,60 @@ def post_to_ledger_by_sql(
         description=description,
         occurred_at=occurred_at,
     )
-    stored, unknown = sql.insert_posting(posting, wanted, currency)
+    [posted] = _post_all([Posting(posting, wanted, currency)])
+    return posted
+
+
+class NewPosting(NamedTuple):
+    """What `post_to_ledger` is given of one business fact; the amounts of `entries` are in paise, debits positive."""
+
+    source_type: str
+    source_id: UUID
+    kind: str
+    entries: Mapping[str, int]
+    description: str
+    occurred_at: datetime
+    currency: str = "INR"
+    order_id: UUID | None = None
+
+
+@transactional
+def post_all_to_ledger(postings: Sequence[NewPosting]) -> list[LedgerTransaction]:
+    """Do what `post_to_ledger` does for each of some facts, in one statement, and raise what it raises; then none is posted."""
+    if not postings:
+        return []
+    prepared = [
+        Posting(
+            _new_posting(
+                source_type=new.source_type,
+                source_id=new.source_id,
+                kind=new.kind,
+                order_id=new.order_id,
+                description=new.description,
+                occurred_at=new.occurred_at,
+            ),
+            _checked(new.entries),
+            new.currency,
+        )
+        for new in postings
+    ]
+    return _post_all(prepared)
+
+
+def _post_all(postings: Sequence[Posting]) -> list[LedgerTransaction]:
+    stored, unknown = sql.insert_postings(postings)
     if unknown:
         raise AccountNotFound(unknown[0])
-    if stored:
-        return posting
-    earlier = _find_posting(source_type, source_id, kind)
+    return [each.row if each.row.pk in stored else _require_posted(each) for each in postings]
+
+
+def _require_posted(posting: Posting) -> LedgerTransaction:
+    """Return the posting that a fact has already, with the same entries."""
+    wanted = posting.row
+    earlier = _find_posting(wanted.source_type, wanted.source_id, wanted.kind)
     if earlier is None:
-        raise RuntimeError(f"the {kind} of {source_type} {source_id} is neither stored nor there")
-    return _require_same(earlier, wanted)
+        raise RuntimeError(f"the {wanted.kind} of {wanted.source_type} {wanted.source_id} is neither stored nor there")
+    return _require_same(earlier, dict(posting.entries))
 
 
 def _new_posting(

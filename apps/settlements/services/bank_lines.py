@@ -1,12 +1,14 @@
 """
-Lines of a bank's statement: matched by UTR and amount, and booked one by one; what nothing explains is in suspense.
+Lines of a bank's statement: matched by UTR and amount, and each booked by itself; what nothing explains is in suspense.
 
 Only such a line debits the bank. A line of a refund that staff have transferred posts nothing: it was booked when they
 confirmed the transfer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -15,13 +17,13 @@ from apps.core import clock, ids
 from apps.core.clock import IST
 from apps.core.dates import format_day
 from apps.core.errors import Conflict
-from apps.core.events import SYSTEM, Actor, change, create_if_absent
+from apps.core.events import SYSTEM, Actor, change, create_all, create_if_absent
 from apps.core.models import subject_type_of
 from apps.core.money import rupees
 from apps.core.transactions import atomic, transactional
 from apps.ledger import locks as ledger_locks
 from apps.ledger import services as ledger
-from apps.ledger.services import SUSPENSE
+from apps.ledger.services import SUSPENSE, NewPosting
 from apps.ledger.states import ExceptionReason, Resolution
 from apps.payments import selectors as payments
 from apps.payments.services import BANK
@@ -30,6 +32,7 @@ from apps.settlements.models import BankLine, Settlement
 from apps.settlements.services.ledger_accounts import BANK_CHARGES, INPUT_GST, SETTLEMENT_IN_TRANSIT
 from apps.settlements.services.matching import hold_bank_difference
 from apps.settlements.services.transfers import expected_amount, mark_transfer_banked
+from apps.settlements.sql import bank_lines as sql
 from apps.settlements.states import BankLineKind, TransferStatus
 
 #: The permission to assign a line in suspense to a settlement.
@@ -71,6 +74,38 @@ class _Match:
     reason: ExceptionReason | None = None
 
 
+def book_bank_lines(lines: Sequence[BankLine], *, now: datetime) -> list[BankLine]:
+    """
+    Book the lines that are not stored yet, and return them.
+
+    Those that name no settlement and no refund are booked together, the others one by one: each of these is a decision about a row
+    that is locked, and two imports that lock several rows could wait for each other.
+    """
+    known = selectors.list_known_fingerprints([line.fingerprint for line in lines])
+    fresh = [line for line in lines if line.fingerprint not in known]
+    references = [rules.list_references(line.reference, line.description) for line in fresh]
+    named = sql.find_references({reference for some in references for reference in some})
+    alone = [not named.isdisjoint(some) for some in references]
+    booked = _book_unnamed([line for line, is_alone in zip(fresh, alone, strict=True) if not is_alone], now=now)
+    singly = (book_bank_line(line, now=now) for line, is_alone in zip(fresh, alone, strict=True) if is_alone)
+    return [*booked, *(line for line in singly if line is not None)]
+
+
+@transactional
+def _book_unnamed(lines: list[BankLine], *, now: datetime) -> list[BankLine]:
+    """Store and book lines that name nothing of ours: charges of the bank, and what is in suspense until it is explained."""
+    matches = {line.pk: _set_match(line, _match_unnamed(line)) for line in lines}
+    # In one order: two imports with the same lines wait for each other at the first of them, and never crosswise.
+    in_order = sorted(lines, key=lambda line: line.fingerprint)
+
+    stored = create_all(in_order, events.BANK_LINE_IMPORTED, actor=SYSTEM, now=now, ignore_conflicts=True)
+    ledger.post_all_to_ledger([_posting_of(line) for line in stored])
+    opened = [_exception_of(line, matches[line.pk]) for line in stored if matches[line.pk].reason is not None]
+    ledger.open_exceptions(exceptions=opened, now=now)
+
+    return stored
+
+
 @transactional
 def book_bank_line(line: BankLine, *, now: datetime) -> BankLine | None:
     """Match, store and book a line that is not stored yet, in one posting; return None if it was imported before."""
@@ -83,22 +118,28 @@ def book_bank_line(line: BankLine, *, now: datetime) -> BankLine | None:
 
     if line.settlement is not None:
         mark_transfer_banked(line.settlement, amount=line.amount, actor=SYSTEM, now=now)
-    _post_line(line)
+    if line.kind != BankLineKind.REFUND:
+        ledger.post_to_ledger(**_posting_of(line)._asdict())
     if match.reason is not None:
-        _open_exception(line, match, now=now)
+        ledger.open_exception(**_exception_of(line, match), now=now)
 
     return line
 
 
 def _store_matched(line: BankLine, *, now: datetime) -> _Match | None:
     """Match a line and store it; return None if a line like it is stored, or another one of the same refund."""
-    match = _find_match(line)
-    line.kind, line.tax_amount, line.refund_id = match.kind, match.tax_amount, match.refund_id
-    line.settlement = match.settlement if match.kind == BankLineKind.SETTLEMENT else None
-    line.exception_id = ids.new() if match.reason else None
+    match = _set_match(line, _find_match(line))
 
     stored = create_if_absent(line, events.BANK_LINE_IMPORTED, actor=SYSTEM, now=now)
     return None if stored is None else match
+
+
+def _set_match(line: BankLine, match: _Match) -> _Match:
+    """Set on a line that is not stored yet what it is booked as."""
+    line.kind, line.tax_amount, line.refund_id = match.kind, match.tax_amount, match.refund_id
+    line.settlement = match.settlement if match.kind == BankLineKind.SETTLEMENT else None
+    line.exception_id = ids.new() if match.reason else None
+    return match
 
 
 def _find_match(line: BankLine) -> _Match:
@@ -117,9 +158,13 @@ def _find_match(line: BankLine) -> _Match:
                 return _Match(BankLineKind.REFUND, refund_id=refunds[0].pk)
             reason = ExceptionReason.BANK_AMOUNT_MISMATCH if is_first else ExceptionReason.BANK_LINE_REPEATED
             return _Match(BankLineKind.SUSPENSE, reason=reason)
-        if rules.is_bank_charge(amount=line.amount, description=line.description, reference=line.reference):
-            tax = rules.gst_of_charge(amount=line.amount, description=line.description)
-            return _Match(BankLineKind.CHARGE, tax_amount=tax)
+    return _match_unnamed(line)
+
+
+def _match_unnamed(line: BankLine) -> _Match:
+    if rules.is_bank_charge(amount=line.amount, description=line.description, reference=line.reference):
+        tax = rules.gst_of_charge(amount=line.amount, description=line.description)
+        return _Match(BankLineKind.CHARGE, tax_amount=tax)
     return _Match(BankLineKind.SUSPENSE, reason=ExceptionReason.BANK_LINE_UNKNOWN)
 
 
@@ -137,18 +182,16 @@ def _match_settlement(line: BankLine, named: Settlement) -> _Match:
     return _Match(BankLineKind.SUSPENSE, settlement=settlement, reason=reason)
 
 
-def _post_line(line: BankLine) -> None:
-    if line.kind == BankLineKind.REFUND:
-        return
+def _posting_of(line: BankLine) -> NewPosting:
+    """Return the posting of a line, which is not one of a refund."""
     if line.kind == BankLineKind.CHARGE:
         other = {BANK_CHARGES: -line.amount - line.tax_amount, INPUT_GST: line.tax_amount}
     else:
         other = {SETTLEMENT_IN_TRANSIT if line.kind == BankLineKind.SETTLEMENT else SUSPENSE: -line.amount}
-    ledger.post_to_ledger(
+    return NewPosting(
         source_type=subject_type_of(line),
         source_id=line.pk,
         kind="bank_line",
-        order_id=None,
         entries={BANK: line.amount, **other},
         currency=line.currency,
         # The bank's words may name a person, and no posting is ever changed.
@@ -157,21 +200,19 @@ def _post_line(line: BankLine) -> None:
     )
 
 
-def _open_exception(line: BankLine, match: _Match, *, now: datetime) -> None:
-    assert match.reason is not None  # noqa: S101 - of a line in suspense
+def _exception_of(line: BankLine, match: _Match) -> dict[str, Any]:
     settlement = match.settlement
-    ledger.open_exception(
-        id=line.exception_id,
-        gateway=settlement.gateway if settlement else settings.PAYMENT_GATEWAY,
-        reason=match.reason,
-        entity_id=line.public_id,
-        description=_describe(line, settlement),
-        expected_amount=expected_amount(settlement) if settlement else None,
-        actual_amount=line.amount,
-        held_amount=-line.amount,
-        currency=line.currency,
-        now=now,
-    )
+    return {
+        "id": line.exception_id,
+        "gateway": settlement.gateway if settlement else settings.PAYMENT_GATEWAY,
+        "reason": match.reason,
+        "entity_id": line.public_id,
+        "description": _describe(line, settlement),
+        "expected_amount": expected_amount(settlement) if settlement else None,
+        "actual_amount": line.amount,
+        "held_amount": -line.amount,
+        "currency": line.currency,
+    }
 
 
 def _describe(line: BankLine, settlement: Settlement | None) -> str:

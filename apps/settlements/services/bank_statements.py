@@ -5,6 +5,7 @@ An interrupted import continues where it stopped. A file, or a line, that was im
 """
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -23,15 +24,15 @@ from apps.settlements import events, locks, rules, selectors
 from apps.settlements.gateways.bank_statements import Inspection, inspect_statement, read_lines
 from apps.settlements.gateways.bank_statements.facts import BankFact
 from apps.settlements.models import BankLine, BankStatementImport
-from apps.settlements.services.bank_lines import assign_waiting_lines, book_bank_line
+from apps.settlements.services.bank_lines import assign_waiting_lines, book_bank_lines
 from apps.settlements.services.import_claims import ImportClaim
 from apps.settlements.services.overdue_transfers import open_overdue_transfer_exceptions
 from apps.settlements.states import ImportStatus
 
 log = structlog.get_logger(__name__)
 
-#: The number of lines after which the claim is extended: the import could continue there.
-_BATCH = 200
+#: The number of lines that are booked together; then the claim is extended, and the import could continue there.
+_BATCH = 500
 
 OnProgress = Callable[[str, int], None]
 
@@ -164,19 +165,14 @@ def _book(
     lines: Iterator[BankLine], *, claim: ImportClaim[BankStatementImport], now: datetime, on_progress: OnProgress
 ) -> None:
     report = claim.report
-    done = report.rows_read
-    for count, line in enumerate(lines, 1):
-        if count <= done:
-            continue
-        booked = book_bank_line(line, now=now)
-        if booked is not None:
-            report.lines_added += 1
-            report.exceptions_opened += booked.exception_id is not None
-        report.rows_read = count
-        if count % _BATCH == 0:
-            claim.extend(rows_read=count)
-            on_progress("booked", count)
-    claim.extend(rows_read=report.rows_read)
+    rest = itertools.islice(lines, report.rows_read, None)
+    while batch := list(itertools.islice(rest, _BATCH)):
+        booked = book_bank_lines(batch, now=now)
+        report.lines_added += len(booked)
+        report.exceptions_opened += sum(line.exception_id is not None for line in booked)
+        report.rows_read += len(batch)
+        claim.extend(rows_read=report.rows_read)
+        on_progress("booked", report.rows_read)
     assign_waiting_lines(now=now)
     report.exceptions_opened += open_overdue_transfer_exceptions(now=now)
 

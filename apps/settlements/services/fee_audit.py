@@ -6,9 +6,10 @@ An overcharge opens an exception with the sum to claim. It posts nothing: what w
 returns comes with a settlement.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from apps.core.errors import Conflict
@@ -20,10 +21,12 @@ from apps.ledger import services as ledger
 from apps.ledger.states import ExceptionReason, Resolution
 from apps.settlements import selectors
 from apps.settlements.sql import fee_audit as sql
-from apps.settlements.sql.fee_audit import Claim
+from apps.settlements.sql.fee_audit import Claim, Scope
 
 _BATCH = 5_000
 _CLAIMS = 500
+#: This many settlements at most are audited together.
+_MAX_SETTLEMENTS = 200
 _FIRST = UUID(int=0)
 
 OnProgress = Callable[[int], None]
@@ -55,25 +58,45 @@ def audit_fees(
     """
     if not selectors.has_fee_rates(gateway):
         raise RateCardMissing(gateway.capitalize())
-    return _audit(now=now, gateway=gateway, since=since, report_id=None, on_progress=on_progress)
+    return _audit(FeeAudit(), now=now, gateway=gateway, since=since, scope=Scope(), on_progress=on_progress)
 
 
-def audit_imported_fees(*, report_id: UUID, gateway: str, now: datetime) -> FeeAudit:
-    """Judge the fees of the lines that an import added; without a rate card nothing is judged."""
+def audit_imported_fees(*, report_id: UUID, lines_added: Mapping[UUID, int], gateway: str, now: datetime) -> FeeAudit:
+    """
+    Judge the fees of the lines that an import added; without a rate card nothing is judged.
+
+    `lines_added` has how many lines this run added to each settlement of the import.
+    """
+    done = FeeAudit()
     if not selectors.has_fee_rates(gateway):
-        return FeeAudit()
-    return _audit(now=now, gateway=gateway, since=None, report_id=report_id, on_progress=None)
+        return done
+    for settlement_ids in _in_groups(lines_added):
+        _audit(done, now=now, gateway=gateway, since=None, scope=Scope(report_id, settlement_ids), on_progress=None)
+    return done
+
+
+def _in_groups(lines_added: Mapping[UUID, int]) -> Iterator[list[UUID]]:
+    """Yield settlements in groups of about a batch of lines; an interrupted run may have added lines to those without any."""
+    group: list[UUID] = []
+    lines = 0
+    for settlement_id, added in lines_added.items():
+        group.append(settlement_id)
+        lines += added
+        if lines >= _BATCH or len(group) == _MAX_SETTLEMENTS:
+            yield group
+            group, lines = [], 0
+    if group:
+        yield group
 
 
 def _audit(
-    *, now: datetime, gateway: str, since: datetime | None, report_id: UUID | None, on_progress: OnProgress | None
+    done: FeeAudit, *, now: datetime, gateway: str, since: datetime | None, scope: Scope, on_progress: OnProgress | None
 ) -> FeeAudit:
-    done, after = FeeAudit(), _FIRST
+    """Judge the lines of a scope in batches, and add what that did to `done`."""
+    after = _FIRST
     while True:
         with atomic(savepoint=False):
-            batch = sql.audit_batch(
-                gateway=gateway, after=after, report_id=report_id, since=since, limit=_BATCH, now=now
-            )
+            batch = sql.audit_batch(gateway=gateway, after=after, scope=scope, since=since, limit=_BATCH, now=now)
             if batch.added:
                 done.claims_closed += _close_claims(now=now)
                 done.claims_opened += _open_claims(now=now)
@@ -89,26 +112,24 @@ def _audit(
 def _open_claims(*, now: datetime) -> int:
     opened = 0
     while claims := sql.list_claims_to_open(limit=_CLAIMS):
-        for claim in claims:
-            opened += _open_claim(claim, now=now)
+        opened += ledger.open_exceptions(exceptions=[_exception_of(claim) for claim in claims], once=True, now=now)
     return opened
 
 
-def _open_claim(claim: Claim, *, now: datetime) -> bool:
+def _exception_of(claim: Claim) -> dict[str, Any]:
     charged, expected = claim.charged_fee, claim.expected_fee
-    _, is_new = ledger.open_exception_once(
-        gateway=claim.gateway,
-        reason=ExceptionReason.FEE_OVERCHARGED,
-        entity_id=claim.entity_id,
-        attempt_id=claim.attempt_id,
-        description=f"{claim.gateway.capitalize()} charged {rupees(charged)} for {claim.entity_id} in {claim.gateway_settlement_id};"
-        f" by the rate card it is {rupees(expected)}. Claim {rupees(charged - expected)}, which includes the GST.",
-        fingerprint=f"fee:{claim.line_id}:{claim.revision}",
-        expected_amount=expected,
-        actual_amount=charged,
-        now=now,
-    )
-    return is_new
+    return {
+        "gateway": claim.gateway,
+        "reason": ExceptionReason.FEE_OVERCHARGED,
+        "entity_id": claim.entity_id,
+        "attempt_id": claim.attempt_id,
+        "description": f"{claim.gateway.capitalize()} charged {rupees(charged)} for {claim.entity_id} in"
+        f" {claim.gateway_settlement_id}; by the rate card it is {rupees(expected)}. Claim {rupees(charged - expected)},"
+        " which includes the GST.",
+        "fingerprint": f"fee:{claim.line_id}:{claim.revision}",
+        "expected_amount": expected,
+        "actual_amount": charged,
+    }
 
 
 def _close_claims(*, now: datetime) -> int:

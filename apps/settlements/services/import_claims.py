@@ -12,7 +12,8 @@ from apps.settlements.states import ImportStatus
 
 #: A claim that no batch extends in this time expires: its worker has crashed, and the relay has an attempt left for it.
 CLAIM_TTL = timedelta(minutes=4)
-
+#: Between two batches a claim is extended if it is older than this: with the longest call of a gateway it stays below CLAIM_TTL.
+_RENEW_AFTER_SECONDS = 30.0
 
 #: A report of settlements, or a bank's statement.
 R = TypeVar("R", SettlementImport, BankStatementImport)
@@ -30,7 +31,7 @@ class ImportClaim(Generic[R]):
     def __init__(self, report: R, *, now: datetime) -> None:
         self.report: R = report
         self._now = now
-        self._began = time.monotonic()
+        self._began = self._extended = time.monotonic()
 
     def take(self) -> bool:
         """
@@ -47,8 +48,14 @@ class ImportClaim(Generic[R]):
 
     def extend(self, **fields: int) -> None:
         """Extend the claim from the present moment, and save how far the import has come."""
-        elapsed = timedelta(seconds=time.monotonic() - self._began)
+        self._extended = time.monotonic()
+        elapsed = timedelta(seconds=self._extended - self._began)
         self._rows().update(claimed_until=clock.to_milliseconds(self._now + elapsed) + CLAIM_TTL, **fields)
+
+    def renew(self) -> None:
+        """Extend the claim if that was not done for a while: many small steps need no statement each."""
+        if time.monotonic() - self._extended > _RENEW_AFTER_SECONDS:
+            self.extend()
 
     def _rows(self) -> ClaimQuerySet[Any]:
         rows: ClaimQuerySet[Any] = type(self.report).objects.filter(pk=self.report.pk)

@@ -5,6 +5,7 @@ Every rupee of a settlement is booked: it clears what the gateway owed us, or it
 has decided and the decision is recorded.
 """
 
+import itertools
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 #: A payment belongs to a settlement whose other payments were made around the same time.
 _AROUND = timedelta(hours=1)
 _MAX_CANDIDATES = 25
+_EXCEPTIONS_AT_ONCE = 500
 _MAX_MISSED = 1_000
 
 
@@ -135,25 +137,29 @@ def _post_part(settlement: Settlement, added: Added) -> None:
 
 def _open_line_exceptions(settlement: Settlement, *, part: int, now: datetime) -> int:
     lines = SettlementLine.objects.filter(settlement=settlement, part=part).exclude(problem="")
+    # Read as they are opened: a settlement of any size may have a problem in each line.
+    rest = lines.select_related("attempt", "refund").order_by("pk").iterator(_EXCEPTIONS_AT_ONCE)
     opened = 0
-    for line in lines.select_related("attempt", "refund").order_by("pk"):
-        expected, actual = _differing_amounts(line)
-        ledger.open_exception(
-            gateway=settlement.gateway,
-            reason=ExceptionReason(line.problem),
-            settlement_id=settlement.pk,
-            line_id=line.pk,
-            attempt_id=line.attempt_id,
-            entity_id=line.entity_id,
-            description=_describe(line),
-            expected_amount=expected,
-            actual_amount=actual,
-            held_amount=line.held_amount,
-            currency=line.currency,
-            now=now,
-        )
-        opened += 1
+    while some := [_exception_of(line, settlement) for line in itertools.islice(rest, _EXCEPTIONS_AT_ONCE)]:
+        opened += ledger.open_exceptions(exceptions=some, now=now)
     return opened
+
+
+def _exception_of(line: SettlementLine, settlement: Settlement) -> dict[str, Any]:
+    expected, actual = _differing_amounts(line)
+    return {
+        "gateway": settlement.gateway,
+        "reason": ExceptionReason(line.problem),
+        "settlement_id": settlement.pk,
+        "line_id": line.pk,
+        "attempt_id": line.attempt_id,
+        "entity_id": line.entity_id,
+        "description": _describe(line),
+        "expected_amount": expected,
+        "actual_amount": actual,
+        "held_amount": line.held_amount,
+        "currency": line.currency,
+    }
 
 
 def _describe(line: SettlementLine) -> str:
@@ -202,12 +208,13 @@ def open_sum_mismatch_exceptions(*, settlement_ids: Iterable[UUID], now: datetim
     Hold the transfer of each settlement against its lines, and return how many exceptions that opened.
 
     What is more than the lines is first explained by captured payments of that time which no line has brought: to the paisa if
-    possible, and then as near as may be by those that are overdue. What is left is a sum that does not agree.
+    possible, and then as near as may be by those that are overdue. What is left is a sum that does not agree. What agrees is not
+    locked: whoever changes it afterwards holds it against its lines again.
     """
     left = list(settlement_ids)
     opened = 0
     for must_be_whole in (True, False):
-        for settlement_id in left:
+        for settlement_id in report_lines.list_unexplained(left):
             opened += _check_sum(settlement_id, must_be_whole=must_be_whole, now=now)
     return opened
 

@@ -219,7 +219,7 @@ def _fetch_unknown_entities(*, claim: ImportClaim[SettlementImport], now: dateti
     for kind, gateway_id in _list_unknown_entities(claim.report):
         if failures >= _MAX_POLL_FAILURES:
             break
-        claim.extend()
+        claim.renew()
         try:
             _recover(kind, gateway_id, gateway=claim.report.gateway, now=now)
             failures = 0
@@ -249,28 +249,30 @@ def _recover(kind: str, gateway_id: str, *, gateway: str, now: datetime) -> None
 
 def _book(*, claim: ImportClaim[SettlementImport], now: datetime, on_progress: OnProgress) -> None:
     """Book each settlement, then compare the sum of its lines with the amount transferred."""
-    report, booked = claim.report, []
+    report = claim.report
+    booked: dict[UUID, int] = {}
     for gateway_settlement_id, utr, settled_at, currency in sql.list_staged_settlements(report.pk):
         amount = _fetch_transfer_amount(report.gateway, gateway_settlement_id)
-        settlement, lines, opened = book_settlement(
-            report=report,
-            gateway_settlement_id=gateway_settlement_id,
-            utr=utr,
-            settled_at=settled_at,
-            currency=currency,
-            now=now,
-        )
-        if amount is not None:
-            record_transfer(settlement_id=settlement.pk, facts=amount, now=now)
-        booked.append(settlement.pk)
+        with atomic(savepoint=False):
+            settlement, lines, opened = book_settlement(
+                report=report,
+                gateway_settlement_id=gateway_settlement_id,
+                utr=utr,
+                settled_at=settled_at,
+                currency=currency,
+                now=now,
+            )
+            if amount is not None:
+                record_transfer(settlement_id=settlement.pk, facts=amount, now=now)
+        booked[settlement.pk] = lines
         report.lines_added += lines
         report.exceptions_opened += opened
-        claim.extend()
+        claim.renew()
         on_progress("booked", report.lines_added)
     report.exceptions_opened += open_sum_mismatch_exceptions(settlement_ids=booked, now=now)
     assign_waiting_lines(now=now)
     report.exceptions_opened += open_overdue_transfer_exceptions(now=now)
-    audited = audit_imported_fees(report_id=report.pk, gateway=report.gateway, now=now)
+    audited = audit_imported_fees(report_id=report.pk, lines_added=booked, gateway=report.gateway, now=now)
     report.exceptions_opened += audited.claims_opened
 
 

@@ -5,6 +5,7 @@ A rate applies if each of its conditions holds and its period has the day (in In
 the most specific one decides: network before funding before country before amount, then the later period.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -55,6 +56,7 @@ _AUDIT = f"""
         {JUDGED_LINES}
           AND l.id > %(after)s AND s.gateway = %(gateway)s
           AND (%(report)s::uuid IS NULL OR l.report_id = %(report)s)
+          AND (%(settlements)s::uuid[] IS NULL OR l.settlement_id = ANY(%(settlements)s::uuid[]))
           AND (%(since)s::timestamptz IS NULL OR s.settled_at >= %(since)s)
         ORDER BY l.id LIMIT %(limit)s
     ), rates AS MATERIALIZED (
@@ -139,6 +141,18 @@ _SUMMARY = f"""
 
 
 @dataclass(frozen=True)
+class Scope:
+    """
+    Which lines are judged: those that an import added to some settlements, or all.
+
+    The settlements bound what each batch reads: those that the import added to all of its settlements would be sorted each time.
+    """
+
+    report_id: UUID | None = None
+    settlement_ids: Sequence[UUID] | None = None
+
+
+@dataclass(frozen=True)
 class Batch:
     """One batch of an audit: how many lines it read, the last of them, and how many results are new."""
 
@@ -179,10 +193,20 @@ class FeesOfMonth:
 
 
 def audit_batch(
-    *, gateway: str, after: UUID, report_id: UUID | None, since: datetime | None, limit: int, now: datetime
+    *,
+    gateway: str,
+    after: UUID,
+    scope: Scope,
+    since: datetime | None,
+    limit: int,
+    now: datetime,
 ) -> Batch:
     """Judge the next lines, by id after `after`; a result that is stored already is not stored again."""
-    values = {"gateway": gateway, "after": after, "report": report_id, "since": since, "limit": limit, "now": now}
+    settlements = None if scope.settlement_ids is None else list(scope.settlement_ids)
+    values = {
+        "gateway": gateway, "after": after, "report": scope.report_id, "settlements": settlements, "since": since, "limit": limit,
+        "now": now,
+    }  # fmt: skip
     return Batch(*_rows(_AUDIT, values)[0])
 
 

@@ -14,7 +14,7 @@ from django.db import connection
 
 from apps.core import ids
 from apps.core.event_sql import to_json
-from apps.core.prepared import fetch_rows
+from apps.core.prepared import fetch_rows, to_array
 from apps.payments.facts import SettlementRow
 from apps.settlements.sql import line_rules
 
@@ -224,6 +224,21 @@ def analyse_staged() -> None:
     """Update the planner's statistics of the staging table, which would still say that it is empty."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE settlements_settlementreportrow")
+
+
+_UNEXPLAINED = """
+    SELECT settlement.id FROM settlements_settlement AS settlement
+    WHERE settlement.id = ANY($1::uuid[]) AND settlement.amount - settlement.lines_amount + (
+        SELECT coalesce(sum(held.held_amount), 0) FROM ledger_reconciliationexception AS held
+        WHERE held.settlement_id = settlement.id AND held.line_id IS NULL AND held.resolution <> 'arrived'
+    ) <> 0
+    ORDER BY array_position($1::uuid[], settlement.id)
+"""
+
+
+def list_unexplained(settlement_ids: Iterable[UUID]) -> list[UUID]:
+    """Return those of some settlements whose transferred amount is not what lines and exceptions say, in the same order."""
+    return [settlement_id for (settlement_id,) in fetch_rows(_UNEXPLAINED, [to_array(settlement_ids)])]
 
 
 _KNOWN_TRANSFERS = """
