@@ -231,9 +231,13 @@ def _describe(line: BankLine, settlement: Settlement | None) -> str:
 
 def assign_waiting_lines(*, now: datetime) -> int:
     """Assign the credits in suspense whose settlement was imported later, by UTR and amount, and return how many."""
+    waiting = selectors.list_unexplained_credits(limit=_MAX_WAITING)
+    said = [(line, rules.list_references(line.reference, line.description)) for line in waiting]
+    known = sql.find_references({reference for _, references in said for reference in references})
     assigned = 0
-    for line in selectors.list_unexplained_credits(limit=_MAX_WAITING):
-        references = rules.list_references(line.reference, line.description)
+    for line, references in said:
+        if known.isdisjoint(references):
+            continue
         named = selectors.list_settlements_of_references(references)
         if len(named) == 1 and _is_assignable(line, named[0]):
             assigned += _assign_waiting_line(line, named[0], now=now)
