@@ -16,6 +16,7 @@ from bench.cpu import load_average
 from bench.journey import ROLES, JourneyCost, measure_journey
 from bench.measures import Cost, StatementCounter, WorkFailed, count_per_request, measure_block
 from bench.rest import measure_rest
+from bench.settlement_import import ImportCost, measure_settlement_import
 from bench.shop import Shop, running_shop
 from bench.table import Row, format_table
 from devtools.demo.client import StepFailed
@@ -30,6 +31,7 @@ examples:
   python -m bench                          everything, in about eight minutes
   python -m bench place-order --rounds 9   one kind of work, more often
   python -m bench journey --orders 200     the whole sale
+  python -m bench settlement-import        a settlement report of 20,000 lines
   python -m bench --strict                 refuse to measure while the machine is busy
 """
 
@@ -68,7 +70,9 @@ HTTP_CASES = (
 )
 _JOURNEY = "journey"
 _REST = "rest"
-_NAMES = (*(case.name for case in HTTP_CASES), _JOURNEY, _REST)
+_SETTLEMENT_IMPORT = "settlement-import"
+_REPORT_LINES = 20_000
+_NAMES = (*(case.name for case in HTTP_CASES), _JOURNEY, _SETTLEMENT_IMPORT, _REST)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -127,6 +131,9 @@ def _measure(shop: Shop, chosen: Sequence[str], options: argparse.Namespace) -> 
         rows += _journey_rows(measure_journey(shop, counter, orders=options.orders))
     cases = [case for case in HTTP_CASES if case.name in chosen]
     with shop.background_frozen():
+        if _SETTLEMENT_IMPORT in chosen:
+            _say(f"importing a settlement report of {_REPORT_LINES} lines")
+            rows += _import_rows(measure_settlement_import(shop, counter, lines=_REPORT_LINES))
         return [*_measure_http(shop, counter, cases, options), *rows]
 
 
@@ -182,6 +189,16 @@ def _rest_rows(cpu: dict[str, float]) -> list[Row]:
     return [
         Row(_REST, sum(cpu.values()), "CPU s a minute", 0.8, parts),
         Row("rest, relay and Postgres", cpu["relay"] + cpu["postgres"], "CPU s a minute", 0.3),
+    ]
+
+
+def _import_rows(cost: ImportCost) -> list[Row]:
+    parts = (
+        f"{cost.lines / cost.seconds:,.0f} lines a second; CPU: app {cost.app:.2f} s + Postgres {cost.postgres:.2f} s"
+    )
+    return [
+        Row(_SETTLEMENT_IMPORT, cost.milliseconds, "ms a thousand lines", 200, parts),
+        Row(_SETTLEMENT_IMPORT, cost.statements, "statements", 80, "of a report of 1,000 lines, with the start"),
     ]
 
 

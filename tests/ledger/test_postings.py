@@ -8,11 +8,12 @@ from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from apps.core import clock
+from apps.core.models import Event, Outbox
 from apps.invoicing.services import ledger_accounts
 from apps.ledger import selectors as ledger
 from apps.ledger import services as ledger_services
-from apps.ledger.models import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
-from apps.ledger.services import checkpoints, postings
+from apps.ledger.models import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction, ReconciliationException
+from apps.ledger.services import NewPosting, checkpoints, postings
 from apps.ledger.services.postings import AccountNotFound
 from tests.factories.catalog import make_registration
 
@@ -182,3 +183,81 @@ def test_currencies_are_kept_apart() -> None:
     post({RECEIVABLE: 100, ADVANCES: -100}, currency="USD")
     assert ledger.balance_of(RECEIVABLE) == 0
     assert ledger.balance_of(RECEIVABLE, currency="USD") == 100
+
+
+class TestPostAll:
+    @staticmethod
+    def fact(amount: int, *, source_id: UUID | None = None, **fields: Any) -> NewPosting:
+        values = {"kind": "capture", "description": "a test", "occurred_at": clock.now(), **fields}
+        return NewPosting(
+            source_type="test",
+            source_id=source_id or uuid4(),
+            entries={RECEIVABLE: amount, ADVANCES: -amount},
+            **values,
+        )
+
+    def test_posts_each_fact_with_its_entries(self) -> None:
+        made = ledger_services.post_all_to_ledger([self.fact(5), self.fact(7, currency="USD")])
+
+        assert [{entry.account_id: entry.amount for entry in one.entries.all()} for one in made] == [
+            {RECEIVABLE: 5, ADVANCES: -5}, {RECEIVABLE: 7, ADVANCES: -7},
+        ]  # fmt: skip
+        assert list(made[1].entries.values_list("currency", flat=True)) == ["USD", "USD"]
+        connection.check_constraints()
+
+    def test_returns_what_is_posted_already_and_refuses_other_entries(self) -> None:
+        source_id = uuid4()
+        earlier = post({RECEIVABLE: 5, ADVANCES: -5}, source_id=source_id)
+
+        first, second = ledger_services.post_all_to_ledger([self.fact(5, source_id=source_id), self.fact(6)])
+
+        assert (first, second == earlier, LedgerTransaction.objects.count()) == (earlier, False, 2)
+        with pytest.raises(postings.PostingConflict):
+            ledger_services.post_all_to_ledger([self.fact(8, source_id=source_id)])
+
+    def test_posts_nothing_if_an_account_is_unknown(self) -> None:
+        stray = self.fact(1)._replace(entries={"nowhere": 1, ADVANCES: -1})
+
+        with pytest.raises(AccountNotFound), transaction.atomic():
+            ledger_services.post_all_to_ledger([self.fact(5), stray])
+
+        assert LedgerTransaction.objects.count() == 0
+
+
+class TestOpenExceptions:
+    @staticmethod
+    def fields(number: int, **given: Any) -> dict[str, Any]:
+        return {"gateway": "razorpay", "reason": "fee_mismatch", "entity_id": f"pay_{number}", **given}
+
+    def test_are_rows_with_an_event_each_that_waits_to_be_sent(self) -> None:
+        now = clock.now()
+
+        opened = ledger_services.open_exceptions(exceptions=[self.fields(1), self.fields(2, actual_amount=5)], now=now)
+
+        rows = list(ReconciliationException.objects.order_by("pk"))
+        assert (opened, [(row.entity_id, row.version, row.opened_at) for row in rows]) == (
+            2, [("pay_1", 1, now), ("pay_2", 1, now)],
+        )  # fmt: skip
+        events = list(Event.objects.order_by("pk"))
+        assert [(event.type, event.subject_id, event.version, event.changes["entity_id"]) for event in events] == [
+            ("ledger.exception.opened", row.pk, 1, row.entity_id) for row in rows
+        ]
+        assert events[1].changes["actual_amount"] == 5
+        assert list(Outbox.objects.order_by("pk").values_list("event_id", flat=True)) == [one.pk for one in events]
+
+    def test_of_one_fact_is_left_out_the_second_time(self) -> None:
+        fact = self.fields(1, fingerprint="fee:1")
+        ledger_services.open_exceptions(exceptions=[fact], once=True, now=clock.now())
+
+        again = ledger_services.open_exceptions(exceptions=[fact, self.fields(2)], once=True, now=clock.now())
+
+        assert (again, ReconciliationException.objects.count(), Event.objects.count()) == (1, 2, 2)
+
+    def test_all_are_refused_if_a_constraint_refuses_one(self) -> None:
+        fact = self.fields(1, fingerprint="fee:1")
+        ledger_services.open_exceptions(exceptions=[fact], now=clock.now())
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            ledger_services.open_exceptions(exceptions=[self.fields(2), fact], now=clock.now())
+
+        assert (ReconciliationException.objects.count(), Event.objects.count()) == (1, 1)

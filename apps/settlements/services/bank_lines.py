@@ -93,7 +93,7 @@ def book_bank_lines(lines: Sequence[BankLine], *, now: datetime) -> list[BankLin
 
 @transactional
 def _book_unnamed(lines: list[BankLine], *, now: datetime) -> list[BankLine]:
-    """Store and book lines that name nothing of ours: charges of the bank, and what is in suspense until it is explained."""
+    """Store and book lines that name no settlement and no refund: charges of the bank, and what is in suspense until it is explained."""
     matches = {line.pk: _set_match(line, _match_unnamed(line)) for line in lines}
     # In one order: two imports with the same lines wait for each other at the first of them, and never crosswise.
     in_order = sorted(lines, key=lambda line: line.fingerprint)

@@ -209,7 +209,7 @@ def open_sum_mismatch_exceptions(*, settlement_ids: Iterable[UUID], now: datetim
 
     What is more than the lines is first explained by captured payments of that time which no line has brought: to the paisa if
     possible, and then as near as may be by those that are overdue. What is left is a sum that does not agree. What agrees is not
-    locked: whoever changes it afterwards holds it against its lines again.
+    locked: what changes it afterwards holds it against its lines again.
     """
     left = list(settlement_ids)
     opened = 0
