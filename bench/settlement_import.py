@@ -45,18 +45,18 @@ _INSERT = """
 
 @dataclass(frozen=True)
 class ImportCost:
-    """What the import of a report took: seconds without the start of the command, CPU in seconds, statements of 1,000 lines."""
+    """
+    What the import of a report took.
+
+    `seconds` of the clock are of all its lines; `app` and `postgres` are milliseconds of CPU of 1,000 lines; none of these has
+    the start of the command in it. `statements` are of a report of 1,000 lines, with the start.
+    """
 
     lines: int
     seconds: float
     app: float
     postgres: float
     statements: int
-
-    @property
-    def milliseconds(self) -> float:
-        """The milliseconds of 1,000 lines."""
-        return self.seconds * 1_000_000 / self.lines
 
 
 def measure_settlement_import(shop: Shop, counter: StatementCounter, *, lines: int) -> ImportCost:
@@ -72,11 +72,12 @@ def measure_settlement_import(shop: Shop, counter: StatementCounter, *, lines: i
     began = time.monotonic()
     _import(shop, report)  # adds nothing: what is left is the start of the command
     idle_seconds, idle = time.monotonic() - began, _read_cpu(shop)
+    took = {role: (after[role] - before[role] - (idle[role] - after[role])) * 1_000_000 / added for role in after}
     return ImportCost(
         lines=added,
         seconds=seconds - idle_seconds,
-        app=after["app"] - before["app"] - (idle["app"] - after["app"]),
-        postgres=after["postgres"] - before["postgres"],
+        app=took["app"],
+        postgres=took["postgres"],
         statements=_count_statements(shop, counter, again),
     )
 

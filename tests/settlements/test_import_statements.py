@@ -11,7 +11,7 @@ from apps.core import clock
 from apps.core.models import Event
 from apps.ledger.models import LedgerTransaction, ReconciliationException
 from apps.payments.services import ledger_accounts
-from apps.settlements.models import BankLine, FeeCheck, SettlementImport, SettlementLine
+from apps.settlements.models import BankLine, SettlementImport, SettlementLine
 from apps.settlements.services import bank_lines, bank_statements, fee_audit, import_claims, matching
 from apps.settlements.services.import_claims import ImportClaim
 from tests.factories.orders import make_order
@@ -71,7 +71,7 @@ class TestFeesOfImport:
     def test_are_audited_in_groups_of_settlements_with_a_batch_of_lines(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fee_audit, "_BATCH", 10)
         monkeypatch.setattr(fee_audit, "_MAX_SETTLEMENTS", 3)
-        lines = {name: added for name, added in zip("abcdefgh", (4, 6, 12, 0, 0, 1, 0, 3), strict=True)}
+        lines = dict(zip("abcdefgh", (4, 6, 12, 0, 0, 1, 0, 3), strict=True))
 
         groups = list(fee_audit._in_groups(lines))  # type: ignore[arg-type]
 
