@@ -8,12 +8,10 @@ https://razorpay.com/docs/payments/dashboard/reports/list-of-reports/
 """
 
 import csv
-import itertools
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from functools import lru_cache
 from operator import itemgetter
 from typing import IO, Any
 
@@ -29,11 +27,13 @@ from apps.payments.facts import (
 )
 from apps.settlements.gateways.report_cells import (
     hundredths_from,
+    india_day_of,
     instant_from_cell,
     is_serial_time,
     is_unix_time,
     last_mark,
     ordered_date_from,
+    without_blanks,
 )
 from apps.settlements.gateways.report_formats import (
     DATE_ORDERS,
@@ -67,12 +67,6 @@ _AMOUNTS = ("debit", "credit", "amount", "fee", "tax", "fees")
 _TIMES = ("created_at", "settled_at")
 _DELIMITERS = ",;\t|"
 NAME = "razorpay"
-#: What programs write into a cell that is empty, in upper and lower case.
-_NOTHING = frozenset(
-    "".join(letters)
-    for word in ("-", "null", "none", "nan", "n/a")
-    for letters in itertools.product(*({letter, letter.upper()} for letter in word))
-)
 #: An amount in rupees as most are written; once one was seen, the others say nothing new of the marks.
 _WITH_FRACTION = re.compile(r"[0-9]+\.[0-9]{2}")
 #: This many payments, refunds and settlements of a report are compared with ours to find out its unit.
@@ -237,18 +231,9 @@ def _walk(reader: Any, shape: FileShape) -> Iterator[tuple[int, _Cells]]:
         for row in reader:
             if any(map(str.strip, row)):
                 whole = row if len(row) >= width else [*row, *[""] * (width - len(row))]
-                yield reader.line_num, dict(zip(names, _without_blanks(pick(whole)), strict=True))
+                yield reader.line_num, dict(zip(names, without_blanks(pick(whole)), strict=True))
     except csv.Error as failure:
         raise UnreadableFacts(f"line {reader.line_num}: {failure}") from failure
-
-
-def _without_blanks(cells: tuple[str, ...]) -> Sequence[str]:
-    """Return cells without blanks around them, and those that say that they are empty as empty."""
-    bare = tuple(map(str.strip, cells))
-    if bare == cells and _NOTHING.isdisjoint(bare):
-        return bare
-    # Nothing but blanks stays, for no amount is read out of them.
-    return ["" if one in _NOTHING else one or cell for one, cell in zip(bare, cells, strict=True)]
 
 
 # The look at all rows -------------------------------------------------------------------------------------------------
@@ -296,7 +281,7 @@ class _Inspector:
             return None
         if is_unix_time(cell):
             self._has_unix = True
-            return _day_of(int(cell))
+            return india_day_of(int(cell))
         self._has_other_times = True
         ordered = ordered_date_from(cell)
         if ordered is None:
@@ -379,16 +364,6 @@ class _Inspector:
             raise UnreadableFacts(f"its amounts use point and comma in more than one way; {_WHICH}")
         mark = marks.pop() if marks else "."
         return FileShape(self.shape.encoding, self.shape.delimiter, self.shape.columns, mark)
-
-
-@lru_cache(4_096)
-def _day_of_half_hour(half_hour: int) -> date:
-    return datetime.fromtimestamp(half_hour * 1_800, tz=IST).date()
-
-
-def _day_of(seconds: int) -> date:
-    """Return the day in India of a time in Unix seconds; its days begin at a half hour."""
-    return _day_of_half_hour(seconds // 1_800)
 
 
 def _is_before(settled: OrderedDate | date, created: OrderedDate | date, order: str) -> bool:

@@ -5,8 +5,11 @@ Nothing is guessed: the caller, which has seen the whole file, says which mark i
 """
 
 import calendar
+import itertools
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 
 from apps.core.clock import IST
 from apps.settlements.gateways.report_formats import OrderedDate
@@ -28,7 +31,22 @@ _MAX_DIGITS, _DECIMALS = 20, 2
 _DIGITS_OF_A_SHORT_YEAR = 2
 _HOURS_OF_A_HALF = range(1, 13)
 _YEARS = range(2000, 2100)
+#: What programs write into a cell that is empty, in upper and lower case.
+_NOTHING = frozenset(
+    "".join(letters)
+    for word in ("-", "null", "none", "nan", "n/a")
+    for letters in itertools.product(*({letter, letter.upper()} for letter in word))
+)
 _MONTHS = {month.lower(): number for number, month in enumerate(calendar.month_abbr)}
+
+
+def without_blanks(cells: tuple[str, ...]) -> Sequence[str]:
+    """Return cells without blanks around them, and those that say that they are empty as empty."""
+    bare = tuple(map(str.strip, cells))
+    if bare == cells and _NOTHING.isdisjoint(bare):
+        return bare
+    # Nothing but blanks stays, for no amount is read out of them.
+    return ["" if one in _NOTHING else one or cell for one, cell in zip(bare, cells, strict=True)]
 
 
 def is_unix_time(cell: str) -> bool:
@@ -39,6 +57,16 @@ def is_unix_time(cell: str) -> bool:
 def is_serial_time(cell: str) -> bool:
     """Test if a cell is a time as spreadsheet programs count them, in days."""
     return _SERIAL.fullmatch(cell) is not None
+
+
+@lru_cache(4_096)
+def _day_of_half_hour(half_hour: int) -> date:
+    return datetime.fromtimestamp(half_hour * 1_800, tz=IST).date()
+
+
+def india_day_of(seconds: int) -> date:
+    """Return the day in India of a time in Unix seconds; its days begin at a half hour."""
+    return _day_of_half_hour(seconds // 1_800)
 
 
 def ordered_date_from(cell: str) -> OrderedDate | None:
