@@ -18,7 +18,9 @@ def to_milliseconds(instant: datetime) -> datetime:
 
 def rfc3339(instant: datetime) -> str:
     """Return an instant as the API writes it: UTC, in milliseconds, with `Z`, such as `2026-11-21T05:30:00.123Z`."""
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    return instant.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def ist_date(instant: datetime) -> date:

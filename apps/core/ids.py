@@ -5,6 +5,7 @@ The text is the prefix, an underscore and the 128 bits in 26 characters of Crock
 one kind sort as they were made. https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -14,8 +15,12 @@ from apps.core.errors import NotFound
 
 #: Crockford's base 32 without the letters that look like digits.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUES = {character: value for value, character in enumerate(ALPHABET)}
-_LENGTH = 26
+_BODY = re.compile(f"[{ALPHABET}]{{26}}")
+#: Python's own digits of base 32, which it reads in one step.
+_TO_BASE_32 = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
+#: Two characters for each ten bits: an id is written in half as many steps.
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+_HALF = (1 << 60) - 1
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 
 
@@ -39,12 +44,13 @@ def floor(instant: datetime) -> UUID:
 
 def encode(prefix: str, value: UUID) -> str:
     """Return the public form of an id, such as `ord_01jf3z...`."""
-    number = value.int
-    characters = []
-    for _ in range(_LENGTH):
-        characters.append(ALPHABET[number & 31])
-        number >>= 5
-    return f"{prefix}_{''.join(reversed(characters))}"
+    # Two numbers that fit a machine word, for arithmetic with longer ones takes several times as long.
+    pairs, high, low = _PAIRS, value.int >> 60, value.int & _HALF
+    return (
+        f"{prefix}_{pairs[high >> 60]}{pairs[high >> 50 & 1023]}{pairs[high >> 40 & 1023]}{pairs[high >> 30 & 1023]}"
+        f"{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}{pairs[low >> 50]}{pairs[low >> 40 & 1023]}"
+        f"{pairs[low >> 30 & 1023]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+    )
 
 
 def decode(prefix: str, text: str) -> UUID:
@@ -54,15 +60,10 @@ def decode(prefix: str, text: str) -> UUID:
     :raises IdNotFound: if the text is not an id of that kind; a wrong id and an absent object look the same
     """
     head, _, body = text.partition("_")
-    if head != prefix or len(body) != _LENGTH:
+    if head != prefix or _BODY.fullmatch(body) is None:
         raise IdNotFound
 
-    number = 0
-    for character in body:
-        value = _VALUES.get(character)
-        if value is None:
-            raise IdNotFound
-        number = number << 5 | value
+    number = int(body.translate(_TO_BASE_32), 32)
     if number >> 128:
         raise IdNotFound
     return UUID(int=number)

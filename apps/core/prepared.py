@@ -8,14 +8,15 @@ log so that query counts stay true.
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg._preparing import Prepare, PrepareManager
 from psycopg.rows import dict_row
+
+Result = TypeVar("Result")
 
 # Above any real count: psycopg then prepares only what asks for it.
 _NEVER_BY_ITSELF = 1_000_000
@@ -63,10 +64,12 @@ class StatementCache(PrepareManager):
 
 def fetch_all(statement: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
     """Run one prepared statement and return its rows as dictionaries."""
-    raw = _connect()
-    with _watched(raw, statement), psycopg.Cursor(raw, row_factory=dict_row) as cursor:
-        cursor.execute(statement, params, prepare=True)
-        return cursor.fetchall() if cursor.description else []
+    return _run(
+        lambda raw: psycopg.Cursor(raw, row_factory=dict_row),
+        statement,
+        params,
+        lambda cursor: cursor.fetchall() if cursor.description else [],
+    )
 
 
 def fetch_one(statement: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> dict[str, Any] | None:
@@ -86,42 +89,55 @@ def to_array(values: Iterable[object]) -> str:
     return f"{{{','.join(map(str, values))}}}"
 
 
-def fetch_rows(statement: str, params: TextParams) -> list[tuple[Any, ...]]:
-    """Run one prepared statement with the placeholders $1, $2 and so on, and return its rows."""
-    raw = _connect()
-    with _watched(raw, statement), psycopg.RawCursor(raw) as cursor:
-        return cursor.execute(statement, params, prepare=True).fetchall()
+def fetch_rows(statement: str, params: TextParams, *, is_prepared: bool = True) -> list[tuple[Any, ...]]:
+    """
+    Run one statement with the placeholders $1, $2 and so on, and return its rows.
+
+    :param is_prepared: False for a rare one of many variants, for which a common one would be dropped
+    """
+    return _run(psycopg.RawCursor, statement, params, lambda cursor: cursor.fetchall(), is_prepared=is_prepared)
 
 
 def execute(statement: str, params: TextParams) -> int:
     """Run one prepared statement with the placeholders $1, $2 and so on, and return how many rows it wrote."""
-    raw = _connect()
-    with _watched(raw, statement), psycopg.RawCursor(raw) as cursor:
-        return cursor.execute(statement, params, prepare=True).rowcount
+    return _run(psycopg.RawCursor, statement, params, lambda cursor: int(cursor.rowcount))
 
 
-def _connect() -> "psycopg.Connection[Any]":
+def _run(
+    make_cursor: Callable[["psycopg.Connection[Any]"], Any],
+    statement: str,
+    params: Sequence[Any] | Mapping[str, Any],
+    take: Callable[[Any], Result],
+    *,
+    is_prepared: bool = True,
+) -> Result:
+    """Run one statement, and return what `take` makes of its cursor."""
+    # Once: `django.db.connection` looks for it again at each use of one of its attributes.
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    raw = _connect(database)
+    started = time.monotonic()
+    with database.wrap_database_errors:
+        try:
+            with make_cursor(raw) as cursor:
+                cursor.execute(statement, params, prepare=is_prepared)
+                result = take(cursor)
+        except _OUTDATED:
+            if isinstance(raw._prepared, StatementCache):
+                raw._prepared.forget()
+            raise
+    if database.queries_logged:
+        database.queries_log.append({"sql": statement, "time": f"{time.monotonic() - started:.3f}"})
+    return result
+
+
+def _connect(database: Any) -> "psycopg.Connection[Any]":
     # As Django's own cursors do: after a restart of Postgres the first statement must not be the one that finds out.
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    raw: psycopg.Connection[Any] = connection.connection
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    database.validate_no_broken_transaction()
+    raw: psycopg.Connection[Any] = database.connection
     if raw.prepare_threshold is None:
         raw._prepared = StatementCache()
         raw.prepare_threshold = _NEVER_BY_ITSELF
         raw.prepared_max = _MAX_PREPARED
     return raw
-
-
-@contextmanager
-def _watched(raw: "psycopg.Connection[Any]", statement: str) -> Iterator[None]:
-    started = time.monotonic()
-    with connection.wrap_database_errors:
-        try:
-            yield
-        except _OUTDATED:
-            if isinstance(raw._prepared, StatementCache):
-                raw._prepared.forget()
-            raise
-    if connection.queries_logged:
-        connection.queries_log.append({"sql": statement, "time": f"{time.monotonic() - started:.3f}"})

@@ -70,7 +70,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "apps.core.api.middleware.RequestIdMiddleware",
     "apps.core.api.security_headers.SecurityHeadersMiddleware",  # outside of whatever answers
-    "corsheaders.middleware.CorsMiddleware",  # outside of whatever refuses: pages of other origins may read errors too
+    "apps.core.api.middleware.OriginMiddleware",  # outside of whatever refuses: pages of other origins may read errors too
     "apps.core.api.middleware.ProxyHeaderMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -4,8 +4,10 @@ from typing import Any
 
 import jwt
 import pytest
+import time_machine
 from rest_framework.test import APIClient
 
+from apps.accounts import authentication
 from apps.accounts.authentication import verify_refresh_token
 from apps.accounts.models import RefreshToken, Session
 from apps.accounts.services.sessions import InvalidRefreshToken
@@ -58,6 +60,28 @@ class TestAccessToken:
     @pytest.mark.parametrize("claim", ["iat", "nbf", "jti"])
     def test_no_odd_claim_is_a_fault_of_ours(self, claim: str, claims: dict[str, Any]) -> None:
         assert {ask({**claims, claim: value}).status_code for value in ODD} <= {200, 401}
+
+    def test_a_token_that_was_accepted_is_refused_once_it_has_expired(self, claims: dict[str, Any]) -> None:
+        with time_machine.travel(claims["exp"] - 1, tick=False):
+            assert ask(claims).status_code == 200
+        with time_machine.travel(claims["exp"], tick=False):
+            assert ask(claims).status_code == 401
+
+    def test_a_token_that_was_accepted_is_refused_by_other_keys(self, claims: dict[str, Any], settings: Any) -> None:
+        assert ask(claims).status_code == 200
+        text = sign(claims)
+
+        settings.JWT_SIGNING_KEY, settings.JWT_SIGNING_KEY_FALLBACKS = "another key of more than 32 characters", ()
+
+        answer = APIClient().get("/api/v1/me", HTTP_AUTHORIZATION=f"Bearer {text}")
+        assert answer.status_code == 401
+
+    def test_what_one_request_does_to_its_claims_is_not_seen_by_the_next(self, claims: dict[str, Any]) -> None:
+        text = sign(claims)
+        first = authentication._SignedAccessToken(text)  # type: ignore[arg-type]
+        first["sub"] = "cus_of_somebody_else"
+
+        assert authentication._SignedAccessToken(text)["sub"] == claims["sub"]  # type: ignore[arg-type]
 
 
 class TestRefreshToken:

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import hashlib
 import itertools
 import socket
 import threading
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import orjson
 import pytest
@@ -19,6 +21,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework.viewsets import GenericViewSet
 
 from apps.catalog.models import Category
 from apps.core import clock, http
@@ -30,9 +33,12 @@ from apps.core.api import (
     check_if_match,
     client_ip,
     idempotent,
+    renderer,
+    responses,
     with_etag,
 )
 from apps.core.api.errors import domain_error_response
+from apps.core.api.renderer import ApiRenderer
 from apps.core.errors import Conflict, RateLimited, Unavailable, wait_in_words
 from apps.core.models import IdempotencyKey
 from tests.factories.accounts import make_user
@@ -441,6 +447,53 @@ class TestIdempotencyRaces:
         assert body_of(response)["error"]["code"] == "request_in_flight"
         assert post(user, {"name": "a"})["Idempotent-Replayed"] == "true"
         assert ShelfViewSet.create is original
+
+
+class TestNegotiation:
+    def get(self, **headers: str) -> Response:
+        view = ShelfViewSet.as_view({"get": "list"})
+        return view(APIRequestFactory().get("/api/v1/shelves", headers=headers)).render()
+
+    @pytest.mark.parametrize("accepted", ["*/*", "application/json", "text/html, */*;q=0.1", "application/*"])
+    def test_a_client_that_takes_json_gets_it(self, accepted: str) -> None:
+        with mock.patch.object(ApiViewSet, "perform_content_negotiation", GenericViewSet.perform_content_negotiation):
+            by_rest_framework = self.get(Accept=accepted)
+
+        answer = self.get(Accept=accepted)
+
+        assert (answer.status_code, answer["Content-Type"]) == (200, by_rest_framework["Content-Type"])
+        assert (answer.accepted_media_type, answer.content) == (
+            by_rest_framework.accepted_media_type, by_rest_framework.content,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("accepted", ["text/html", "application/xml, text/*"])
+    def test_another_gets_406(self, accepted: str) -> None:
+        assert self.get(Accept=accepted).status_code == 406
+
+
+class TestEncoding:
+    """An answer is encoded once, for its ETag and its body."""
+
+    def answer(self, data: Any, change: Any = None) -> Response:
+        request = Request(APIRequestFactory().get("/"))
+        response = with_etag(request, data)
+        response.accepted_renderer, response.accepted_media_type = ApiRenderer(), "application/json"
+        response.renderer_context = {}
+        if change is not None:
+            response.data = change
+        return response.render()
+
+    def test_once(self) -> None:
+        with mock.patch.object(renderer, "to_json", wraps=renderer.to_json) as encode, \
+             mock.patch.object(responses, "to_json", encode):  # fmt: skip
+            response = self.answer({"name": "दीया"})
+
+        assert response.content == '{"name":"दीया"}'.encode()
+        assert response["ETag"] == f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+        assert encode.call_count == 1
+
+    def test_what_replaces_the_data_is_encoded(self) -> None:
+        assert self.answer({"name": "a"}, change={"name": "b"}).content == b'{"name":"b"}'
 
 
 @pytest.mark.django_db

@@ -123,6 +123,14 @@ class TestAnswer:
         assert "ETag" in answer.headers["access-control-expose-headers"].split(", ")
         assert "origin" in answer.headers["Vary"].lower()
 
+    @pytest.mark.parametrize(("path", "varies"), [(API, True), ("/livez", False)])
+    def test_an_answer_to_nobody_in_particular_is_not_kept_for_another_origin(self, path: str, varies: bool) -> None:
+        answer = Client().get(path)
+
+        assert answer.status_code == 200
+        assert ("origin" in answer.headers.get("Vary", "").lower()) == varies
+        assert cors_headers(answer) == {}
+
     @pytest.mark.parametrize(
         ("path", "extra", "status"),
         [

@@ -51,8 +51,8 @@ def _lose_database(monkeypatch: pytest.MonkeyPatch, *, at: int) -> Iterator[_Los
     losing = _Losing(at)
     connect = prepared._connect
 
-    def connect_and_lose() -> Any:
-        raw = connect()
+    def connect_and_lose(database: Any) -> Any:
+        raw = connect(database)
         losing.pass_by()
         return raw
 

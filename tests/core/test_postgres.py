@@ -1,12 +1,14 @@
 """Connections to Postgres: whether one lives is read from its socket, and a dead one is replaced before it is used."""
 
 import time
+from datetime import UTC
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import close_old_connections, connection
 from django.db.backends.postgresql import base
+from django.db.backends.postgresql.psycopg_any import register_tzloader
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,3 +93,24 @@ def test_a_connection_that_was_closed_is_replaced() -> None:
     connection.connection.close()
 
     assert read_pid() != pid
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-21 05:30:00.123456+00",
+        "2026-11-21 11:00:00+05:30",
+        "1999-12-31 23:59:59.999999+00",
+        "9999-12-31 23:59:59+00",
+    ],
+)
+def test_instants_are_those_that_django_reads(text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::timestamptz", [text])
+        [instant] = cursor.fetchone()
+        register_tzloader(UTC, cursor)
+        cursor.execute("SELECT %s::timestamptz", [text])
+        [by_django] = cursor.fetchone()
+
+    assert (instant, instant.tzinfo) == (by_django, UTC)
+    assert instant.tzinfo is UTC

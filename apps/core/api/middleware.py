@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
 from apps.core import ids
@@ -87,6 +89,18 @@ def _path_without_personal_data(request: HttpRequest) -> str:
         if name in _PERSONAL_PARTS_OF_PATHS:
             path = path.replace(str(value), f"[{name}]")
     return path
+
+
+class OriginMiddleware(CorsMiddleware):
+    """Says to browsers which other origins may read the answer; of a request that names none it reads no other header."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if "HTTP_ORIGIN" in request.META or request.method == "OPTIONS":
+            return super().__call__(request)
+        response = self.get_response(request)
+        if self.is_enabled(request):
+            patch_vary_headers(response, ("origin",))  # type: ignore[arg-type]
+        return response
 
 
 class ProxyNotConfigured(Invalid):

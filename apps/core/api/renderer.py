@@ -1,16 +1,18 @@
 """JSON out, by orjson."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
 from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
 from apps.core import clock
 
 _encoder = JSONEncoder()
+_ENCODED: Final = "encoded_data"
 
 
 def _default(value: Any) -> Any:
@@ -25,7 +27,20 @@ class ApiRenderer(JSONRenderer):
     """Render JSON in UTF-8; instants as RFC 3339 in UTC, in milliseconds, with `Z`."""
 
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
-        return b"" if data is None else to_json(data)
+        if data is None:
+            return b""
+        encoded: Any = getattr((renderer_context or {}).get("response"), _ENCODED, None)
+        return encoded.body if encoded is not None and encoded.data is data else to_json(data)
+
+
+class _Encoded(NamedTuple):
+    data: Any
+    body: bytes
+
+
+def keep_encoded(response: Response, body: bytes) -> None:
+    """Keep the JSON of a response's data with it, so that it is not made again; other data that replace them are."""
+    setattr(response, _ENCODED, _Encoded(response.data, body))
 
 
 def to_json(data: Any) -> bytes:

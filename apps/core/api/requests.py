@@ -62,6 +62,8 @@ def read_query_params(request: Request, allowed: Iterable[str]) -> dict[str, str
     :raises DuplicateParameter: if one is given twice
     :raises InvalidParameter: if one holds NUL
     """
+    if not request.META.get("QUERY_STRING"):
+        return {}
     names = set(allowed)
     params = {}
     for name, values in request.query_params.lists():

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api.contacts import mask_contacts
-from apps.core.api.renderer import to_json
+from apps.core.api.renderer import keep_encoded, to_json
 from apps.core.errors import PreconditionFailed, PreconditionRequired
 from apps.core.models import Subject
 
@@ -27,7 +27,11 @@ def get_page_etag(subject: Subject, data: Any) -> str:
 
     The version lets a client send it back as If-Match; the hash changes with the rest of the page.
     """
-    return f'"v{subject.version}.{hashlib.sha256(to_json(data)).hexdigest()[:16]}"'
+    return _page_etag(subject, to_json(data))
+
+
+def _page_etag(subject: Subject, body: bytes) -> str:
+    return f'"v{subject.version}.{hashlib.sha256(body).hexdigest()[:16]}"'
 
 
 def check_if_match(request: Request, subject: Subject) -> None:
@@ -56,22 +60,35 @@ def has_seen(if_none_match: str, etag: str) -> bool:
     return etag in seen or "*" in seen
 
 
-def with_etag(request: Request, data: Any, *, etag: str | None = None, cache_control: str = PRIVATE) -> Response:
+def with_etag(
+    request: Request,
+    data: Any,
+    *,
+    etag: str | None = None,
+    page_of: Subject | None = None,
+    cache_control: str = PRIVATE,
+) -> Response:
     """
     Answer a GET with an ETag, or with 304 if the client has that answer.
 
     Without an ETag of its own the answer is hashed, so that lists and composed pages have one too. An answer in which contacts are
     masked has another ETag than the whole one, of the same version.
+
+    :param page_of: the subject of a page that shows more than it; its version is a part of the ETag, as of `get_page_etag`
     """
-    shown = mask_contacts(request, data)
-    if etag and shown != data:
+    shown, body = mask_contacts(request, data), None
+    if etag is None:
+        body = to_json(shown)
+        etag = _page_etag(page_of, body) if page_of is not None else f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    elif shown is not data and shown != data:
         etag = f'{etag[:-1]}.masked"'
-    data = shown
-    tag = etag or f'"{hashlib.sha256(to_json(data)).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": cache_control}
-    if has_seen(request.headers.get("If-None-Match", ""), tag):
+    headers = {"ETag": etag, "Cache-Control": cache_control}
+    if has_seen(request.META.get("HTTP_IF_NONE_MATCH", ""), etag):
         return Response(status=304, headers=headers)
-    return Response(data, headers=headers)
+    response = Response(shown, headers=headers)
+    if body is not None:
+        keep_encoded(response, body)
+    return response
 
 
 def accepted(data: Any, *, location: str, retry_after: int = 1) -> Response:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC
+from functools import cache
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -18,6 +20,9 @@ from apps.core.api.permissions import requires
 from apps.core.api.rate_limits import check_write_limit
 from apps.core.api.requests import METHODS_WITHOUT_BODY, has_body, read_query_params
 from apps.core.api.responses import PRIVATE, with_etag
+from apps.core.models import Subject
+
+_ANYTHING: Final = "*/*"
 
 
 class ApiViewSet(GenericViewSet[Any]):
@@ -67,10 +72,18 @@ class ApiViewSet(GenericViewSet[Any]):
         with timezone.override(UTC):
             return super().dispatch(request, *args, **kwargs)
 
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 - REST framework's
+        # What REST framework comes to as well, but by reading media types letter by letter.
+        [first, *others] = self.renderer_classes
+        accepted = request.META.get("HTTP_ACCEPT", _ANYTHING)
+        if not others and self.format_kwarg is None and accepted in (_ANYTHING, first.media_type):
+            return first(), first.media_type
+        return super().perform_content_negotiation(request, force)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         check_write_limit(request)
-        if "Transfer-Encoding" in request.headers:
+        if "HTTP_TRANSFER_ENCODING" in request.META:
             raise LengthRequired  # Django reads as many bytes as Content-Length says: of chunks none
         if self.action is None or request.method == "OPTIONS":
             return  # no method was called, so there is nothing to record
@@ -103,13 +116,16 @@ class ApiViewSet(GenericViewSet[Any]):
 
         :raises Invalid: if they do not have that shape
         """
-        serializer = self.query_serializer_classes[self.action](data=self.query)
+        shape: Any = self.query_serializer_classes[self.action]
+        if not self.query and _may_be_empty(shape):
+            return {}
+        serializer = shape(data=self.query)
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
-    def answer(self, data: Any, *, etag: str | None = None) -> Response:
+    def answer(self, data: Any, *, etag: str | None = None, page_of: Subject | None = None) -> Response:
         """Answer a GET with an ETag, or with 304 if the client has that answer."""
-        return with_etag(self.request, data, etag=etag, cache_control=self.cache_control)
+        return with_etag(self.request, data, etag=etag, page_of=page_of, cache_control=self.cache_control)
 
     def _takes_body(self, request: Request) -> bool:
         if request.method in METHODS_WITHOUT_BODY:
@@ -117,10 +133,21 @@ class ApiViewSet(GenericViewSet[Any]):
         return self.action in self.request_serializer_classes or self.action in self.raw_body_actions
 
     def _query_params(self) -> tuple[str, ...]:
-        shape = self.query_serializer_classes.get(self.action)
-        own = tuple(shape().fields) if shape else ()
+        shape: Any = self.query_serializer_classes.get(self.action)
+        own = _list_fields(shape) if shape else ()
         if not self.is_list:
             return own
         paginator: Any = self.paginator
         filters = self.filterset_class.base_filters if self.filterset_class else ()
         return (*own, *filters, *(paginator.PARAMS if paginator else ()))
+
+
+@cache
+def _list_fields(shape: Any) -> tuple[str, ...]:
+    return tuple(shape().fields)
+
+
+@cache
+def _may_be_empty(shape: Any) -> bool:
+    """Return whether nothing comes of a query without parameters: none is required, and none has a default."""
+    return all(not field.required and field.default is serializers.empty for field in shape().fields.values())
