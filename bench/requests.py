@@ -34,6 +34,18 @@ def list_uncached_products(shop: Shop) -> Iterator[bytes]:
     return itertools.repeat(build_request("GET", f"{API}/bench/products?limit=25"))
 
 
+def read_uncached_product(shop: Shop) -> Iterator[bytes]:
+    """Ask for two products with their variants, made for each request."""
+    return itertools.cycle(build_request("GET", f"{API}/bench/products/{product}") for product in shop.products[:2])
+
+
+def search_uncached_products(shop: Shop) -> Iterator[bytes]:
+    """Ask for the first page of a search, made for each request."""
+    return itertools.cycle(
+        build_request("GET", f"{API}/bench/products?q={word}&limit=25") for word in ("kurta", "rice", "lamp")
+    )
+
+
 def list_categories(shop: Shop) -> Iterator[bytes]:
     """Ask for the categories."""
     return itertools.repeat(build_request("GET", f"{API}/categories"))

@@ -1,4 +1,4 @@
-"""Bahi's own routes, an empty view behind the same middleware, and the list of products that nothing stores."""
+"""Bahi's own routes, an empty view behind the same middleware, and products whose responses nothing stores."""
 
 from typing import Any
 
@@ -29,5 +29,6 @@ class UncachedProductViewSet(ProductViewSet):
 urlpatterns = [
     path("api/v1/bench/empty", empty),
     path("api/v1/bench/products", UncachedProductViewSet.as_view({"get": "list"})),
+    path("api/v1/bench/products/<str:product_id>", UncachedProductViewSet.as_view({"get": "retrieve"})),
     *routes,
 ]
