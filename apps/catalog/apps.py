@@ -5,3 +5,10 @@ class CatalogConfig(AppConfig):
     name = "apps.catalog"
     label = "catalog"
     verbose_name = "Catalogue"
+
+    def ready(self) -> None:
+        from apps.catalog import sql
+        from apps.core.hot_path import register_sql
+
+        register_sql("catalog.find_product", sql.find_product)
+        register_sql("catalog.list_product_page", sql.list_product_page)

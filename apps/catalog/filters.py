@@ -1,13 +1,11 @@
 """What lists of products can be narrowed by."""
 
 import re
-from collections.abc import Callable
-from typing import Any
-
-from django.db.models import QuerySet
+from collections.abc import Callable, Mapping
 
 from apps.catalog import selectors
-from apps.catalog.models import Category, Product
+from apps.catalog.models import Category
+from apps.catalog.rules import ProductFilters
 from apps.core.api import QueryFilterSet, ReadFilter
 from apps.core.api.filters import BOOLEAN
 from apps.core.api.requests import InvalidFilter
@@ -89,36 +87,35 @@ class ProductFilterSet(QueryFilterSet):
         description="A category's slug.",
     )
     brand = ReadFilter(read=_reader_of_text("brand", 80), schema={"type": "string", "minLength": 1, "maxLength": 80})
-    price__gte = ReadFilter(
-        field_name="lowest_price",
-        lookup_expr="gte",
-        read=_reader_of_price("price[gte]"),
-        schema=_PAISE,
-        description="Paise.",
-    )
-    price__lte = ReadFilter(
-        field_name="lowest_price",
-        lookup_expr="lte",
-        read=_reader_of_price("price[lte]"),
-        schema=_PAISE,
-        description="Paise.",
-    )
-    in_stock = ReadFilter(method="filter_by_stock", read=_read_in_stock, schema=BOOLEAN)
+    price__gte = ReadFilter(read=_reader_of_price("price[gte]"), schema=_PAISE, description="Paise.")
+    price__lte = ReadFilter(read=_reader_of_price("price[lte]"), schema=_PAISE, description="Paise.")
+    in_stock = ReadFilter(read=_read_in_stock, schema=BOOLEAN)
     attributes = ReadFilter(
-        lookup_expr="contains",
         read=_read_attributes,
         schema={"type": "string", "maxLength": 400, "pattern": r"^[^:,]+:[^,]+(,[^:,]+:[^,]+)*$"},
         description="Pairs that a product must have: `diet:veg,origin:Kerala`.",
     )
     q = ReadFilter(
-        method="search",
         read=_read_words,
         schema={"type": "string", "maxLength": _MAX_QUERY_LENGTH},
         description='Words to search for; "a phrase", `or` and `-without` are understood.',
     )
 
-    def filter_by_stock(self, products: "QuerySet[Product]", _: str, is_in_stock: Any) -> "QuerySet[Product]":
-        return selectors.filter_by_stock(products, is_in_stock=is_in_stock)
+    @classmethod
+    def read_filters(cls, params: Mapping[str, str]) -> ProductFilters:
+        """
+        Return what the parameters of a list narrow it by.
 
-    def search(self, products: "QuerySet[Product]", _: str, words: Any) -> "QuerySet[Product]":
-        return selectors.search_products(products, words)
+        :raises Invalid: if one cannot be read, or no category has the slug
+        """
+        values = cls.read(params)
+        category = values.get("category")
+        return ProductFilters(
+            category_id=None if category is None else category.pk,
+            brand=values.get("brand"),
+            lowest_price_gte=values.get("price[gte]"),
+            lowest_price_lte=values.get("price[lte]"),
+            is_in_stock=values.get("in_stock"),
+            attributes=values.get("attributes"),
+            words=values.get("q"),
+        )

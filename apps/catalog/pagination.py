@@ -1,7 +1,5 @@
 """How lists of products are cut into pages."""
 
-from typing import Any
-
 from rest_framework.request import Request
 
 from apps.catalog import selectors
@@ -14,10 +12,9 @@ class ProductPagination(KeysetPagination):
     sorts = {"created_at": "created_at", "name": "name", "price": "lowest_price"}
     sort_description = "The newest first if not given; with `q` the most relevant first."
 
-    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        if "relevance" in queryset.query.annotations:
-            self.sorts, self.default = {**self.sorts, "relevance": "relevance"}, "-relevance"
-        return super().paginate_queryset(queryset, request, view)
+    def sort_by_relevance(self) -> None:
+        """Let the page be sorted by the relevance that what was searched for has, and sort it so if nothing else is asked for."""
+        self.sorts, self.default = {**self.sorts, "relevance": "relevance"}, "-relevance"
 
     def get_audience(self, request: Request) -> str:
         return "staff" if selectors.can_view_all_products(request.user) else "public"

@@ -1,6 +1,8 @@
 """What is true of goods whatever the database holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from apps.core.quantities import to_units
 
@@ -26,6 +28,23 @@ class StockCounts:
 
     def __str__(self) -> str:
         return f"{self.available} of {self.on_hand}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductFilters:
+    """
+    What a list of products is narrowed by; what is None narrows nothing.
+
+    Prices are in paise. A product must have all of the `attributes`. `words` are what people type: words, "phrases", `or`, `-word`.
+    """
+
+    category_id: UUID | None = None
+    brand: str | None = None
+    lowest_price_gte: int | None = None
+    lowest_price_lte: int | None = None
+    is_in_stock: bool | None = None
+    attributes: Mapping[str, str] | None = None
+    words: str | None = None
 
 
 def is_large_price_move(before: int, after: int) -> bool:

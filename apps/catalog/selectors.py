@@ -22,8 +22,11 @@ from apps.catalog.models import (
     Variant,
     VariantNotFound,
 )
-from apps.catalog.rules import StockCounts
+from apps.catalog.rules import ProductFilters, StockCounts
+from apps.core.hot_path import hot_path
 from apps.core.models import is_staff_with
+from apps.core.pages import PageRequest, list_page_rows
+from apps.core.rows import find_by
 from apps.core.search import MIN_WORD, SearchTerm, any_of
 
 SEARCH_CONFIG = "english"
@@ -42,26 +45,40 @@ def list_categories() -> QuerySet[Category]:
 
 def find_category(slug: str) -> Category | None:
     """Return the category of a slug, or None."""
-    return Category.objects.filter(slug=slug).first()
+    return find_by(Category, slug=slug)
 
 
-def list_products(*, user: Any) -> QuerySet[Product]:
-    """Return the products that a user may see, each with its category, the newest first."""
-    return _visible_products(user).defer("search", "description").order_by("-created_at", "-pk")
+@hot_path("catalog.list_product_page", is_read=True)
+def list_product_page(*, filters: ProductFilters, page: PageRequest, sees_all: bool) -> list[Any]:
+    """
+    Return the products of a page in the order in which they are read, each with its category, and one more if there are more.
 
+    What was searched for has its `relevance`, which the page may be sorted by. It is an integer, so that a page's cursor can compare it
+    exactly, and depends on the product alone, so that products which come or go do not move the others.
 
-def filter_by_stock(products: QuerySet[Product], *, is_in_stock: bool) -> QuerySet[Product]:
-    """Narrow products to those that have an active variant with available units, or to those that have none."""
-    return products.filter(IS_IN_STOCK if is_in_stock else ~IS_IN_STOCK)
+    :param sees_all: also those that are not published or cannot be bought
+    """
+    products = _visible_products(sees_all=sees_all).defer("search", "description")
+    columns: dict[str, Any] = {
+        "category_id": filters.category_id,
+        "brand": filters.brand,
+        "lowest_price__gte": filters.lowest_price_gte,
+        "lowest_price__lte": filters.lowest_price_lte,
+        "attributes__contains": filters.attributes,
+    }
+    products = products.filter(**{name: value for name, value in columns.items() if value is not None})
+    if filters.is_in_stock is not None:
+        products = products.filter(IS_IN_STOCK if filters.is_in_stock else ~IS_IN_STOCK)
+    if filters.words is not None:
+        products = search_products(products, filters.words)
+    return list_page_rows(products, page)
 
 
 def search_products(products: QuerySet[Product], text: str) -> QuerySet[Product]:
     """
     Narrow products to those that hold the words of a search, each with its `relevance`.
 
-    Words, "quoted phrases", `or` and `-word` mean what they mean to search engines; any other text is harmless. The
-    relevance is an integer, so that a page's cursor can compare it exactly, and depends on the product alone, so that
-    products which come or go do not move the others.
+    Words, "quoted phrases", `or` and `-word` mean what they mean to search engines; any other text is harmless.
     """
     query = SearchQuery(text, search_type="websearch", config=SEARCH_CONFIG)
     rank = SearchRank(F("search"), query)
@@ -70,23 +87,33 @@ def search_products(products: QuerySet[Product], text: str) -> QuerySet[Product]
     )
 
 
-def get_visible_product(*, user: Any, product_id: UUID) -> Product:
+def get_visible_product(*, user: Any, product_id: UUID) -> Any:
     """
     Return a product that a user may see, with its variants and their stock.
 
     :raises ProductNotFound: if there is none, or it is not published
     """
-    variants = _visible_variants(user).order_by("position", "pk")
-    product = (
-        _visible_products(user)
+    product = find_product(product_id=product_id, sees_all=can_view_all_products(user))
+    if product is None:
+        raise ProductNotFound
+    return product
+
+
+@hot_path("catalog.find_product", is_read=True)
+def find_product(*, product_id: UUID, sees_all: bool) -> Any:
+    """
+    Return a product with its category and, as `visible_variants`, its variants with their stock, or None.
+
+    :param sees_all: also if it is not published, and with the variants that are not active
+    """
+    variants = _visible_variants(sees_all=sees_all).order_by("position", "pk")
+    return (
+        _visible_products(sees_all=sees_all)
         .defer("search")
         .filter(pk=product_id)
         .prefetch_related(Prefetch("variants", queryset=variants, to_attr="visible_variants"))
         .first()
     )
-    if product is None:
-        raise ProductNotFound
-    return product
 
 
 def get_visible_variant(*, user: Any, variant_id: UUID) -> Variant:
@@ -95,8 +122,9 @@ def get_visible_variant(*, user: Any, variant_id: UUID) -> Variant:
 
     :raises VariantNotFound: if there is none, or it or its product is not on sale
     """
-    variants = _visible_variants(user)
-    if not can_view_all_products(user):
+    sees_all = can_view_all_products(user)
+    variants = _visible_variants(sees_all=sees_all)
+    if not sees_all:
         variants = variants.filter(product__is_published=True)
     found = variants.select_related("product").filter(pk=variant_id).first()
     if found is None:
@@ -152,14 +180,14 @@ def can_view_stock_counts(user: Any) -> bool:
     return is_staff_with(user, "catalog.view_stocklevel")
 
 
-def _visible_products(user: Any) -> QuerySet[Product]:
+def _visible_products(*, sees_all: bool) -> QuerySet[Product]:
     products = Product.objects.select_related("category")
-    return products if can_view_all_products(user) else products.filter(IS_LISTED)
+    return products if sees_all else products.filter(IS_LISTED)
 
 
-def _visible_variants(user: Any) -> QuerySet[Variant]:
+def _visible_variants(*, sees_all: bool) -> QuerySet[Variant]:
     variants = with_stock_totals(Variant.objects.all())
-    return variants if can_view_all_products(user) else variants.filter(is_active=True)
+    return variants if sees_all else variants.filter(is_active=True)
 
 
 def search_variants(term: SearchTerm) -> QuerySet[Variant]:

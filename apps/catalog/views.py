@@ -94,7 +94,7 @@ class CategoryViewSet(ListModelMixin, CatalogViewSet):
 
 
 @openapi.describe_products
-class ProductViewSet(ListModelMixin, _StockViewSet):
+class ProductViewSet(_StockViewSet):
     """Products: lists with filters and search, pages, and what staff change."""
 
     serializer_class = ProductDetailResponse
@@ -105,12 +105,21 @@ class ProductViewSet(ListModelMixin, _StockViewSet):
     pagination_class = ProductPagination
     lookup_url_kwarg = "product_id"
 
-    def get_queryset(self) -> "QuerySet[Product]":
-        return selectors.list_products(user=self.request.user)
+    def list(self, request: Request) -> Response:
+        filters = ProductFilterSet.read_filters(self.query)
+        sees_all = selectors.can_view_all_products(request.user)
+        paginator: Any = self.paginator
+        if filters.words is not None:
+            paginator.sort_by_relevance()
+        products = paginator.paginate(
+            request, self, lambda page: selectors.list_product_page(filters=filters, page=page, sees_all=sees_all)
+        )
+        response: Response = paginator.get_paginated_response(self.get_serializer(products, many=True).data)
+        return response
 
     def retrieve(self, request: Request, product_id: str) -> Response:
-        data, etag = self._page(public_pk(Product, product_id))
-        return self.answer(data, etag=etag)
+        product = selectors.get_visible_product(user=request.user, product_id=public_pk(Product, product_id))
+        return self.answer(self.get_serializer(product).data, page_of=product)
 
     @idempotent(required=False)
     def create(self, request: Request) -> Response:
@@ -169,8 +178,8 @@ class VariantViewSet(_StockViewSet):
     lookup_url_kwarg = "variant_id"
 
     def retrieve(self, request: Request, variant_id: str) -> Response:
-        data, etag = self._page(public_pk(Variant, variant_id))
-        return self.answer(data, etag=etag)
+        variant = selectors.get_visible_variant(user=request.user, variant_id=public_pk(Variant, variant_id))
+        return self.answer(self.get_serializer(variant).data, page_of=variant)
 
     @idempotent(required=False)
     def partial_update(self, request: Request, variant_id: str) -> Response:

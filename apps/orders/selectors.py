@@ -96,25 +96,47 @@ def is_customer_erased(order: Order) -> bool:
 
 def get_visible_order(*, user: Any, order_id: UUID) -> Order:
     """
-    Return an order that a user may see.
+    Return an order that a user may see, with its addresses and lines.
 
     :raises OrderNotFound: if there is none, or it is somebody else's
     """
-    sees_all = can_view_all_orders(user)
-    if not sees_all and user.pk is None:
-        raise OrderNotFound  # nobody; None would mean anybody's
-    order = find_order(order_id=order_id, customer_id=None if sees_all else user.pk)
+    order = _find_with_lines(order_id=order_id, customer_id=_customer_of(user))
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def get_shown_order(*, user: Any, order_id: UUID) -> Any:
+    """
+    Return what a response shows of an order that a user may see: it has the attributes of the order, its addresses and lines.
+
+    :raises OrderNotFound: if there is none, or it is somebody else's
+    """
+    order = find_order(order_id=order_id, customer_id=_customer_of(user))
     if order is None:
         raise OrderNotFound
     return order
 
 
 @hot_path("orders.find_order", is_read=True)
-def find_order(*, order_id: UUID, customer_id: UUID | None) -> Order | None:
-    """Return an order with its addresses and lines, of any customer or of one, or None."""
+def find_order(*, order_id: UUID, customer_id: UUID | None) -> Any:
+    """Return what is shown of an order, with its addresses and lines, of any customer or of one, or None."""
+    return _find_with_lines(order_id=order_id, customer_id=customer_id)
+
+
+def _find_with_lines(*, order_id: UUID, customer_id: UUID | None) -> Order | None:
     orders = Order.objects.select_related("billing_address", "shipping_address").filter(pk=order_id)
     order = (orders if customer_id is None else orders.filter(customer_id=customer_id)).first()
     return None if order is None else prefetch_lines(order)
+
+
+def _customer_of(user: Any) -> UUID | None:
+    """Return the customer whose orders a user may see, or None for those of all."""
+    if can_view_all_orders(user):
+        return None
+    if user.pk is None:
+        raise OrderNotFound  # nobody; None would mean anybody's
+    return UUID(str(user.pk))
 
 
 def get_changeable_order(*, user: Any, order_id: UUID) -> Order:

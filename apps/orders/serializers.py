@@ -1,5 +1,6 @@
 """Request and response shapes of orders."""
 
+from functools import cache
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -143,8 +144,12 @@ class _TotalsResponse(TaxedResponse):
 
     @extend_schema_field(PlaceOfSupplyResponse)
     def get_place_of_supply(self, priced: Any) -> Any:
-        place = rules.describe_place(priced.place_of_supply, priced.place_of_supply_reason)
-        return PlaceOfSupplyResponse(place).data
+        return _show_place(priced.place_of_supply, priced.place_of_supply_reason)
+
+
+@cache
+def _show_place(state: str, reason: str) -> Any:
+    return PlaceOfSupplyResponse(rules.describe_place(state, reason)).data
 
 
 class QuoteResponse(_TotalsResponse):

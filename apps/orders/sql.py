@@ -13,7 +13,7 @@ from django.db import connection
 from apps.core.event_sql import RECORDED, new_values, to_json
 from apps.core.events import Creation
 from apps.core.prepared import fetch_all, fetch_rows, to_array
-from apps.core.rows import columns, count_columns, find_rows, insert_from_json, to_object
+from apps.core.rows import RowReader, insert_from_json
 from apps.orders.models import Order, OrderAddress, OrderLine
 
 
@@ -24,29 +24,50 @@ def next_order_sequence() -> int:
 
 
 @cache
+def _order_rows() -> RowReader:
+    return RowReader(Order, extra=("billing_address", "shipping_address", "lines"))
+
+
+@cache
+def _address_rows() -> RowReader:
+    return RowReader(OrderAddress)
+
+
+@cache
+def _line_rows() -> RowReader:
+    return RowReader(OrderLine)
+
+
+@cache
 def _order() -> str:
     return f"""
-    SELECT {columns(Order, "it")}, {columns(OrderAddress, "billing")}, {columns(OrderAddress, "shipping")}
+    SELECT {_order_rows().columns("it")}, {_address_rows().columns("billing")}, {_address_rows().columns("shipping")}
     FROM orders_order AS it
     JOIN orders_orderaddress AS billing ON billing.id = it.billing_address_id
     JOIN orders_orderaddress AS shipping ON shipping.id = it.shipping_address_id
     WHERE it.id = $1 AND ($2::uuid IS NULL OR it.customer_id = $2::uuid)"""  # noqa: S608 - names of columns
 
 
-def find_order(*, order_id: UUID, customer_id: UUID | None) -> Order | None:
+@cache
+def _lines() -> str:
+    return (
+        f"SELECT {_line_rows().columns('it')} FROM orders_orderline AS it WHERE it.order_id = $1 ORDER BY it.position"  # noqa: S608
+    )
+
+
+def find_order(*, order_id: UUID, customer_id: UUID | None) -> Any:
     """Return an order with its addresses and lines, of any customer or of one, or None; two statements, by primary keys."""
     rows = fetch_rows(_order(), [str(order_id), None if customer_id is None else str(customer_id)])
     if not rows:
         return None
-    width, address = count_columns(Order), count_columns(OrderAddress)
-    order = to_object(Order, rows[0][:width])
-    order.billing_address = to_object(OrderAddress, rows[0][width : width + address])
-    order.shipping_address = to_object(OrderAddress, rows[0][width + address :])
-    lines = find_rows(OrderLine, "WHERE it.order_id = $1 ORDER BY it.position", [str(order_id)])
-    for line in lines:
-        line.order = order
-    order.keep_lines(lines)
-    return order
+    orders, addresses, lines = _order_rows(), _address_rows(), _line_rows()
+    width, end = orders.width, orders.width + addresses.width
+    return orders.read(
+        rows[0][:width],
+        addresses.read(rows[0][width:end]),
+        addresses.read(rows[0][end:]),
+        [lines.read(row) for row in fetch_rows(_lines(), [str(order_id)])],
+    )
 
 
 # Placing an order: one statement reads what it is made of, another writes all of it -------------------------------------------

@@ -62,9 +62,11 @@ class OrderViewSet(ListModelMixin, ApiViewSet):
 
     def retrieve(self, request: Request, order_id: str) -> Response:
         at = self.read_query().get("as_of")
-        order = selectors.get_visible_order(user=request.user, order_id=public_pk(Order, order_id))
+        order_pk = public_pk(Order, order_id)
         if at is None:
-            return self.answer(self._shown(order), etag=get_etag(order))
+            shown = selectors.get_shown_order(user=request.user, order_id=order_pk)
+            return self.answer(self.get_serializer(shown).data, etag=get_etag(shown))
+        order = selectors.get_visible_order(user=request.user, order_id=order_pk)
         return self.answer(self._shown(selectors.get_order_as_of(order, min(at, clock.now()))))
 
     @action(detail=True, methods=["post"])

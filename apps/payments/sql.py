@@ -2,14 +2,24 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from apps.core.event_sql import to_json
 from apps.core.prepared import fetch_rows
-from apps.core.rows import find_row
-from apps.payments.models import PaymentAttempt
-from apps.payments.states import LIVE, UNDECIDED, AttemptStatus, DisputeStatus, RefundStatus, ReviewReason
+from apps.core.rows import RelatedRows, RowReader, find_row, find_rows
+from apps.payments.models import Payment, PaymentAttempt, PaymentDowntime
+from apps.payments.rules import MAX_CURRENT_DOWNTIMES
+from apps.payments.states import (
+    LIVE,
+    UNDECIDED,
+    AttemptStatus,
+    DisputeStatus,
+    DowntimeStatus,
+    RefundStatus,
+    ReviewReason,
+)
 
 
 class MoneyOfOrder(NamedTuple):
@@ -105,3 +115,44 @@ def list_known_amounts(*, gateway: str, gateway_ids: Collection[str]) -> list[tu
     """Return amount (paise) and time of the payments and refunds with these ids at a gateway, by that id."""
     rows = fetch_rows(_KNOWN_AMOUNTS, [gateway, to_json(list(gateway_ids))])
     return [(gateway_id, amount, at) for gateway_id, amount, at in rows]
+
+
+@cache
+def _payment_rows() -> RowReader:
+    return RowReader(Payment, without=("payer_ip", "payer_user_agent"), extra=("attempts",))
+
+
+@cache
+def _attempt_rows() -> RowReader:
+    return RowReader(PaymentAttempt)
+
+
+@cache
+def _payment() -> str:
+    return f"""
+    SELECT {_payment_rows().columns("payment")}, {_attempt_rows().columns("made")}
+    FROM payments_payment AS payment LEFT JOIN payments_paymentattempt AS made ON made.payment_id = payment.id
+    WHERE payment.id = $1 AND ($2::uuid IS NULL OR payment.customer_id = $2::uuid)
+    ORDER BY made.created_at, made.id"""  # noqa: S608 - names of columns
+
+
+def find_payment(*, payment_id: UUID, customer_id: UUID | None) -> Any:
+    """Return a payment with its attempts, of any customer or of one, or None; one statement, by keys."""
+    rows = fetch_rows(_payment(), [str(payment_id), None if customer_id is None else str(customer_id)])
+    if not rows:
+        return None
+    width = _payment_rows().width
+    # A payment without attempts has one row, in which all of the attempt is null.
+    made = [_attempt_rows().read(row[width:]) for row in rows if row[width] is not None]
+    return _payment_rows().read(rows[0][:width], RelatedRows(made))
+
+
+_CURRENT_DOWNTIMES = f"""
+    WHERE it.status <> '{DowntimeStatus.RESOLVED}' AND (it.ends_at IS NULL OR it.ends_at > $1) AND it.begins_at <= $1
+    ORDER BY it.begins_at DESC, it.id DESC LIMIT {MAX_CURRENT_DOWNTIMES}
+"""
+
+
+def list_current_downtimes(*, now: datetime) -> list[PaymentDowntime]:
+    """Return the downtimes that are under way, the latest to begin first."""
+    return find_rows(PaymentDowntime, _CURRENT_DOWNTIMES, [now.isoformat()])

@@ -6,10 +6,10 @@ import pytest
 from django.db import models
 
 from apps.accounts.models import User
-from apps.catalog.models import Product
+from apps.catalog.models import Product, Variant
 from apps.core.models import Event
 from apps.core.prepared import fetch_rows
-from apps.core.rows import columns, count_columns, to_object
+from apps.core.rows import RowReader, columns, count_columns, to_object
 from apps.payments.models import Webhook
 from tests.factories.accounts import make_user
 from tests.factories.catalog import make_variant
@@ -44,12 +44,12 @@ def test_object_has_what_the_orm_reads(model: type[models.Model], reference_data
 
 def test_json_is_read_as_the_orm_reads_it() -> None:
     user = make_user()
-    user.metadata = {"large": 2**70, "small": [1.5, None, "ü"]}
+    user.metadata = {"large": 2**70, "small": [1.5, None, "ü"], "float": 0.1 + 0.2}
     user.save(update_fields=["metadata"])
 
     [read] = read_all(User)
 
-    assert read.metadata == {"large": 2**70, "small": [1.5, None, "ü"]}
+    assert read.metadata == {"large": 2**70, "small": [1.5, None, "ü"], "float": 0.1 + 0.2}
     assert type(read.metadata["large"]) is int
 
 
@@ -72,3 +72,38 @@ def test_computed_columns_are_left_out() -> None:
     assert ('product."name"' in names, 'product."search"' in names) == (True, False)
     assert count_columns(Product) == len(names.split(", "))
     assert read_all(Product)[0].name == Product.objects.get().name
+
+
+class TestRowReader:
+    def test_a_row_has_the_columns_and_the_properties_of_the_model(self) -> None:
+        variant = make_variant(stock=3)
+        rows = RowReader(Variant, extra=("on_hand_milli", "reserved_milli"))
+
+        [values] = fetch_rows(f"SELECT {rows.columns('it')} FROM catalog_variant AS it", [])
+        row = rows.read(values, 3_000, 1_000)
+
+        stored = Variant.objects.get()
+        assert len(values) == rows.width == count_columns(Variant)
+        assert {field.attname: getattr(row, field.attname) for field in Variant._meta.concrete_fields} == {
+            field.attname: getattr(stored, field.attname) for field in Variant._meta.concrete_fields
+        }
+        assert (row.public_id, row.pk, row.stock_counts.available) == (variant.public_id, variant.pk, 2)
+
+    def test_what_is_left_out_is_not_read_and_not_there(self) -> None:
+        make_variant()
+        rows = RowReader(Product, without=("description",))
+
+        [values] = fetch_rows(f"SELECT {rows.columns('it')} FROM catalog_product AS it", [])
+
+        assert "description" not in rows.columns("it")
+        assert not hasattr(rows.read(values), "description")
+
+    def test_a_row_cannot_be_changed(self) -> None:
+        make_variant()
+        rows = RowReader(Product)
+        [values] = fetch_rows(f"SELECT {rows.columns('it')} FROM catalog_product AS it", [])
+
+        with pytest.raises(AttributeError):
+            rows.read(values).name = "Lamp"
+        with pytest.raises(AttributeError):
+            rows.read(values).save()

@@ -11,7 +11,7 @@ from apps.payments.models import Payment
 from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
-from tests.factories.payments import make_payment, new_gateway_id
+from tests.factories.payments import make_payment, new_gateway_id, pay
 from tests.support.webhooks import URL, body_of, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,7 +68,16 @@ def test_reading_the_status_of_a_payment(api: Any, buyer: User, count_queries: A
     with count_queries() as queries:
         response = api.get(f"/api/v1/payments/{payment.public_id}")
 
-    assert (response.status_code, len(queries)) == (200, 4)  # one is for downtimes of the methods to pay by
+    assert (response.status_code, len(queries)) == (200, 3)  # one is for downtimes of the methods to pay by
+
+
+def test_reading_the_status_of_a_payment_that_is_over(api: Any, buyer: User, count_queries: Any) -> None:
+    payment = pay(make_order(buyer)).payment
+
+    with count_queries() as queries:
+        response = api.get(f"/api/v1/payments/{payment.public_id}")
+
+    assert (response.status_code, len(response.json()["attempts"]), len(queries)) == (200, 1, 2)
 
 
 def test_taking_a_webhook(anonymous: Any, buyer: User, count_queries: Any) -> None:
@@ -82,8 +91,18 @@ def test_taking_a_webhook(anonymous: Any, buyer: User, count_queries: Any) -> No
     assert (response.status_code, len(queries)) == (200, 3)
 
 
+def test_making_the_page_of_a_product(anonymous: Any, buyer: User, count_queries: Any) -> None:
+    product = make_variant(stock=5).product
+
+    with count_queries() as queries:
+        response = anonymous.get(f"/api/v1/products/{product.public_id}")
+
+    assert (response.status_code, len(response.json()["variants"]), len(queries)) == (200, 1, 2)
+
+
 @pytest.mark.parametrize(
-    "query", ["limit=25", "in_stock=true&sort=price", "category=clothing", "price[gte]=1&price[lte]=90000000"]
+    "query",
+    ["limit=25", "q=kurta", "in_stock=true&sort=price", "category=clothing", "price[gte]=1&price[lte]=90000000"],
 )
 def test_making_a_list_of_products(anonymous: Any, buyer: User, count_queries: Any, query: str) -> None:
     make_variant(stock=5)

@@ -9,10 +9,7 @@ from django.db import models
 
 from apps.accounts.models import Session, User
 from apps.core import clock, hot_path
-from apps.orders.models import Order
-from tests.factories.accounts import make_address, make_session, make_user
-from tests.factories.catalog import make_variant
-from tests.factories.orders import make_order
+from tests.factories.accounts import make_session, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -67,33 +64,15 @@ class TestAuthenticatedUser:
         assert self.find(session.user_id, uuid4()) is None
 
 
-class TestOrder:
-    @pytest.fixture
-    def order(self, reference_data: None) -> Order:
-        buyer = make_user()
-        return make_order(buyer, [make_variant(), make_variant()], quantity=2, address=make_address(buyer))
-
-    def find(self, order_id: Any, customer_id: Any) -> Any:
-        by_orm, by_sql = both("orders.find_order", order_id=order_id, customer_id=customer_id)
-        assert by_orm == by_sql
-        return by_sql
-
-    @pytest.mark.parametrize("of_anybody", [True, False])
-    def test_has_its_addresses_and_its_lines_by_position(self, order: Order, of_anybody: bool) -> None:
-        found = self.find(order.pk, None if of_anybody else order.customer_id)
-
-        assert (found["number"], [line["position"] for line in found["lines"]]) == (order.number, [1, 2])
-        assert found["shipping_address"]["city"] == found["billing_address"]["city"] == order.shipping_address.city
-
-    def test_of_another_customer_is_none(self, order: Order) -> None:
-        assert self.find(order.pk, make_user().pk) is None
-        assert self.find(uuid4(), None) is None
-
-
 def test_every_read_is_compared() -> None:
     assert hot_path.list_reads() == {
         "accounts.find_authenticated_user",
-        "orders.find_order",
         "payments.get_order_totals",  # in tests/payments, after each step that changes them
+        # In test_shown_reads.py:
+        "catalog.find_product",
+        "catalog.list_product_page",
+        "orders.find_order",
+        "payments.find_payment",
+        "payments.list_current_downtimes",
     }
     assert hot_path.list_reads() <= hot_path.list_sql_implementations().keys()

@@ -2,22 +2,23 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from django.core import signing
-from django.db.models import F, Q, QuerySet
+from django.db.models import QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api.responses import with_etag
 from apps.core.errors import Invalid
+from apps.core.pages import MAX_ROWS, PageRequest, PageStart, list_page_rows
 
 DEFAULT_LIMIT = 20
-MAX_LIMIT = 100
+MAX_LIMIT = MAX_ROWS - 1
 #: How the parameters of a page are described.
 LIMIT: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 CURSOR: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 2000}
@@ -103,9 +104,14 @@ class KeysetPagination(BasePagination):
         self.scope = scope
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        return self.paginate(request, view, lambda wanted: list_page_rows(queryset, wanted))
+
+    def paginate(self, request: Request, view: Any, list_rows: Callable[[PageRequest], list[Any]]) -> list[Any]:
+        """Return the rows of the page that a request asks for, of those that `list_rows` reads for it."""
         self.request, self.view = request, view
         self.scope = self.get_scope(request)
-        self.current = self.page(queryset, {name: str(text) for name, text in request.query_params.items()})
+        wanted = self.read_request({name: str(text) for name, text in request.query_params.items()})
+        self.current = self.make_page(list_rows(wanted), wanted)
         return self.current.rows
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -155,57 +161,53 @@ class KeysetPagination(BasePagination):
         :raises InvalidSort: if the sort is not one of this list's
         :raises InvalidCursor: if the cursor was not made by us for this list and sort
         """
+        wanted = self.read_request(params)
+        return self.make_page(list_page_rows(queryset, wanted), wanted)
+
+    def read_request(self, params: Mapping[str, str]) -> PageRequest:
+        """
+        Return which page is asked for.
+
+        :raises InvalidLimit: if the limit is not 1 to 100
+        :raises InvalidSort: if the sort is not one of this list's
+        :raises InvalidCursor: if the cursor was not made by us for this list and sort
+        """
         limit = _limit(params.get("limit"))
         sort = params.get("sort", self.default)
         name = sort.removeprefix("-")
         if name not in self.sorts:
             raise InvalidSort(", ".join(f"{name}, -{name}" for name in self.sorts), param="sort")
-        column, is_descending = self.sorts[name], sort.startswith("-")
-
         start = self._read(params.get("cursor"), sort)
-        goes_back = bool(start and start["back"])
-        rows = list(self._slice(queryset, column, is_descending=is_descending, start=start)[: limit + 1])
-        has_further = len(rows) > limit
-        rows = rows[:limit]
-        if goes_back:
+        return PageRequest(limit=limit, sort=sort, column=self.sorts[name], start=start)
+
+    def make_page(self, rows: list[Any], wanted: PageRequest) -> Page:
+        """Return the page that these rows are, with one more if there are more, in the order in which they were read."""
+        has_further = len(rows) > wanted.limit
+        rows = rows[: wanted.limit]
+        if wanted.goes_back:
             rows.reverse()
 
-        has_next = bool(rows) and (goes_back or has_further)
-        has_prev = bool(rows) and (has_further if goes_back else start is not None)
+        has_next = bool(rows) and (wanted.goes_back or has_further)
+        has_prev = bool(rows) and (has_further if wanted.goes_back else wanted.start is not None)
         return Page(
             rows=rows,
-            next_cursor=self._write(sort, column, rows[-1], back=False) if has_next else None,
-            prev_cursor=self._write(sort, column, rows[0], back=True) if has_prev else None,
+            next_cursor=self._write(wanted, rows[-1], back=False) if has_next else None,
+            prev_cursor=self._write(wanted, rows[0], back=True) if has_prev else None,
         )
 
     def _digest(self) -> str:
         # Not the scope itself: filters can be long and hold what nobody else is to read, and a cursor travels in URLs.
         return hashlib.sha256(self.scope.encode()).hexdigest()[:16]
 
-    def _slice(
-        self, queryset: "QuerySet[Any]", column: str, *, is_descending: bool, start: dict[str, Any] | None
-    ) -> "QuerySet[Any]":
-        towards_smaller = is_descending != bool(start and start["back"])
-        if start:
-            side = "lt" if towards_smaller else "gt"
-            key, tie = start["key"], start["id"]
-            # Not "less, or equal and ...": an index serves the first filter alone, and no OR.
-            queryset = queryset.filter(**{f"{column}__{side}e": key}).filter(
-                Q(**{f"{column}__{side}": key}) | Q(**{f"pk__{side}": tie})
-            )
-        if towards_smaller:
-            return queryset.order_by(F(column).desc(), F("pk").desc())
-        return queryset.order_by(F(column).asc(), F("pk").asc())
-
-    def _write(self, sort: str, column: str, row: Any, *, back: bool) -> str:
+    def _write(self, wanted: PageRequest, row: Any, *, back: bool) -> str:
         key = row
-        for part in column.split("__"):
+        for part in wanted.column.split("__"):
             key = getattr(key, part)
-        payload = orjson.dumps([sort, self._digest(), key, row.pk, back], default=str)
+        payload = orjson.dumps([wanted.sort, self._digest(), key, row.pk, back], default=str)
         packed = base64.urlsafe_b64encode(payload).decode().rstrip("=")
         return signing.Signer(salt=_SALT).sign(packed)
 
-    def _read(self, cursor: str | None, sort: str) -> dict[str, Any] | None:
+    def _read(self, cursor: str | None, sort: str) -> PageStart | None:
         if cursor is None:
             return None
         try:
@@ -216,7 +218,7 @@ class KeysetPagination(BasePagination):
             raise InvalidCursor(param="cursor") from error
         if made_for != sort or of_list != self._digest():
             raise InvalidCursor(param="cursor")
-        return {"key": key, "id": tie, "back": back}
+        return PageStart(key=key, id=tie, goes_back=bool(back))
 
 
 def _limit(text: str | None) -> int:

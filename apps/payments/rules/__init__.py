@@ -6,6 +6,7 @@ from apps.payments.rules.contradictions import find_contradiction as find_contra
 from apps.payments.rules.contradictions import is_payer_borne_fee as is_payer_borne_fee
 from apps.payments.rules.contradictions import review_reason as review_reason
 from apps.payments.rules.decisions import approval_requirement as approval_requirement
+from apps.payments.rules.downtimes import MAX_CURRENT_DOWNTIMES as MAX_CURRENT_DOWNTIMES
 from apps.payments.rules.downtimes import WARNED_SEVERITIES as WARNED_SEVERITIES
 from apps.payments.rules.downtimes import MethodDowntime as MethodDowntime
 from apps.payments.rules.downtimes import downtime_advances as downtime_advances

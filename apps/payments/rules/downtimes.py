@@ -9,6 +9,8 @@ from apps.payments.states import DOWNTIME_RANK, DowntimeSeverity, DowntimeStatus
 
 #: Downtimes of which buyers are warned. Of a low one the gateway knows no reason, and its effect is minimal.
 WARNED_SEVERITIES = (DowntimeSeverity.HIGH, DowntimeSeverity.MEDIUM)
+#: The most current downtimes that are read at once.
+MAX_CURRENT_DOWNTIMES = 100
 #: What the gateway sends for an instrument that means all of them.
 _ALL = "ALL"
 #: The parts of an instrument that name what is down; the others only narrow it.

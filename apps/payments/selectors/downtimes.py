@@ -7,12 +7,10 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from apps.core.errors import NotFound
+from apps.core.hot_path import hot_path
 from apps.payments.models import PaymentDowntime
-from apps.payments.rules import MethodDowntime
+from apps.payments.rules import MAX_CURRENT_DOWNTIMES, MethodDowntime
 from apps.payments.states import DowntimeStatus
-
-#: The maximum number of current downtimes that are read at once.
-_MAX_CURRENT = 100
 
 
 class DowntimeNotFound(NotFound):
@@ -39,9 +37,10 @@ def list_open_downtimes(*, now: datetime) -> QuerySet[PaymentDowntime]:
     return rows.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now)).order_by("-begins_at", "-pk")
 
 
+@hot_path("payments.list_current_downtimes", is_read=True)
 def list_current_downtimes(*, now: datetime) -> list[PaymentDowntime]:
     """Return the downtimes that are under way, the latest to begin first."""
-    return list(list_open_downtimes(now=now).filter(begins_at__lte=now)[:_MAX_CURRENT])
+    return list(list_open_downtimes(now=now).filter(begins_at__lte=now)[:MAX_CURRENT_DOWNTIMES])
 
 
 def list_method_downtimes(*, now: datetime) -> list[MethodDowntime]:

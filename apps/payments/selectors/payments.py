@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
@@ -13,6 +13,7 @@ from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.event_replay import list_events_of_subjects
 from apps.core.external_calls import GatewayCall
+from apps.core.hot_path import hot_path
 from apps.core.models import Event, is_staff_with
 from apps.core.rows import find_by, list_by
 from apps.payments import rules, sql
@@ -69,16 +70,26 @@ def get_upi_link(payment: Payment) -> str:
     return str(link)
 
 
-def get_visible_payment(*, user: "AbstractBaseUser | AnonymousUser", payment_id: UUID) -> Payment:
+def get_visible_payment(*, user: "AbstractBaseUser | AnonymousUser", payment_id: UUID) -> Any:
     """
-    Return a payment with its attempts.
+    Return a payment with its attempts, to be shown.
 
     :raises PaymentNotFound: if there is none, or it is another customer's
     """
-    payment = _visible_to(user).filter(pk=payment_id).first()
+    sees_all = is_staff_with(user, "payments.view_payment")
+    if not sees_all and user.pk is None:
+        raise PaymentNotFound  # nobody; None would mean anybody's
+    payment = find_payment(payment_id=payment_id, customer_id=None if sees_all else user.pk)
     if payment is None:
         raise PaymentNotFound
     return payment
+
+
+@hot_path("payments.find_payment", is_read=True)
+def find_payment(*, payment_id: UUID, customer_id: UUID | None) -> Any:
+    """Return what is shown of a payment, with its attempts, of any customer or of one, or None."""
+    payments = Payment.objects.prefetch_related(_ordered_attempts()).filter(pk=payment_id)
+    return (payments if customer_id is None else payments.filter(customer_id=customer_id)).first()
 
 
 def _visible_to(user: "AbstractBaseUser | AnonymousUser") -> QuerySet[Payment]:

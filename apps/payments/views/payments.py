@@ -49,7 +49,7 @@ class PaymentViewSet(ListModelMixin, ApiViewSet):
     def get_queryset(self) -> "QuerySet[Payment]":
         return selectors.list_visible_payments(user=self.request.user)
 
-    def get_object(self) -> Payment:
+    def get_object(self) -> Any:
         payment_id = public_pk(Payment, self.kwargs["payment_id"])
         return selectors.get_visible_payment(user=self.request.user, payment_id=payment_id)
 

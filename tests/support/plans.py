@@ -1,0 +1,22 @@
+"""Plans of prepared statements, made without values: those that Postgres keeps for all parameters."""
+
+from typing import Any
+
+from django.db import connection
+
+
+def plan_without_values() -> None:
+    """Let statements be planned once for all parameters, and by indexes wherever there is one; to the end of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD PLANS")  # an earlier test may have left one
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+
+
+def explain_prepared(statement: str, params: list[Any]) -> str:
+    """Return the plan of the one prepared statement that contains a text."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_prepared_statements WHERE position(%s IN statement) > 0", [statement])
+        [(name,)] = cursor.fetchall()
+        cursor.execute(f"EXPLAIN EXECUTE {name}({', '.join(['%s'] * len(params))})", params)
+        return "\n".join(line for (line,) in cursor.fetchall())
