@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
+from bench import arrivals, compare, connections, flash_sale, users
 from bench import requests as work
+from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
 from bench.cpu import load_average
 from bench.journey import ROLES, JourneyCost, measure_journey
 from bench.measures import Cost, StatementCounter, WorkFailed, count_per_request, measure_block
+from bench.peers.database import PeerFailed
 from bench.rest import measure_rest
 from bench.settlement_import import ImportCost, measure_settlement_import
 from bench.shop import Shop, running_shop
 from bench.table import Row, format_table
 from devtools.demo.client import StepFailed
 from devtools.embedded import ServersFailed
+from devtools.history.stack import AuditFailed
 from devtools.processes import ProcessFailed
 
 _CLIENTS = 4
-#: More processes than this that want a core during the benchmark make its figures worthless.
-_QUIET_LOAD = 0.5
 _EPILOG = """\
 examples:
   python -m bench                          everything, in about eight minutes
@@ -33,7 +31,21 @@ examples:
   python -m bench journey --orders 200     the whole sale
   python -m bench settlement-import        a settlement report of 20,000 lines
   python -m bench --strict                 refuse to measure while the machine is busy
+
+commands with options of their own (python -m bench COMMAND --help):
+  compare       the same work by Bahi and its peers, in turns
+  users         users who think between their requests
+  arrivals      requests at a constant rate, however slow the answers are
+  flash-sale    many buyers, few units
+  connections   connections that are open and idle
 """
+_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "compare": compare.main,
+    "users": users.main,
+    "arrivals": arrivals.main,
+    "flash-sale": flash_sale.main,
+    "connections": connections.main,
+}
 
 
 @dataclass(frozen=True)
@@ -79,25 +91,27 @@ _NAMES = (*(case.name for case in HTTP_CASES), _JOURNEY, _SETTLEMENT_IMPORT, _RE
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmarks that are asked for, and return 1 if one could not be measured."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    run = _COMMANDS.get(given[0]) if given else None
+    try:
+        return _measure_all(given) if run is None else run(given[1:])
+    except (WorkFailed, PeerFailed, StepFailed, AuditFailed, ProcessFailed, ServersFailed) as failed:
+        print(f"bench: {failed}", file=sys.stderr)
+        return 1
+
+
+def _measure_all(argv: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse_args(argv)
     chosen = options.work or _NAMES
     if unknown := [name for name in chosen if name not in _NAMES]:
         parser.error(f"there is no work {unknown[0]!r}; choose from {', '.join(_NAMES)}")
+    if refuse_busy(options):
+        return 1
     busy = load_average()
-    if options.strict and busy > _QUIET_LOAD:
-        print(f"bench: The machine is busy (load {busy:.1f}). Wait, or leave --strict out.", file=sys.stderr)
-        return 1
-    try:
-        with running_shop({"HOT_PATH": options.hot_path}) as shop:
-            rows = _measure(shop, chosen, options)
-    except (WorkFailed, StepFailed, ProcessFailed, ServersFailed) as failed:
-        print(f"bench: {failed}", file=sys.stderr)
-        return 1
-    report = _format_report(rows, options, busy)
-    print(report)
-    if options.report:
-        options.report.write_text(report + "\n")
+    with running_shop({"HOT_PATH": options.hot_path}) as shop:
+        rows = _measure(shop, chosen, options)
+    print_report(f"{format_facts(options, busy)}\n\n{format_table(rows)}", options)
     return 0
 
 
@@ -116,9 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="seconds of each kind in a round (default: 3)")
     parser.add_argument("--orders", type=int, default=60, help="orders of the journey (default: 60)")
-    parser.add_argument("--hot-path", choices=("orm", "sql"), default="sql", help="which implementation (default: sql)")
-    parser.add_argument("--strict", action="store_true", help="refuse to measure while the machine is busy")
-    parser.add_argument("--report", type=Path, help="a file to write the table to, as Markdown")
+    add_shop_options(parser)
     return parser
 
 
@@ -126,15 +138,15 @@ def _measure(shop: Shop, chosen: Sequence[str], options: argparse.Namespace) -> 
     counter = StatementCounter(shop)
     rows = []
     if _REST in chosen:
-        _say("doing nothing for a minute")
+        say("doing nothing for a minute")
         rows += _rest_rows(measure_rest(shop, seconds=60))
     if _JOURNEY in chosen:
-        _say(f"selling {options.orders} orders")
+        say(f"selling {options.orders} orders")
         rows += _journey_rows(measure_journey(shop, counter, orders=options.orders))
     cases = [case for case in HTTP_CASES if case.name in chosen]
     with shop.background_frozen():
         if _SETTLEMENT_IMPORT in chosen:
-            _say(f"importing a settlement report of {_REPORT_LINES} lines")
+            say(f"importing a settlement report of {_REPORT_LINES} lines")
             rows += _import_rows(measure_settlement_import(shop, counter, lines=_REPORT_LINES))
         return [*_measure_http(shop, counter, cases, options), *rows]
 
@@ -145,11 +157,11 @@ def _measure_http(
     pids = {role: shop.pids[role] for role in ("web", "postgres")}
     costs = {case.name: Cost() for case in cases}
     for case in cases:
-        _say(f"preparing {case.name}")
-        costs[case.name].statements = count_per_request(shop, counter, case.requests(shop))
+        say(f"preparing {case.name}")
+        costs[case.name].statements = count_per_request(shop.port, counter, case.requests(shop))
     for number in range(1, options.rounds + 1):
         for case in cases:
-            _say(f"round {number} of {options.rounds}: {case.name}")
+            say(f"round {number} of {options.rounds}: {case.name}")
             # New ones for each block: what they need is prepared before it, and some kinds can be sent once.
             requests = case.requests(shop)
             measure_block(
@@ -201,19 +213,6 @@ def _import_rows(cost: ImportCost) -> list[Row]:
         Row(work, cost.app + cost.postgres, "ms", 200, note),
         Row(work, cost.statements, "statements", 60, "with the start of the command"),
     ]
-
-
-def _format_report(rows: Sequence[Row], options: argparse.Namespace, busy: float) -> str:
-    now = datetime.now(tz=UTC).strftime("%d %B %Y")
-    facts = (
-        f"Measured on {now}: {os.cpu_count()} cores, Python {platform.python_version()}, HOT_PATH={options.hot_path}, "
-        f"load average {busy:.1f} before and {load_average():.1f} after."
-    )
-    return f"{facts}\n\n{format_table(rows)}"
-
-
-def _say(text: str) -> None:
-    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

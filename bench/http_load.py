@@ -22,10 +22,15 @@ class AnswerIncomplete(RuntimeError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the status, and the body as it was sent."""
+    """
+    What came back: the status, and the body as it was sent.
+
+    :param closes: the server closes the connection behind it
+    """
 
     status: int
     body: bytes
+    closes: bool = False
 
     def json(self) -> Any:
         """Return the body, read as JSON."""
@@ -60,15 +65,11 @@ class Connection:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(request)
         received = bytearray()
-        while (end := received.find(b"\r\n\r\n")) < 0:
+        while (answer := take_answer(received)) is None:
             self._receive(received)
-        head = bytes(received[:end]).lower()
-        length = _content_length(head)
-        while len(received) < end + 4 + length:
-            self._receive(received)
-        if b"\r\nconnection: close" in head:
+        if answer.closes:
             self.close()
-        return Answer(int(head[9:12]), bytes(received[end + 4 : end + 4 + length]))
+        return answer
 
     def _receive(self, received: bytearray) -> None:
         assert self._socket is not None  # noqa: S101 - opened by `_send`
@@ -82,6 +83,24 @@ class Connection:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def take_answer(received: bytearray) -> Answer | None:
+    """
+    Return the answer that was received, and take it out, or None while a part of it is missing.
+
+    :raises AnswerIncomplete: if it does not say how long it is
+    """
+    end = received.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    head = bytes(received[:end]).lower()
+    whole = end + 4 + _content_length(head)
+    if len(received) < whole:
+        return None
+    body = bytes(received[end + 4 : whole])
+    del received[:whole]
+    return Answer(int(head[9:12]), body, closes=b"\r\nconnection: close" in head)
 
 
 def _content_length(head: bytes) -> int:

@@ -97,9 +97,9 @@ class StatementCounter:
         return len(_STATEMENT.findall(logged))
 
 
-def count_per_request(shop: Shop, counter: StatementCounter, requests: Iterator[bytes]) -> float:
+def count_per_request(port: int, counter: StatementCounter, requests: Iterator[bytes]) -> float:
     """Return the statements of one request, as the mean of a few on one connection, after a first that warms up."""
-    with connected(shop.port) as connection:
+    with connected(port) as connection:
         for _ in range(4):  # whichever worker answers, its statements are prepared by then
             connection.send(next(requests))
 

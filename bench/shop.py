@@ -25,7 +25,6 @@ from devtools.processes import Stack
 
 SETTINGS = "bench.settings"
 API = "/api/v1"
-_CUSTOMERS = 8
 _VARIANTS = 24
 _UNITS = 500_000
 #: Processes that work by themselves, whatever is asked for over HTTP.
@@ -50,11 +49,11 @@ class Customer:
 class Shop:
     """A running Bahi, and what a client app needs to use it."""
 
-    def __init__(self, stack: Stack, data_dir: Path) -> None:
+    def __init__(self, stack: Stack, data_dir: Path, *, customers: int) -> None:
         self.stack = stack
         self.data_dir = data_dir
         self.port = stack.ports.web
-        self.customers = [Customer(*log_in_customer(stack, f"+91982000{number:04d}")) for number in range(_CUSTOMERS)]
+        self.customers = [Customer(*log_in_customer(stack, f"+91982000{number:04d}")) for number in range(customers)]
         self.products = self._list_products()
         self.variants = self._fill_shelves()
         self._chosen = itertools.cycle(self.customers)
@@ -70,13 +69,28 @@ class Shop:
         return [product["id"] for product in found]
 
     def _fill_shelves(self) -> list[str]:
-        api = Api(f"{self.stack.web_url}{API}")
-        api.sign_in(log_in_staff(self.stack, "catalogue manager"))
+        api = self._sign_in_catalogue_manager()
         variants = [api.get(f"/products/{product}")["variants"][0]["id"] for product in self.products]
         for variant in variants:
-            body = {"variant_id": variant, "quantity": _UNITS, "reason": "For a benchmark"}
-            api.call("POST", "/stock-adjustments", body, expect=201, headers={"Idempotency-Key": str(uuid.uuid4())})
+            _adjust_stock(api, variant, _UNITS)
         return variants
+
+    def _sign_in_catalogue_manager(self) -> Api:
+        api = Api(f"{self.stack.web_url}{API}")
+        api.sign_in(log_in_staff(self.stack, "catalogue manager"))
+        return api
+
+    def make_hot_product(self, *, units: int) -> str:
+        """Make a product that has this number of units in stock, and return the id of its only variant."""
+        api = self._sign_in_catalogue_manager()
+        mark = uuid.uuid4().hex[:12]
+        category = api.get("/categories")["data"][0]["id"]
+        product = api.call("POST", "/products", {"category_id": category, "name": f"Flash sale {mark}"}, expect=201)
+        body = {"sku": f"FLASH-{mark}", "hsn": "6109", "tax_class": "gst_5", "price": 49_900}
+        path = f"/products/{product.json()['id']}/variants"
+        variant = str(api.call("POST", path, body, expect=201).json()["id"])
+        _adjust_stock(api, variant, units)
+        return variant
 
     def choose_customer(self) -> Customer:
         """Return one customer after another."""
@@ -112,12 +126,18 @@ class Shop:
                     os.kill(pid, signum)
 
 
+def _adjust_stock(api: Api, variant: str, units: int) -> None:
+    body = {"variant_id": variant, "quantity": units, "reason": "For a benchmark"}
+    api.call("POST", "/stock-adjustments", body, expect=201, headers={"Idempotency-Key": str(uuid.uuid4())})
+
+
 @contextlib.contextmanager
-def running_shop(env: Mapping[str, str] | None = None) -> Iterator[Shop]:
+def running_shop(env: Mapping[str, str] | None = None, *, customers: int = 8) -> Iterator[Shop]:
     """
     Start everything with the demonstration shop, on data that is durable and thrown away at the end.
 
     :param env: variables of Bahi to set in addition to its defaults, such as HOT_PATH
+    :param customers: how many log in
     :raises ProcessFailed: if a process does not start
     :raises ServersFailed: if a server does not start
     """
@@ -133,6 +153,6 @@ def running_shop(env: Mapping[str, str] | None = None) -> Iterator[Shop]:
             stack.run_manage("migrate", "migrate", "--no-input", "--verbosity", "0")
             stack.run_manage("demo-data", "load_demo_data")
             stack.start()
-            yield Shop(stack, Path(place) / "data")
+            yield Shop(stack, Path(place) / "data", customers=customers)
         finally:
             servers.stop()

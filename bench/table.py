@@ -33,8 +33,13 @@ _HEADINGS = ("work", "measured", "budget", "", "details")
 
 def format_table(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table whose columns are aligned."""
-    cells = [_HEADINGS, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADINGS))]
+    return format_columns(_HEADINGS, [_cells(row) for row in rows])
+
+
+def format_columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return texts as a Markdown table whose columns are aligned."""
+    cells = [headings, *rows]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(headings))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
     ]

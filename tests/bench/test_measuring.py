@@ -159,10 +159,11 @@ class TestCommand:
             2, True,
         )  # fmt: skip
 
+    @pytest.mark.parametrize("command", [[], ["compare"], ["users"], ["arrivals"], ["flash-sale"], ["connections"]])
     def test_a_busy_machine_is_refused(
-        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+        self, command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("bench.__main__.load_average", lambda: 3.0)
+        monkeypatch.setattr("bench.commands.load_average", lambda: 3.0)
 
-        assert main(["--strict"]) == 1
+        assert main([*command, "--strict"]) == 1
         assert "The machine is busy (load 3.0)." in capsys.readouterr().err

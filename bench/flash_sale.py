@@ -1,0 +1,175 @@
+"""`python -m bench flash-sale`: many buyers, few units of one variant: who gets one, who does not, and who waits how long."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apps.core import ids
+from bench.arrivals import at_constant_rate
+from bench.async_http import AsyncConnection
+from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
+from bench.cpu import load_average
+from bench.http_load import Answer, AnswerIncomplete, build_request
+from bench.loads import Usage, audit, loaded_shop, measured
+from bench.measures import WorkFailed
+from bench.samples import kind_of, kind_of_failure, percentile
+from bench.shop import API, Shop
+
+SOLD, SOLD_OUT = "sold", "409 insufficient_stock"
+#: Refusals after which a client app sends the same request again: nothing was decided.
+_COME_AGAIN = ("409 request_in_flight", "429 rate_limited", "503 unavailable")
+_PAUSE_SECONDS = 1.0
+_SPARE_FILES = 200
+#: For so long a buyer tries, counted from their arrival.
+_PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Try:
+    """
+    What came of one buyer.
+
+    :param number: their place in the order of arrival, from 0
+    :param seconds: from the instant at which they came until they knew
+    :param repeats: how often they had to send their request again
+    """
+
+    number: int
+    outcome: str
+    seconds: float
+    repeats: int
+    order: str = ""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Hold a flash sale, and return 1 if it sold another number than it had, or something else is not as it should be."""
+    options = _parser().parse_args(argv)
+    if refuse_busy(options):
+        return 1
+    busy = load_average()
+    with loaded_shop(options, files=options.buyers + _SPARE_FILES) as shop:
+        tries, usage = run_flash_sale(shop, buyers=options.buyers, units=options.units, seconds=options.seconds)
+        facts = format_facts(options, busy)
+        audited = audit(shop)
+    heading = f"{options.buyers:,} buyers within {options.seconds:g} s for {options.units:,} units of one variant."
+    print_report(f"{facts}\n{heading}\n\n{format_tries(tries)}\n\n{usage}\n{audited}", options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench flash-sale",
+        description="Let many buyers come for few units of one variant, each over a connection of their own.",
+    )
+    parser.add_argument("--buyers", type=int, default=2_000, help="how many (default: 2000; the full size is 10000)")
+    parser.add_argument("--units", type=int, default=500, help="how many there are (default: 500)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="within which they come (default: 30)")
+    parser.add_argument("--customers", type=int, default=64, help="accounts that the buyers share (default: 64)")
+    add_shop_options(parser)
+    return parser
+
+
+def run_flash_sale(shop: Shop, *, buyers: int, units: int, seconds: float) -> tuple[list[Try], Usage]:
+    """
+    Hold a flash sale, and return what came of each buyer in the order of their arrival, and what it took.
+
+    :raises WorkFailed: if the orders are not exactly those that were answered, or another number than there were units for
+    """
+    variant = shop.make_hot_product(units=units)
+    say(f"{buyers:,} buyers within {seconds:.0f} s for {units:,} units")
+    tries: list[Try] = []
+
+    async def come(number: int, due: float) -> None:
+        tries.append(await _buy(shop, variant, number=number, due=due))
+
+    with measured(shop) as usage:
+        asyncio.run(at_constant_rate(come, count=buyers, rate=buyers / seconds))
+    tries.sort(key=lambda each: each.number)
+    _check(shop, variant, tries, units=units)
+    return tries, usage
+
+
+async def _buy(shop: Shop, variant: str, *, number: int, due: float) -> Try:
+    clock = asyncio.get_running_loop().time
+    request = _build_request(shop, variant, number)
+    outcome, order, repeats = "", "", -1
+    connection: AsyncConnection | None = None
+    while (outcome in _COME_AGAIN or not outcome) and clock() - due < _PATIENCE_SECONDS:
+        repeats += 1
+        if repeats:
+            await asyncio.sleep(_PAUSE_SECONDS)
+        try:
+            if connection is None or not connection.is_open:
+                connection = await AsyncConnection.open(shop.port)
+            outcome, order = _read(await connection.send(request))
+        except (AnswerIncomplete, OSError) as error:
+            # The client app cannot know whether there is an order now: it sends the same request again.
+            outcome = "" if clock() - due + _PAUSE_SECONDS < _PATIENCE_SECONDS else kind_of_failure(error)
+    if connection is not None:
+        connection.close()
+    return Try(number, outcome or "no answer", clock() - due, repeats, order)
+
+
+def _build_request(shop: Shop, variant: str, number: int) -> bytes:
+    customer = shop.customers[number % len(shop.customers)]
+    body = {"lines": [{"variant_id": variant, "quantity": 1}], "shipping_address_id": customer.address_id}
+    headers = {**customer.headers, "Idempotency-Key": str(uuid.uuid4())}
+    return build_request("POST", f"{API}/orders", headers=headers, body=json.dumps(body).encode())
+
+
+def _read(answer: Answer) -> tuple[str, str]:
+    if answer.status == 201:  # noqa: PLR2004 - what placing answers
+        return SOLD, str(answer.json()["id"])
+    return kind_of(answer), ""
+
+
+def _check(shop: Shop, variant: str, tries: Sequence[Try], *, units: int) -> None:
+    """
+    Compare what the buyers were told with what is stored.
+
+    :raises WorkFailed: if they differ
+    """
+    told = sorted(each.order for each in tries if each.outcome == SOLD)
+    with shop.connect() as connection:
+        rows = connection.execute(
+            "SELECT order_id, quantity_milli FROM orders_orderline WHERE variant_id = %s", [ids.decode("var", variant)]
+        ).fetchall()
+        level = connection.execute(
+            "SELECT sum(on_hand_milli), sum(reserved_milli) FROM catalog_stocklevel WHERE variant_id = %s",
+            [ids.decode("var", variant)],
+        ).fetchone()
+    stored = sorted(ids.encode("ord", order) for order, _ in rows)
+    expected = min(units, len(tries))
+    if not (told == stored and len(set(told)) == expected and level == (units * 1000, expected * 1000)):
+        outcomes = dict(Counter(each.outcome for each in tries))
+        raise WorkFailed(
+            f"{expected} orders were possible. Buyers were told of {len(told)}, {len(stored)} are stored, and the stock is "
+            f"{level}; outcomes: {outcomes}."
+        )
+
+
+def format_tries(tries: Sequence[Try]) -> str:
+    """Return how many buyers had which outcome, how long they waited, and whether who came first was served first."""
+    lines = []
+    for outcome, count in Counter(each.outcome for each in tries).most_common():
+        waits = [each.seconds * 1000 for each in tries if each.outcome == outcome]
+        lines.append(
+            f"- {outcome}: {count:,}; waited p50 {percentile(waits, 0.5):,.0f}, p95 {percentile(waits, 0.95):,.0f}, "
+            f"p99 {percentile(waits, 0.99):,.0f}, max {max(waits):,.0f} ms"
+        )
+    repeated = sum(1 for each in tries if each.repeats)
+    return "\n".join([*lines, f"- {repeated:,} buyers had to send their request again", f"- {describe_order(tries)}"])
+
+
+def describe_order(tries: Sequence[Try]) -> str:
+    """Return how far the units went to those who came first."""
+    sold = [each.number for each in tries if each.outcome == SOLD]
+    early = sum(1 for number in sold if number < len(sold))
+    last = max(sold, default=-1) + 1
+    return f"{early:,} of the first {len(sold):,} who came got a unit; the last who got one came as number {last:,}"
