@@ -68,12 +68,14 @@ soak-model: setup-dev ## The same with 2,000 examples, which takes an hour or mo
 bench: setup-dev ## Measure what each kind of work costs, with its budget (WORK="place-order journey", STRICT=1 refuses a busy machine)
 	@exec $(BIN)/python -m bench $(WORK) $(if $(STRICT),--strict)
 
-nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, races of 500, a TypeScript sale (needs Node.js and npm), 5 minutes of history, a tenth of the mutants
+nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,000 examples a property, races of 500, a TypeScript sale and the Fastify peer (need Node.js and npm), 5 minutes of history, a tenth of the mutants
 	@$(DEVTOOLS) lint-workflows
 	@$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile explore
 	@RACE_SIZE=500 $(BIN)/python -m pytest -q -n0 tests/payments/test_refund_races.py
 	@REFUND_WALKS=400 $(BIN)/python -m pytest -q -n 2 tests/payments/test_refund_walks.py
 	@$(DEVTOOLS) contract typescript
+	@NODE_PEER=1 $(BIN)/python -m pytest -q -n0 tests/bench/test_peers.py
+	@$(BIN)/python -m bench compare --rounds 3
 	@$(DEVTOOLS) history --report docs/reports/history.md
 	@$(BIN)/python -m tests.mutants run --tonight
 

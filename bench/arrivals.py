@@ -16,7 +16,7 @@ from bench.loads import Usage, audit, loaded_shop, measured
 from bench.samples import Sample, format_samples, percentile
 from bench.shop import Shop
 
-#: So many requests may wait for their answers; what comes then is an error, and does not wait for the others.
+#: The most requests that wait for their answers; what comes beyond it is an error, and does not wait for the others.
 _CONNECTIONS = 4_000
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
@@ -11,9 +11,10 @@ from statistics import median
 from bench import requests as work
 from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
 from bench.cpu import load_average
+from bench.loads import audit
 from bench.measures import Cost, StatementCounter, WorkFailed, count_per_request, measure_block
 from bench.peers import limits
-from bench.peers.running import NAMES, Requests, find_missing, start_peers
+from bench.peers.running import NAMES, Peer, Requests, find_missing, start_peers
 from bench.shop import Shop, running_shop
 from bench.table import format_columns
 
@@ -49,23 +50,29 @@ def main(argv: Sequence[str]) -> int:
         return 1
     busy = load_average()
     with running_shop({"HOT_PATH": options.hot_path}) as shop:
-        sides = [_bahi(shop), *_start_peers(shop, options.peers)]
+        sides = [_bahi(shop), *(_side(peer) for peer in start_peers(shop, _choose_peers(options.peers)))]
         with shop.background_frozen():
-            _measure(shop, sides, options)
+            measure_sides(shop, sides, rounds=options.rounds, seconds=options.seconds)
             limit = limits.measure_limit(shop, rounds=options.rounds, seconds=options.seconds)
-    rows = [_row(name, sides) for name, *_ in _PAIRS]
-    headings = ["work", BAHI, *(text for side in sides[1:] for text in (side.name, "times")), "statements"]
-    place = sides[0].costs[_PLACE]
-    notes = (
-        "CPU in milliseconds a request: processes + Postgres. `times`: what the peer takes, divided by what Bahi takes; "
-        f"above 1 Bahi takes less. {_CLIENTS} clients, {options.rounds} rounds.\n"
-        f"Limit: the rows of Bahi's order by one prepared statement from pgbench take {limit.of('postgres'):.2f} ms of "
-        f"Postgres ({median(limit.rate):.0f} orders/s with {limits.CLIENTS} clients); Bahi takes "
-        f"{place.of('postgres'):.2f} ms ({place.of('postgres') / limit.of('postgres'):.1f} times) at "
-        f"{median(place.rate):.0f} orders/s."
-    )
-    print_report(f"{format_facts(options, busy)}\n\n{format_columns(headings, rows)}\n\n{notes}", options)
+        facts = format_facts(options, busy)
+        audited = audit(shop)
+    print_report(f"{facts}\n\n{format_comparison(sides, limit)}\n{audited}", options)
     return 0
+
+
+def format_comparison(sides: Sequence[Side], limit: Cost) -> str:
+    """Return the table of what each work takes on each side, and what Postgres alone would take for an order."""
+    headings = ["work", BAHI, *(text for side in sides[1:] for text in (side.name, "times")), "statements"]
+    table = format_columns(headings, [_row(name, sides) for name, *_ in _PAIRS])
+    place = sides[0].costs[_PLACE]
+    return (
+        f"{table}\n\n"
+        "CPU in milliseconds a request, processes + Postgres. `times`: what the peer takes, divided by what Bahi takes, in the "
+        f"same round. Medians of {len(limit.rate)} rounds, {_CLIENTS} clients.\n"
+        f"An order's rows by one prepared statement from pgbench: {limit.of('postgres'):.2f} ms of Postgres, "
+        f"{median(limit.rate):.0f} orders/s with {limits.CLIENTS} clients. Bahi: {place.of('postgres'):.2f} ms "
+        f"({place.of('postgres') / limit.of('postgres'):.1f} times), {median(place.rate):.0f} orders/s."
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,28 +92,34 @@ def _bahi(shop: Shop) -> Side:
     return Side(BAHI, shop.port, shop.pids["web"], requests)
 
 
-def _start_peers(shop: Shop, names: Sequence[str] | None) -> Iterator[Side]:
-    chosen = list(NAMES if names is None else names)
-    for name in list(chosen):
-        if why := find_missing(name):
-            if names is not None:
-                raise WorkFailed(f"{name} cannot run here: {why}.")
-            say(f"{name} is left out: {why}")
-            chosen.remove(name)
-    for peer in start_peers(shop, chosen):
-        named = {name: peer.requests[peer_work] for name, _, peer_work in _PAIRS}
-        yield Side(peer.name, peer.port, peer.pid, named)
+def _side(peer: Peer) -> Side:
+    return Side(peer.name, peer.port, peer.pid, {name: peer.requests[theirs] for name, _, theirs in _PAIRS})
 
 
-def _measure(shop: Shop, sides: Sequence[Side], options: argparse.Namespace) -> None:
+def _choose_peers(names: Sequence[str] | None) -> list[str]:
+    """
+    Return those that were named, or all that can run here.
+
+    :raises WorkFailed: if one that was named cannot
+    """
+    missing = {name: why for name in (NAMES if names is None else names) if (why := find_missing(name))}
+    if missing and names is not None:
+        raise WorkFailed("; ".join(f"{name} cannot run here: {why}" for name, why in missing.items()))
+    for name, why in missing.items():
+        say(f"{name} is left out: {why}")
+    return [name for name in (NAMES if names is None else names) if name not in missing]
+
+
+def measure_sides(shop: Shop, sides: Sequence[Side], *, rounds: int, seconds: float) -> None:
+    """Let the sides do each work in turns, and add what it takes to their costs."""
     counter = StatementCounter(shop)
     for name, *_ in _PAIRS:
         for side in sides:
             say(f"preparing {name}: {side.name}")
             side.costs[name] = Cost(statements=count_per_request(side.port, counter, side.requests[name]()))
-    for number in range(1, options.rounds + 1):
+    for number in range(1, rounds + 1):
         for name, *_ in _PAIRS:
-            say(f"round {number} of {options.rounds}: {name}")
+            say(f"round {number} of {rounds}: {name}")
             # Each round begins with another side: what a block leaves behind is charged to each of them in turn.
             turn = number % len(sides)
             for side in (*sides[turn:], *sides[:turn]):
@@ -115,7 +128,7 @@ def _measure(shop: Shop, sides: Sequence[Side], options: argparse.Namespace) -> 
                     side.requests[name](),
                     pids={"app": side.pid, "postgres": shop.pids["postgres"]},
                     clients=_CLIENTS,
-                    seconds=options.seconds,
+                    seconds=seconds,
                     cost=side.costs[name],
                 )
 

@@ -16,7 +16,7 @@ from bench.loads import audit, loaded_shop, raise_file_limit
 from bench.samples import percentile
 from bench.shop import API, Shop
 
-#: After so many seconds without a request the web process closes a connection (config/gunicorn.py).
+#: Seconds without a request after which the web process closes a connection (config/gunicorn.py).
 KEEPALIVE_SECONDS = 60
 #: Connections that are opened at the same time: the queue of what waits to be accepted is short.
 _AT_ONCE = 64

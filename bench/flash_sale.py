@@ -26,12 +26,12 @@ SOLD, SOLD_OUT = "sold", "409 insufficient_stock"
 _COME_AGAIN = ("409 request_in_flight", "429 rate_limited", "503 unavailable")
 _PAUSE_SECONDS = 1.0
 _SPARE_FILES = 200
-#: For so long a buyer tries, counted from their arrival.
+#: The seconds after their arrival in which a buyer sends the request again.
 _PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Try:
+class Attempt:
     """
     What came of one buyer.
 
@@ -54,11 +54,11 @@ def main(argv: Sequence[str]) -> int:
         return 1
     busy = load_average()
     with loaded_shop(options, files=options.buyers + _SPARE_FILES) as shop:
-        tries, usage = run_flash_sale(shop, buyers=options.buyers, units=options.units, seconds=options.seconds)
+        attempts, usage = run_flash_sale(shop, buyers=options.buyers, units=options.units, seconds=options.seconds)
         facts = format_facts(options, busy)
         audited = audit(shop)
     heading = f"{options.buyers:,} buyers within {options.seconds:g} s for {options.units:,} units of one variant."
-    print_report(f"{facts}\n{heading}\n\n{format_tries(tries)}\n\n{usage}\n{audited}", options)
+    print_report(f"{facts}\n{heading}\n\n{format_attempts(attempts)}\n\n{usage}\n{audited}", options)
     return 0
 
 
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_flash_sale(shop: Shop, *, buyers: int, units: int, seconds: float) -> tuple[list[Try], Usage]:
+def run_flash_sale(shop: Shop, *, buyers: int, units: int, seconds: float) -> tuple[list[Attempt], Usage]:
     """
     Hold a flash sale, and return what came of each buyer in the order of their arrival, and what it took.
 
@@ -83,19 +83,19 @@ def run_flash_sale(shop: Shop, *, buyers: int, units: int, seconds: float) -> tu
     """
     variant = shop.make_hot_product(units=units)
     say(f"{buyers:,} buyers within {seconds:.0f} s for {units:,} units")
-    tries: list[Try] = []
+    attempts: list[Attempt] = []
 
     async def come(number: int, due: float) -> None:
-        tries.append(await _buy(shop, variant, number=number, due=due))
+        attempts.append(await _buy(shop, variant, number=number, due=due))
 
     with measured(shop) as usage:
         asyncio.run(at_constant_rate(come, count=buyers, rate=buyers / seconds))
-    tries.sort(key=lambda each: each.number)
-    _check(shop, variant, tries, units=units)
-    return tries, usage
+    attempts.sort(key=lambda each: each.number)
+    _check(shop, variant, attempts, units=units)
+    return attempts, usage
 
 
-async def _buy(shop: Shop, variant: str, *, number: int, due: float) -> Try:
+async def _buy(shop: Shop, variant: str, *, number: int, due: float) -> Attempt:
     clock = asyncio.get_running_loop().time
     request = _build_request(shop, variant, number)
     outcome, order, repeats = "", "", -1
@@ -113,7 +113,7 @@ async def _buy(shop: Shop, variant: str, *, number: int, due: float) -> Try:
             outcome = "" if clock() - due + _PAUSE_SECONDS < _PATIENCE_SECONDS else kind_of_failure(error)
     if connection is not None:
         connection.close()
-    return Try(number, outcome or "no answer", clock() - due, repeats, order)
+    return Attempt(number, outcome or "no answer", clock() - due, repeats, order)
 
 
 def _build_request(shop: Shop, variant: str, number: int) -> bytes:
@@ -129,13 +129,13 @@ def _read(answer: Answer) -> tuple[str, str]:
     return kind_of(answer), ""
 
 
-def _check(shop: Shop, variant: str, tries: Sequence[Try], *, units: int) -> None:
+def _check(shop: Shop, variant: str, attempts: Sequence[Attempt], *, units: int) -> None:
     """
-    Compare what the buyers were told with what is stored.
+    Compare the answers that buyers got with what is stored.
 
     :raises WorkFailed: if they differ
     """
-    told = sorted(each.order for each in tries if each.outcome == SOLD)
+    promised = sorted(each.order for each in attempts if each.outcome == SOLD)
     with shop.connect() as connection:
         rows = connection.execute(
             "SELECT order_id, quantity_milli FROM orders_orderline WHERE variant_id = %s", [ids.decode("var", variant)]
@@ -145,31 +145,33 @@ def _check(shop: Shop, variant: str, tries: Sequence[Try], *, units: int) -> Non
             [ids.decode("var", variant)],
         ).fetchone()
     stored = sorted(ids.encode("ord", order) for order, _ in rows)
-    expected = min(units, len(tries))
-    if not (told == stored and len(set(told)) == expected and level == (units * 1000, expected * 1000)):
-        outcomes = dict(Counter(each.outcome for each in tries))
+    expected = min(units, len(attempts))
+    if not (promised == stored and len(set(promised)) == expected and level == (units * 1000, expected * 1000)):
+        outcomes = dict(Counter(each.outcome for each in attempts))
         raise WorkFailed(
-            f"{expected} orders were possible. Buyers were told of {len(told)}, {len(stored)} are stored, and the stock is "
+            f"{expected} orders were possible. Buyers were promised {len(promised)}, {len(stored)} are stored, and the stock is "
             f"{level}; outcomes: {outcomes}."
         )
 
 
-def format_tries(tries: Sequence[Try]) -> str:
+def format_attempts(attempts: Sequence[Attempt]) -> str:
     """Return how many buyers had which outcome, how long they waited, and whether who came first was served first."""
     lines = []
-    for outcome, count in Counter(each.outcome for each in tries).most_common():
-        waits = [each.seconds * 1000 for each in tries if each.outcome == outcome]
+    for outcome, count in Counter(each.outcome for each in attempts).most_common():
+        waits = [each.seconds * 1000 for each in attempts if each.outcome == outcome]
         lines.append(
             f"- {outcome}: {count:,}; waited p50 {percentile(waits, 0.5):,.0f}, p95 {percentile(waits, 0.95):,.0f}, "
             f"p99 {percentile(waits, 0.99):,.0f}, max {max(waits):,.0f} ms"
         )
-    repeated = sum(1 for each in tries if each.repeats)
-    return "\n".join([*lines, f"- {repeated:,} buyers had to send their request again", f"- {describe_order(tries)}"])
+    repeated = sum(1 for each in attempts if each.repeats)
+    return "\n".join(
+        [*lines, f"- {repeated:,} buyers had to send their request again", f"- {describe_order(attempts)}"]
+    )
 
 
-def describe_order(tries: Sequence[Try]) -> str:
+def describe_order(attempts: Sequence[Attempt]) -> str:
     """Return how far the units went to those who came first."""
-    sold = [each.number for each in tries if each.outcome == SOLD]
+    sold = [each.number for each in attempts if each.outcome == SOLD]
     early = sum(1 for number in sold if number < len(sold))
     last = max(sold, default=-1) + 1
     return f"{early:,} of the first {len(sold):,} who came got a unit; the last who got one came as number {last:,}"

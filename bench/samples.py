@@ -69,5 +69,5 @@ def format_samples(samples: Sequence[Sample]) -> str:
 def _row(work: str, samples: Sequence[Sample]) -> list[str]:
     latencies = [sample.latency for sample in samples if not sample.error]
     errors = Counter(sample.error for sample in samples if sample.error)
-    told = ", ".join(f"{count} {error}" for error, count in errors.most_common()) or "0"
-    return [work, f"{len(samples):,}", *(f"{percentile(latencies, share) * 1000:,.1f}" for share in _SHARES), told]
+    kinds = ", ".join(f"{count} {error}" for error, count in errors.most_common()) or "0"
+    return [work, f"{len(samples):,}", *(f"{percentile(latencies, share) * 1000:,.1f}" for share in _SHARES), kinds]

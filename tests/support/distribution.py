@@ -1,8 +1,8 @@
 """
 Which tests run in the same worker when several share a run, and which begin first.
 
-The tests of faults share one running stack, which takes half a minute to start: they are one unit of work. Every other test is
-a unit of its own. The longest unit is handed out first, while the other workers run the rest.
+The tests of faults share one running stack, which takes half a minute to start: they are one unit of work, and so are those of
+the benchmark. Every other test is a unit of its own. The longest unit is handed out first, while the other workers run the rest.
 """
 
 import pytest
@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 #: What stays in one worker, by the longest beginning of a test's id: files and folders.
 GROUPS = {
+    "tests/bench/": "benchmark shop",
     "tests/faults/": "running stack",
     "tests/faults/test_slow_clients.py": "slow clients",
 }

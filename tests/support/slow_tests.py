@@ -34,6 +34,8 @@ SLOW = frozenset(
         "tests/backoffice/test_event_replay.py",
         "tests/backoffice/test_order_page.py",
         "tests/backoffice/test_timeline_of_money.py",
+        "tests/bench/test_loads.py",
+        "tests/bench/test_peers.py",
         "tests/catalog/test_admin.py",
         "tests/catalog/test_gst_checks.py::TestBackOffice",
         "tests/config/test_request_framing.py::TestTake::test_however_it_is_cut_it_ends_the_same",
