@@ -12,6 +12,7 @@ from bench.table import format_columns
 _SHARES = (0.50, 0.95, 0.99, 1.0)
 _HEADINGS = ("work", "requests", "p50 ms", "p95 ms", "p99 ms", "max ms", "errors")
 ALL = "all requests"
+NO_ANSWER = "no answer"
 #: Not a request but a wait: from the approval of a payment until its order is confirmed.
 CONFIRM = "confirm order"
 
@@ -49,7 +50,7 @@ def kind_of(answer: Answer) -> str:
 
 def kind_of_failure(error: Exception) -> str:
     """Return the kind of error of a request without an answer."""
-    return "timed out" if isinstance(error, TimeoutError) else "no answer"
+    return "timed out" if isinstance(error, TimeoutError) else NO_ANSWER
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -21,7 +21,7 @@ from bench.flash_sale import SOLD, SOLD_OUT, Attempt, describe_order, format_att
 from bench.http_load import Answer, AnswerIncomplete, build_request
 from bench.loads import raise_file_limit
 from bench.measures import WorkFailed
-from bench.samples import CONFIRM, Sample, format_samples, kind_of
+from bench.samples import CONFIRM, NO_ANSWER, Sample, format_samples, kind_of
 from bench.shop import Customer
 from tests.support.canned_server import CannedServer
 
@@ -208,6 +208,15 @@ class TestFlashSaleBuyer:
         bought = self._buy(CannedServer([INSUFFICIENT]))
 
         assert (bought.outcome, bought.order, bought.repeats) == (SOLD_OUT, "", 0)
+
+    def test_a_server_that_is_gone_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(flash_sale, "_PATIENCE_SECONDS", -1.0)
+        server = CannedServer([])
+        server.close()
+
+        bought = self._buy(server)
+
+        assert (bought.outcome, bought.order, bought.repeats) == (NO_ANSWER, "", 0)
 
 
 class TestOrderOfArrival:

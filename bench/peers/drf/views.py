@@ -11,13 +11,8 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 
+from bench.peers.drf import serializers
 from bench.peers.drf.models import IdempotencyKey, Order, OrderLine, OutboxEvent, Product, Stock, Variant
-from bench.peers.drf.serializers import (
-    OrderSerializer,
-    PlaceOrderSerializer,
-    ProductDetailSerializer,
-    ProductSerializer,
-)
 
 
 class SoldOut(APIException):
@@ -46,12 +41,12 @@ class ProductViewSet(viewsets.ReadOnlyModelViewSet):
         return super().get_queryset().prefetch_related(Prefetch("variants", queryset=variants))
 
     def get_serializer_class(self):
-        return ProductSerializer if self.action == "list" else ProductDetailSerializer
+        return serializers.ProductSerializer if self.action == "list" else serializers.ProductDetailSerializer
 
 
 class OrderViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet):
     permission_classes = (IsAuthenticated,)
-    serializer_class = OrderSerializer
+    serializer_class = serializers.OrderSerializer
 
     def get_queryset(self):
         lines = OrderLine.objects.order_by("position")
@@ -75,7 +70,7 @@ class OrderViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet):
         if not is_new:
             return Response(claim.body, status=claim.status)
 
-        serializer = PlaceOrderSerializer(data=request.data, context={"request": request})
+        serializer = serializers.PlaceOrderSerializer(data=request.data, context={"request": request})
         serializer.is_valid(raise_exception=True)
         try:
             order = place_order(user=request.user, **serializer.validated_data)
