@@ -110,7 +110,10 @@ async def _hold(shop: Shop, *, count: int, seconds: float) -> Held:
     grown = _read_memory(shop.pids["web"]) - before
     waits = await _use_others(shop.port, until=clock() + seconds)
     closed = [each.connection.closed_at - each.since for each in idle if each.connection.closed_at is not None]
-    open_still = [each.connection for each in idle if each.connection.is_open]
+    # What may be closed at any moment is not asked.
+    open_still = [
+        each.connection for each in idle if each.connection.is_open and clock() - each.since < KEEPALIVE_SECONDS - 2
+    ]
     chosen = open_still[:: max(1, len(open_still) // _PROBES)]
     answered = sum(await asyncio.gather(*(_is_answered(connection) for connection in chosen)))
     for each in idle:
