@@ -12,7 +12,7 @@ from bench.async_http import AsyncConnection
 from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
 from bench.cpu import list_processes, load_average
 from bench.http_load import AnswerIncomplete, build_request
-from bench.loads import audit, loaded_shop, raise_file_limit
+from bench.loads import SPARE_FILES, audit, loaded_shop, raise_file_limit
 from bench.samples import percentile
 from bench.shop import API, Shop
 
@@ -22,7 +22,6 @@ KEEPALIVE_SECONDS = 60
 _AT_ONCE = 64
 _PROBES = 200
 _SHARES = (("p50", 0.5), ("p95", 0.95), ("max", 1.0))
-_SPARE_FILES = 200
 _REQUEST = build_request("GET", f"{API}/bench/empty")
 
 
@@ -56,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     if refuse_busy(options):
         return 1
     busy = load_average()
-    files = raise_file_limit(options.count + _SPARE_FILES)
+    files = raise_file_limit(options.count + SPARE_FILES)
     with loaded_shop(options) as shop:
         held = hold_connections(shop, count=options.count, seconds=options.seconds)
         facts = format_facts(options, busy)

@@ -16,7 +16,7 @@ from bench.async_http import AsyncConnection
 from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
 from bench.cpu import load_average
 from bench.http_load import Answer, AnswerIncomplete, build_request
-from bench.loads import Usage, audit, loaded_shop, measured
+from bench.loads import SPARE_FILES, Usage, audit, loaded_shop, measured
 from bench.measures import WorkFailed
 from bench.samples import NO_ANSWER, kind_of, kind_of_failure, percentile
 from bench.shop import API, Shop
@@ -25,7 +25,6 @@ SOLD, SOLD_OUT = "sold", "409 insufficient_stock"
 #: After these a client app sends the same request again: as far as it knows, nothing was decided.
 _COME_AGAIN = ("409 request_in_flight", "429 rate_limited", "503 unavailable", NO_ANSWER)
 _PAUSE_SECONDS = 1.0
-_SPARE_FILES = 200
 #: The seconds after their arrival in which a buyer sends the request again.
 _PATIENCE_SECONDS = 300.0
 
@@ -53,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     if refuse_busy(options):
         return 1
     busy = load_average()
-    with loaded_shop(options, files=options.buyers + _SPARE_FILES) as shop:
+    with loaded_shop(options, files=options.buyers + SPARE_FILES) as shop:
         attempts, usage = run_flash_sale(shop, buyers=options.buyers, units=options.units, seconds=options.seconds)
         facts = format_facts(options, busy)
         audited = audit(shop)

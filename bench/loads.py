@@ -17,6 +17,8 @@ from devtools.history.stack import run_audit
 
 _ROLES = ("web", "worker", "relay", "beat", "postgres", "valkey", "sandbox")
 _PATIENCE_SECONDS = 300.0
+#: Files that a process opens apart from the connections of a load.
+SPARE_FILES = 200
 _UNFINISHED = """
     SELECT (SELECT count(*) FROM core_outbox)
          + (SELECT count(*) FROM core_handlerrun WHERE done_at IS NULL AND parked_at IS NULL)

@@ -11,7 +11,7 @@ from bench.async_http import Pool
 from bench.buyers import SHARES, Account, Buyer, choose_act, prepare_accounts
 from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
 from bench.cpu import load_average
-from bench.loads import Usage, audit, loaded_shop, measured
+from bench.loads import SPARE_FILES, Usage, audit, loaded_shop, measured
 from bench.samples import Sample, format_samples
 from bench.shop import Shop
 
@@ -26,11 +26,11 @@ def main(argv: Sequence[str]) -> int:
     if refuse_busy(options):
         return 1
     busy = load_average()
-    with loaded_shop(options) as shop:
+    with loaded_shop(options, files=options.users + SPARE_FILES) as shop:
         samples, usage = run_users(shop, users=options.users, seconds=options.minutes * 60, seed=options.seed)
         facts = format_facts(options, busy)
         audited = audit(shop)
-    heading = f"{options.users} users for {options.minutes:g} minutes, {THINK_SECONDS:g} s between their requests."
+    heading = f"{options.users} users for {options.minutes:g} min, {THINK_SECONDS:g} s between their requests."
     print_report(f"{facts}\n{heading}\n\n{format_samples(samples)}\n\n{usage}\n{audited}", options)
     return 0
 
