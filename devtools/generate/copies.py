@@ -41,7 +41,7 @@ class Copier:
             (name, second, calendar.iso_day if form == "iso" else calendar.day_in_words)
             for name, (second, form) in holes.days.items()
         )
-        self._hashes = tuple(holes.hashes.items())
+        self._hashes = tuple(sorted(holes.hashes))
         if max(holes.gateway.values(), default=0) >= _PLACES:
             raise ValueError("a template has more ids of the gateway than are told apart")
 
@@ -59,8 +59,8 @@ class Copier:
             values[name] = f"{(number * _PLACES + place) * _SPREAD & _GATEWAY_MASK:014x}"
         for name, place in self._unknown:
             values[name] = hyphenated((number << 64 | bits) * (2 * place + 3) * _SPREAD & _ID_MASK)
-        for name, text in self._hashes:
-            values[name] = hashlib.sha256(f"{text} {number} {bits}".encode()).hexdigest()
+        for name in self._hashes:
+            values[name] = hashlib.sha256(f"{name} {number} {bits}".encode()).hexdigest()
         values["rrn"] = f"{number % 10**10:010d}"
 
     def _fill_ids(self, values: Values, add: int) -> None:

@@ -12,11 +12,12 @@ from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, ClassVar, Final
 from unittest import mock
+from uuid import UUID
 
 from django.conf import settings
 from django.test import override_settings
 
-from apps.core import clock
+from apps.core import clock, ids
 from apps.fulfilment.services import packing_slips
 from apps.invoicing import documents
 from apps.invoicing.services import credit_notes, invoices, number_series
@@ -24,6 +25,7 @@ from apps.notifications.gateways import Outcome, SendResult, mail, msg91
 from apps.payments.facts import GatewayOrder, GatewayPayment, GatewayRefund, GatewaySettlement, SettlementRow, UpiIntent
 from apps.payments.gateways.razorpay.adapter import Razorpay
 from apps.payments.gateways.razorpay.entities import payment_from
+from devtools.generate.identifiers import base_of
 
 #: What every id of the gateway has in it while templates are played, so that each is found again in any text.
 ID_MARK = "Zq"
@@ -54,6 +56,18 @@ class PlayedClock:
         """Move on by days, hours, minutes or seconds, and return the instant."""
         self.instant += timedelta(**time)
         return self.instant
+
+
+class _PlayedIds:
+    """Ids of rows that are played: by the clock that is set and a count, so that they are in order, and the same in each run."""
+
+    def __init__(self, played: PlayedClock) -> None:
+        self._played = played
+        self._counted = itertools.count(1)
+
+    def uuid7(self) -> UUID:
+        milliseconds = round(self._played.now().timestamp() * 1000)
+        return UUID(int=base_of(milliseconds, 0) + next(self._counted))
 
 
 class PlayedGateway(Razorpay):  # its methods have the parameters of the adapter's, whether they need them or not
@@ -137,6 +151,7 @@ def played_world(start: datetime) -> Iterator[PlayedClock]:
         )
         for place_of_call, name, answer in (
             (clock, "now", played.now),
+            (ids, "uuid_utils", SimpleNamespace(uuid7=_PlayedIds(played).uuid7)),
             (msg91, "send", _accept),
             (mail, "send", _accept),
             (documents, "render_invoice_pdf", lambda *_: STAND_IN_PDF),

@@ -58,7 +58,7 @@ class Holes:
     epochs: dict[str, int] = field(default_factory=dict)
     words: dict[str, int] = field(default_factory=dict)
     days: dict[str, tuple[int, str]] = field(default_factory=dict)
-    hashes: dict[str, str] = field(default_factory=dict)
+    hashes: set[str] = field(default_factory=set)
 
 
 class Compiler:
@@ -173,7 +173,7 @@ class Compiler:
         if text in self._kept_hashes:
             return text
         name = f"k{self._places.setdefault(text, len(self._places))}"
-        self.holes.hashes[name] = text
+        self.holes.hashes.add(name)
         return f"%({name})s"
 
     def _hole_of_day(self, text: str, *, is_column: bool) -> str:  # noqa: ARG002

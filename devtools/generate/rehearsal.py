@@ -33,6 +33,8 @@ _BEFORE: Final = timedelta(days=45)
 _SETTLED_AT_HOUR: Final = 11
 #: How old an order is at most that waits to be sent, or is on its way.
 _MOST_WAITING: Final = timedelta(days=6)
+#: Django's own mark of a transaction that is around everything, which its tests use: it counts as none.
+_AROUND_ALL: Final = "_from_testcase"
 _FOREVER: Final = timedelta(days=36_500)
 
 
@@ -76,7 +78,7 @@ class Repertoire:
 def _undone() -> Iterator[None]:
     """Run a block in a transaction that services take for none, as they call what may not be called in one, and roll it back."""
     around = transaction.atomic()
-    around._from_testcase = True  # type: ignore[attr-defined]  # Django's own mark of a transaction around everything
+    setattr(around, _AROUND_ALL, True)
     with connection.cursor() as cursor:
         # Sequences are not rolled back.
         cursor.execute(
@@ -142,10 +144,20 @@ class _Rehearsal:
             fates.append(self._play(play, state, Stage(self.clock, user, address, self.variants, shift=3 * number)))
         assert self.settlement is not None  # noqa: S101 - the plays are constants, and most are paid
         return Repertoire(
-            begin=begin, kinds=self.kinds, category_slugs=self.categories, fates=fates, customers={state: one[2] for state, one in people.items()},
-            categories=categories, goods=goods, settlement=self.settlement[0], settlement_begin=self.settlement[1],
-            shared=self.shared, registration=self.registration, is_registration_new=self.is_registration_new, tables=self.tables,
-        )  # fmt: skip
+            begin=begin,
+            kinds=self.kinds,
+            category_slugs=self.categories,
+            fates=fates,
+            customers={state: one[2] for state, one in people.items()},
+            categories=categories,
+            goods=goods,
+            settlement=self.settlement[0],
+            settlement_begin=self.settlement[1],
+            shared=self.shared,
+            registration=self.registration,
+            is_registration_new=self.is_registration_new,
+            tables=self.tables,
+        )
 
     def _builder(self, begin: datetime, foreign: dict[UUID, str], exact: dict[str, str]) -> TemplateBuilder:
         return TemplateBuilder(self.tables, begin=begin, foreign=foreign, kept=self.kept, exact=exact)

@@ -13,7 +13,6 @@ from django.db import connection, transaction
 from psycopg import Connection, sql
 from psycopg import Error as PsycopgError
 
-from apps.core.long_queries import allow_long_queries
 from devtools.generate import documents, loading
 from devtools.generate.rehearsal import Repertoire
 from devtools.generate.shop import Plan, Shop
@@ -109,13 +108,17 @@ def fill(plan: Plan, repertoire: Repertoire, *, on_step: OnStep, is_rehearsal: b
 def _fill(plan: Plan, repertoire: Repertoire, on_step: OnStep, *, is_rehearsal: bool) -> Filled:
     with contextlib.ExitStack() as files, transaction.atomic():
         with connection.cursor() as cursor:
-            allow_long_queries(cursor)
+            # One index of all events may take longer than any query of a shop, and so may the files that it waits for.
+            cursor.execute("SET LOCAL statement_timeout = 0")
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         filling = _Filling(_raw(), plan, repertoire, on_step)
-        filled = filling.run(is_rehearsal=is_rehearsal)
+        filled = filling.run()
         transaction.set_rollback(is_rehearsal)
         if not is_rehearsal:
             # Before the commit, so that a shop without its files is never seen; if that fails, they are taken back.
             files.enter_context(filling.documents_written())
+            # Last, as sequences are not rolled back.
+            filling.set_sequences()
     return filled
 
 
@@ -136,7 +139,7 @@ class _Filling:
         written -= {"accounts_ratelimitcounter", "catalog_catalogversion"}
         self.tables = {table.name: table for table in repertoire.tables if table.name in written}
 
-    def run(self, *, is_rehearsal: bool) -> Filled:
+    def run(self) -> Filled:
         names = list(self.tables)
         loading.lock_tables(self.raw, self.tables.values())
         require_empty(self.repertoire.tables)
@@ -148,8 +151,6 @@ class _Filling:
         for _ in loading.copy_pieces(self.raw, self.tables, shop.pieces(), fresh=fresh):
             self.on_step("rows", shop.done, self.plan.orders)
         loading.restore(self.raw, bare, names, report=self._report)
-        if not is_rehearsal:
-            self._set_sequences(shop)
         self.raw.execute(_CATALOG_VERSION)
         self._end_step("end")
         return Filled(self.seconds, self._count_bytes(names))
@@ -170,9 +171,9 @@ class _Filling:
         self.seconds[self._step] = now - self._began
         self._began, self._step = now, following
 
-    def _set_sequences(self, shop: Shop) -> None:
+    def set_sequences(self) -> None:
         """Have the next numbers follow those that were given."""
-        for name, last in (("orders_number_seq", self.plan.orders), ("fulfilment_number_seq", shop.shipments)):
+        for name, last in (("orders_number_seq", self.plan.orders), ("fulfilment_number_seq", self.shop.shipments)):
             self.raw.execute("SELECT setval(%s::regclass, greatest(1, %s), %s)", [name, last, last > 0])
         for table in _SEQUENCES:
             last_id = sql.SQL(

@@ -91,7 +91,10 @@ class Command(OperatorCommand):
             "--seed", type=int, default=1, help="another number makes another shop of the same kind (default: 1)"
         )
         parser.add_argument(
-            "--until", type=parse_instant, metavar="TIME", help="when the last order is placed, about (default: now)"
+            "--until",
+            type=parse_instant,
+            metavar="TIME",
+            help="when the last order is placed, about (default: now); an audit then misses what the jobs should have done since",
         )
         parser.add_argument("--dry-run", action="store_true", help="say what it would take, and change nothing")
         parser.add_argument(
