@@ -10,7 +10,7 @@ from apps.core.dates import format_day, format_instant
 from apps.tax.rules import financial_year, fy_short
 
 _DAY: Final = 86_400
-#: India is so many seconds ahead of UTC.
+#: How many seconds India is ahead of UTC.
 IST_SECONDS: Final = 19_800
 _EPOCH: Final = date(1970, 1, 1)
 _TIMES: Final = [

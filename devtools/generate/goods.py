@@ -30,7 +30,7 @@ class Kind:
 
 
 def list_kinds(products: int) -> list[Kind]:
-    """Return the kinds of a shop of so many products: from all over the demo shop, the same ones in each run."""
+    """Return the kinds of goods of a shop with a number of products: from all over the demo shop, the same ones in each run."""
     demos = list(make_products())
     count = min(products, KINDS)
     return [Kind(demos[place * len(demos) // count]) for place in range(count)]

@@ -96,7 +96,7 @@ def restore(connection: Connection[Any], bare: Bare, names: Sequence[str], *, re
     """
     Make again what was taken off, and analyse the tables.
 
-    :param report: is told the step, and how much of it is done
+    :param report: gets the step, and how much of it is done
     :raises psycopg.errors.IntegrityError: if a row breaks a key or a foreign key
     """
     _run(connection, f"SET LOCAL maintenance_work_mem = '{_MEMORY}'")

@@ -43,7 +43,7 @@ def new_gateway_id(prefix: str) -> str:
 
 
 class PlayedClock:
-    """The instant that it is while templates are played; it moves when it is told to."""
+    """The instant that it is while templates are played; it moves when its holder moves it."""
 
     def __init__(self, start: datetime) -> None:
         self.instant = start

@@ -274,7 +274,7 @@ class Play:
     """
     What happens to an order: its name, the steps, its share of all orders (a weight), and the states its buyer may live in.
 
-    A young order has the fate of those that fit into its age, so every kind of fate has a short one.
+    An order is a copy of a play that fits into its age, so there are short ones among them.
     """
 
     name: str

@@ -39,7 +39,7 @@ _FOREVER: Final = timedelta(days=36_500)
 
 
 @dataclass(frozen=True)
-class Fate:
+class Outcome:
     """A template of orders: who may have it, how often, and how old such an order is, at least and at most (in seconds)."""
 
     template: Template
@@ -56,7 +56,7 @@ class Repertoire:
     begin: datetime
     kinds: Sequence[Kind]
     category_slugs: Sequence[str]
-    fates: Sequence[Fate]
+    outcomes: Sequence[Outcome]
     customers: dict[str, Template]
     categories: Template
     goods: Sequence[Template]
@@ -70,7 +70,7 @@ class Repertoire:
     @property
     def templates(self) -> list[Template]:
         """All templates."""
-        orders = [each.template for each in self.fates]
+        orders = [each.template for each in self.outcomes]
         return [*orders, *self.customers.values(), *self.goods, self.categories, self.settlement]
 
 
@@ -100,7 +100,7 @@ def rehearse(*, products: int, until: datetime, on_progress: Callable[[int, int]
     Play every template once and return what was learnt; the database is left as it was.
 
     :param until: the end of the generated time
-    :param on_progress: is told how many of how many templates were played
+    :param on_progress: gets how many of how many templates were played
     :raises PlayFailed: if the product does what the generator does not know
     """
     start = (
@@ -136,18 +136,18 @@ class _Rehearsal:
         self.clock.pass_time(days=1)
         start, self.before = self.clock.now(), self.camera.take()
         chosen = [(play, state) for play in PLAYS for state in play.states]
-        fates = []
+        outcomes = []
         for number, (play, state) in enumerate(chosen):
             on_progress(number, len(chosen))
             user, address, _ = people[state]
             self.clock.instant = start
-            fates.append(self._play(play, state, Stage(self.clock, user, address, self.variants, shift=3 * number)))
+            outcomes.append(self._play(play, state, Stage(self.clock, user, address, self.variants, shift=3 * number)))
         assert self.settlement is not None  # noqa: S101 - the plays are constants, and most are paid
         return Repertoire(
             begin=begin,
             kinds=self.kinds,
             category_slugs=self.categories,
-            fates=fates,
+            outcomes=outcomes,
             customers={state: one[2] for state, one in people.items()},
             categories=categories,
             goods=goods,
@@ -218,7 +218,7 @@ class _Rehearsal:
         self.clock.instant = now
         return user, address, template
 
-    def _play(self, play: Play, state: str, stage: Stage) -> Fate:
+    def _play(self, play: Play, state: str, stage: Stage) -> Outcome:
         begin, before = self.clock.now(), self.before
         undo = transaction.savepoint()
         play.steps(stage)
@@ -238,7 +238,7 @@ class _Rehearsal:
             self.settlement = self._learn_settlement(ended, settled, settled_at), settled_at
         transaction.savepoint_rollback(undo)
         self.shared |= template.shared
-        return Fate(template, state, play.weight / len(play.states), template.seconds, self._oldest(stage, begin))
+        return Outcome(template, state, play.weight / len(play.states), template.seconds, self._oldest(stage, begin))
 
     def _settle(self, stage: Stage) -> datetime:
         """Settle at the hour of all settlements, so that a template of one fits every day."""
@@ -260,7 +260,7 @@ class _Rehearsal:
         return builder.build(rows, end=self.clock.now(), opened=open_amounts)
 
     def _oldest(self, stage: Stage, begin: datetime) -> int:
-        """Return how old an order of this fate is at most: a completed one is closed then, and a paid one is sent."""
+        """Return how old an order of this outcome is at most: a completed one is closed then, and a paid one is sent."""
         order = stage.order
         limit = {
             "completed": (order.completed_at or begin) - begin + settings.RETURN_WINDOW,

@@ -90,9 +90,9 @@ def _has_rows(cursor: Any, query: sql.Composable) -> bool:
 
 def fill(plan: Plan, repertoire: Repertoire, *, on_step: OnStep, is_rehearsal: bool = False) -> Filled:
     """
-    Fill the database in one transaction; a rehearsal is rolled back, and only tells what it takes.
+    Fill the database in one transaction; a rehearsal is rolled back, and only measures what it takes.
 
-    :param on_step: is told the step, and how much of it is done of how much
+    :param on_step: gets the step, and how much of it is done of how much
     :raises NotEmpty: if there are rows of a shop
     :raises NotLoaded: if the database refuses it
     :raises DocumentsNotWritten: if the directory of documents refuses the files

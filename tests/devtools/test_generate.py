@@ -137,7 +137,7 @@ class TestGenerate:
 
         assert numbers == [f"ORD-2627-{number:06d}" for number in range(1, ORDERS + 1)]
 
-    def test_has_orders_of_every_fate(self) -> None:
+    def test_has_orders_of_every_outcome(self) -> None:
         statuses = set(Order.objects.values_list("status", flat=True))
 
         assert {OrderStatus.EXPIRED, OrderStatus.CANCELLED, OrderStatus.COMPLETED, OrderStatus.CLOSED} <= statuses

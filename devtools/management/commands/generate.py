@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from devtools.generate.rehearsal import Repertoire
     from devtools.generate.shop import Plan
 
-#: A series has so many numbers in a year, and nearly every order has a document.
+#: A series has ten million numbers a year, and nearly every order has a document.
 _MOST_ORDERS, _MOST_PRODUCTS = 5_000_000, 1_000_000
 _STEPS = {
     "rows": "orders written", "index": "indexes made", "analyse": "tables analysed", "foreign key": "foreign keys checked",
@@ -114,6 +115,8 @@ class Command(OperatorCommand):
         plan = self._make_plan(options)
         self._require_empty()
         began = time.monotonic()
+        # A program that ends us is like Ctrl-C: what was begun is taken back.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             repertoire = self._rehearse(plan)
             estimate = estimates.estimate(plan, repertoire)
@@ -131,6 +134,7 @@ class Command(OperatorCommand):
             )
             raise SystemExit(INTERRUPTED) from None
         finally:
+            signal.signal(signal.SIGTERM, before)
             self._progress.end()
         self._summarise(plan, filled.bytes, time.monotonic() - began)
 
