@@ -18,6 +18,8 @@ from devtools.demo_data.catalogue import DemoProduct, DemoVariant, list_categori
 #: Kinds of goods: all generated products of a kind have the same variants at the same prices, so that an order of one is an
 #: order of any of them.
 KINDS: Final = 24
+#: In paise: a refund of dearer goods would wait for days until a small shop has sold as much.
+_HIGHEST_PRICE: Final = 3_000_00
 #: Enough for every order that is played.
 PLAYED_UNITS: Final = 1_000_000
 
@@ -31,7 +33,7 @@ class Kind:
 
 def list_kinds(products: int) -> list[Kind]:
     """Return the kinds of goods of a shop with a number of products: from all over the demo shop, the same ones in each run."""
-    demos = list(make_products())
+    demos = [demo for demo in make_products() if max(each.price for each in demo.variants) <= _HIGHEST_PRICE]
     count = min(products, KINDS)
     return [Kind(demos[place * len(demos) // count]) for place in range(count)]
 

@@ -275,8 +275,8 @@ class TestRefusals:
         assert "nothing was changed" in said
 
     def test_fewer_orders_than_days_are_refused(self) -> None:
-        with pytest.raises(CommandError, match="at least one order a day"):
-            generate("--orders", "5", "--days", "6")
+        with pytest.raises(CommandError, match=r"29 orders cannot be of 6 days: give at least 5 orders a day\."):
+            generate("--orders", "29", "--days", "6")
 
     @pytest.mark.parametrize("after", [1, 3])
     def test_a_run_that_is_stopped_leaves_nothing(self, after: int, learnt: Repertoire) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: A series has ten million numbers a year, and nearly every order has a document.
 _MOST_ORDERS, _MOST_PRODUCTS = 5_000_000, 1_000_000
+#: With fewer, the money of a day would not cover its refunds.
+_FEWEST_A_DAY = 5
 _STEPS = {
     "rows": "orders written", "index": "indexes made", "analyse": "tables analysed", "foreign key": "foreign keys checked",
     "document": "document files named",
@@ -143,8 +145,10 @@ class Command(OperatorCommand):
 
         orders: int = options["orders"]
         days = options["days"] or max(1, min(180, orders // 20))
-        if orders < days:
-            raise self.fail(f"{orders} orders cannot be of {days} days: give at least one order a day.")
+        if days > 1 and orders < days * _FEWEST_A_DAY:
+            raise self.fail(
+                f"{counted(orders, 'order')} cannot be of {days} days: give at least {_FEWEST_A_DAY} orders a day."
+            )
         until: datetime = options["until"] or clock.now()
         second = int(until.timestamp())
         return Plan(
