@@ -32,11 +32,19 @@ INVARIANTS: tuple[Invariant, ...] = (
         name="checkpoints_match_entries",
         statement="Every checkpoint is the sum of its account's entries up to it.",
         sql="""
-            SELECT c.id, c.account_id, c.last_entry_id, c.balance, sum(e.amount) AS entries
-            FROM ledger_balancecheckpoint c
-            LEFT JOIN ledger_ledgerentry e
-                 ON e.account_id = c.account_id AND e.currency = c.currency AND e.id <= c.last_entry_id
-            GROUP BY c.id HAVING c.balance IS DISTINCT FROM sum(e.amount)
+            WITH run AS (
+                SELECT account_id, currency, id AS last_entry_id, amount, NULL::bigint AS checkpoint, NULL::bigint AS balance
+                FROM ledger_ledgerentry
+                UNION ALL
+                SELECT account_id, currency, last_entry_id, NULL, id, balance FROM ledger_balancecheckpoint
+            ), summed AS (
+                SELECT run.*, sum(amount) OVER (
+                    PARTITION BY account_id, currency ORDER BY last_entry_id, checkpoint NULLS FIRST ROWS UNBOUNDED PRECEDING
+                ) AS entries
+                FROM run
+            )
+            SELECT checkpoint AS id, account_id, last_entry_id, balance, entries FROM summed
+            WHERE checkpoint IS NOT NULL AND balance IS DISTINCT FROM entries
         """,
     ),
     Invariant(
