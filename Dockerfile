@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # Bahi for production. One image, four processes; the web is the default and the others are started by their command:
-#   docker run bahi celery --quiet -A config.celery worker -Q payments,events,notifications,documents --without-gossip --without-mingle
+#   docker run bahi celery --quiet -A config.celery worker --without-gossip --without-mingle
 #   docker run bahi python manage.py relay
 #   docker run bahi celery --quiet -A config.celery beat --schedule /tmp/bahi-beat-schedule --pidfile=
 # Release step, before the new version starts:

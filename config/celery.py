@@ -1,4 +1,4 @@
-"""The worker's application: its tasks, and the clock's schedule."""
+"""The worker's application: its tasks and queues, and the clock's schedule."""
 
 import os
 
@@ -6,8 +6,10 @@ from celery import Celery
 from celery.signals import task_prerun
 from django.conf import settings
 from django.db import close_old_connections
+from kombu import Queue
 
 from apps.core.broker import register_redis_transport
+from apps.core.queues import find_queue, list_queues
 from config.settings import settings_module
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings_module(os.environ))
@@ -20,10 +22,13 @@ app.autodiscover_tasks()
 
 
 @app.on_after_finalize.connect
-def _read_schedule(sender: Celery, **_: object) -> None:
+def _read_maps(sender: Celery, **_: object) -> None:
     from config.schedule import SCHEDULE  # noqa: PLC0415 - it names tasks, which need the apps to be loaded
 
-    sender.conf.beat_schedule = SCHEDULE
+    sender.conf.task_queues = [Queue(name) for name in list_queues()]
+    sender.conf.beat_schedule = {
+        name: {**entry, "options": {"queue": find_queue(entry["task"])}} for name, entry in SCHEDULE.items()
+    }
 
 
 @task_prerun.connect

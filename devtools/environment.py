@@ -40,7 +40,7 @@ _BAHI_VARIABLES = frozenset(
 )  # fmt: skip
 _BAHI_PREFIXES = (
     "DJANGO_", "RAZORPAY_", "MSG91_", "DB_", "WEB_", "CELERY_", "ORDER_", "PAYMENT_", "REFUND_", "SETTLEMENT_", "DISPUTE_",
-    "OTP_", "SHIPPING_", "SECURE_", "SELLER_", "MAX_UNPAID_",
+    "OTP_", "SHIPPING_", "SECURE_", "SELLER_", "MAX_UNPAID_", "MAX_BUYER_", "MAX_MONEY_",
 )  # fmt: skip
 
 

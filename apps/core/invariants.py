@@ -6,7 +6,7 @@ from typing import Any
 import pgtrigger
 from django.apps import apps
 
-from apps.core import relay
+from apps.core import lost_hints, relay
 from apps.core.audit import Invariant, Reads
 from apps.core.models import NOT_DELETED, Subject
 
@@ -28,7 +28,7 @@ def _hints_sent_too_often(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
               + power(2, %(doublings)s) * greatest(resends - %(doublings)s, 0)
           )
         """,
-        {"wait": relay.RESEND_AFTER, "doublings": relay.MAX_DOUBLINGS},
+        {"wait": relay.RESEND_AFTER, "doublings": lost_hints.MAX_DOUBLINGS},
     )
     names = ("id", "queue", "resends", "created_at", "sent_at")
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,5 +1,6 @@
 """What every table shares, and core's own tables: events, their handler runs, idempotency keys, audit runs, incidents."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -217,6 +218,9 @@ class HandlerRun(models.Model):
     parked_at = models.DateTimeField(null=True)
     last_error = models.TextField(blank=True)
 
+    #: Since when it waits to be begun, if that is before it was created or sent; known only where it was just claimed.
+    waiting_since: datetime | None = None
+
     class Meta:
         verbose_name = "handler run"
         constraints = [
@@ -232,8 +236,8 @@ class HandlerRun(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["send_after"],
-                name="handler_run_open",
+                fields=["queue", "send_after"],
+                name="handler_run_due",
                 condition=models.Q(done_at__isnull=True, parked_at__isnull=True),
             ),
             models.Index(fields=["parked_at"], name="handler_run_parked", condition=models.Q(parked_at__isnull=False)),

@@ -1,11 +1,12 @@
 """
 The relay of events: it turns each Outbox row into one HandlerRun per handler, which workers run.
 
-Postgres is the source of truth. The broker holds hints, which may be lost: a sweep sends lost hints again, but not
-those that still wait in a queue.
+Postgres is the source of truth. The broker holds hints, as many as it has room for, which may be lost: a sweep sends lost
+hints again, but not those that still wait in a queue. What the broker has no room for waits in Postgres.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -15,11 +16,13 @@ from uuid import UUID
 import orjson
 import structlog
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q
 from django.utils.module_loading import import_string
 
-from apps.core.models import HandlerRun, Outbox, all_null
+from apps.core.models import HandlerRun, Outbox
 from apps.core.prepared import execute, fetch_rows, to_array
+from apps.core.queues import Room, find_queue, handler_name, list_assignments, list_queues
+from apps.core.rows import columns, to_object
 from apps.core.transactions import transactional
 
 log = structlog.get_logger(__name__)
@@ -29,11 +32,6 @@ BATCH = 200
 HINT_SIZE = 10
 #: How long a hint or a start is left alone before anybody asks whether it was lost; longer than a task may run.
 RESEND_AFTER = timedelta(seconds=90)
-#: With each resend of a hint this wait doubles, up to this many times: six minutes, in less than the ten that the audit allows.
-#: A broker that loses all it has once a minute would otherwise keep an event waiting for hours.
-MAX_DOUBLINGS = 2
-#: The condition of the index `handler_run_sent`.
-_IS_WITH_BROKER = all_null("done_at", "parked_at", "send_after")
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,11 @@ def get_subscriptions() -> dict[str, tuple[Subscription, ...]]:
 
 def _make_subscription(subscribed: Callable[..., object] | OnlyIf) -> Subscription:
     handler, if_values = (subscribed.call, subscribed.if_values) if isinstance(subscribed, OnlyIf) else (subscribed, {})
-    name = f"{handler.__module__}.{handler.__qualname__}"
-    app = handler.__module__.split(".")[1]
-    queue = settings.APP_QUEUES.get(app, settings.DEFAULT_QUEUE)
+    name = handler_name(handler)
     calls_external = getattr(handler, "calls_external", False)
-    return Subscription(name=name, queue=queue, call=handler, calls_external=calls_external, if_values=if_values)
+    return Subscription(
+        name=name, queue=find_queue(name), call=handler, calls_external=calls_external, if_values=if_values
+    )
 
 
 def get_subscription(name: str) -> Subscription:
@@ -107,12 +105,13 @@ def get_subscription(name: str) -> Subscription:
 
 _IS_ANYTHING_WAITING = "SELECT id FROM core_outbox ORDER BY id LIMIT 1"
 # Who deletes a row has taken it. It is locked before that only so that relays skip what another has, and do not wait for it.
+# What somebody waits for comes first, however many rows are older.
 _TAKE = """
     WITH waiting AS MATERIALIZED (
         SELECT outbox.id
         FROM core_outbox AS outbox JOIN core_event AS event ON event.id = outbox.event_id
         WHERE event.type = ANY($1::text[])
-        ORDER BY outbox.id LIMIT $2::int
+        ORDER BY ($4::int[])[array_position($1::text[], event.type::text)], outbox.id LIMIT $2::int
         FOR UPDATE OF outbox SKIP LOCKED
     ), taken AS (
         DELETE FROM core_outbox AS outbox USING waiting WHERE outbox.id = waiting.id RETURNING outbox.id, outbox.event_id
@@ -121,136 +120,121 @@ _TAKE = """
     FROM taken JOIN core_event AS event ON event.id = taken.event_id ORDER BY taken.id
 """
 _ADD_RUNS = """
-    INSERT INTO core_handlerrun (id, event_id, handler, queue, created_at, sent_at, starts, last_error)
-    SELECT id, event_id, handler, queue, $2::timestamptz, $2::timestamptz, 0, ''
-    FROM json_to_recordset($1::json) AS run (id uuid, event_id uuid, handler text, queue text)
+    INSERT INTO core_handlerrun (id, event_id, handler, queue, created_at, sent_at, send_after, starts, last_error)
+    SELECT id, event_id, handler, queue, $2::timestamptz, CASE WHEN is_sent THEN $2::timestamptz END,
+           CASE WHEN NOT is_sent THEN $2::timestamptz END, 0, ''
+    FROM json_to_recordset($1::json) AS run (id uuid, event_id uuid, handler text, queue text, is_sent boolean)
     ON CONFLICT DO NOTHING
 """
 
 
-def claim_outbox(*, now: datetime, limit: int = BATCH) -> list[HandlerRun]:
+def claim_outbox(*, now: datetime, limit: int = BATCH, room: Room | None = None) -> list[HandlerRun]:
     """
-    Turn each waiting Outbox row into handler runs once, and return these; several relays may do so in parallel.
+    Turn each waiting Outbox row into handler runs once, and return those to be sent; several relays may do so in parallel.
 
-    An event of a type that this relay does not know is left to a relay that does: during a release, old relays read
-    events of the new version.
+    What there is no room for is left to `claim_due`. An event of a type that this relay does not know is left to a relay that
+    does: during a release, old relays read events of the new version.
     """
     if not fetch_rows(_IS_ANYTHING_WAITING, []):
         return []  # one statement, most of the time
-    return _claim_waiting(now=now, limit=limit)
+    return _claim_waiting(now=now, limit=limit, room=room)
 
 
 @transactional
-def _claim_waiting(*, now: datetime, limit: int) -> list[HandlerRun]:
-    waiting = fetch_rows(_TAKE, [_known_types(), str(limit), _types_with_conditions()])
+def _claim_waiting(*, now: datetime, limit: int, room: Room | None) -> list[HandlerRun]:
+    known = [*get_subscriptions(), *import_string(settings.UNSUBSCRIBED)]
+    ranks = to_array(map(_rank, known))
+    waiting = fetch_rows(_TAKE, [to_array(known), str(limit), _types_with_conditions(), ranks])
     handler_runs = [
         HandlerRun(event_id=event_id, handler=subscription.name, queue=subscription.queue, created_at=now, sent_at=now)
         for event_id, event_type, values in waiting
         for subscription in get_subscriptions().get(event_type, ())
         if subscription.concerns(orjson.loads(values or "{}"))
     ]
+    to_be_sent = [
+        run for group in group_by_hint(handler_runs) if room is None or room.take(group[0].queue) for run in group
+    ]
     if handler_runs:
+        sent = {run.pk for run in to_be_sent}
         rows = [
-            {"id": run.pk, "event_id": run.event_id, "handler": run.handler, "queue": run.queue} for run in handler_runs
-        ]
+            {
+                "id": run.pk, "event_id": run.event_id, "handler": run.handler, "queue": run.queue,
+                "is_sent": run.pk in sent,
+            }
+            for run in handler_runs
+        ]  # fmt: skip
         execute(_ADD_RUNS, [orjson.dumps(rows).decode(), now.isoformat()])
-    return handler_runs
+    return to_be_sent
 
 
-def _known_types() -> str:
-    return to_array([*get_subscriptions(), *import_string(settings.UNSUBSCRIBED)])
+# A hint in the queue of the release before may have no worker any more: it is sent again as one that was lost.
+_ASSIGN_QUEUES = """
+    UPDATE core_handlerrun AS run SET queue = coalesce(assigned.queue, $3::text)
+    FROM core_handlerrun AS waiting
+    LEFT JOIN json_to_recordset($1::json) AS assigned (handler text, queue text) ON assigned.handler = waiting.handler
+    WHERE run.id = waiting.id AND waiting.done_at IS NULL
+      AND CASE WHEN assigned.queue IS NULL THEN waiting.queue <> ALL ($2::text[]) ELSE waiting.queue <> assigned.queue END
+"""
 
 
 def _types_with_conditions() -> str:
     return to_array(name for name, group in get_subscriptions().items() if any(one.if_values for one in group))
 
 
-@transactional
-def claim_due(*, now: datetime, limit: int = BATCH) -> list[HandlerRun]:
-    """Return the handler runs whose time to be sent has come: failed ones, those whose worker crashed, those the broker did not accept."""
-    due = list(
-        HandlerRun.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
-        .filter(done_at__isnull=True, parked_at__isnull=True, send_after__lte=now)
-        .order_by("send_after")[:limit]
+def _rank(event_type: str) -> int:
+    """Return the place, in the order of their urgency, of the most urgent queue that an event is for."""
+    queues = list_queues()
+    return min((queues.index(each.queue) for each in get_subscriptions().get(event_type, ())), default=len(queues))
+
+
+# Queue by queue, so that a flood of one keeps no other waiting; the index gives the oldest of each.
+_CLAIM_DUE = """
+    WITH due AS MATERIALIZED (
+        SELECT run.id, run.send_after
+        FROM json_to_recordset($1::json) AS queue (name text, most int)
+        CROSS JOIN LATERAL (
+            SELECT id, send_after FROM core_handlerrun
+            WHERE queue = queue.name AND done_at IS NULL AND parked_at IS NULL AND send_after <= $2::timestamptz
+            ORDER BY send_after LIMIT queue.most
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) AS run
+    ), claimed AS (
+        UPDATE core_handlerrun AS run SET send_after = NULL, sent_at = $2::timestamptz, resends = 0
+        FROM due WHERE run.id = due.id RETURNING run.*
     )
-
-    HandlerRun.objects.filter(pk__in=[handler_run.pk for handler_run in due]).update(
-        send_after=None, sent_at=now, resends=0
-    )
-
-    return _with_sent_at(due, now)
-
-
-def claim_lost(*, now: datetime, count_hints: Callable[[str], int | None], limit: int = BATCH) -> list[HandlerRun]:
-    """
-    Return the handler runs whose hint the broker has lost, to be sent again.
-
-    `count_hints` returns how many messages the broker holds in a queue, or None if it does not answer; it is called outside any
-    transaction. A queue is worked off in the order in which it was filled, so that a hint is lost if one that was sent
-    RESEND_AFTER later has been begun. Where nothing was begun for as long, only the broker knows: what it holds waits for a
-    worker, up to HINT_SIZE handler runs a message, and what is missing there for sure, the oldest, is lost. Each resend
-    doubles the wait.
-    """
-    lost: list[HandlerRun] = []
-    for queue in _list_queues_with_old_hints(now):
-        head, missing = _find_queue_head(queue, now=now), limit
-        if head is None:
-            held = count_hints(queue)
-            head, missing = now, 0 if held is None else _list_sent_hints(queue).count() - held * HINT_SIZE
-        if missing > 0:
-            lost += _claim_sent_before(head, queue=queue, now=now, limit=min(limit, missing))
-    return lost
-
-
-def _list_sent_hints(queue: str) -> "QuerySet[HandlerRun]":
-    """Return the handler runs of a queue that were sent and not begun since; an index holds exactly these."""
-    return HandlerRun.objects.filter(_IS_WITH_BROKER, queue=queue)
-
-
-def _list_queues_with_old_hints(now: datetime) -> list[str]:
-    # From queue to queue by the index: it would take long to look for the few queues among the many hints.
-    sent = HandlerRun.objects.filter(_IS_WITH_BROKER)
-    oldest, queues = sent.order_by("queue", "sent_at").values_list("queue", "sent_at"), []
-    row = oldest.first()
-    while row is not None:
-        queue, sent_at = row
-        if sent_at is not None and sent_at <= now - RESEND_AFTER:
-            queues.append(queue)
-        row = oldest.filter(queue__gt=queue).first()
-    return queues
-
-
-def _find_queue_head(queue: str, *, now: datetime) -> datetime | None:
-    """Return when the hint was sent that was begun last in a queue, or None if nothing was begun of late."""
-    begun = HandlerRun.objects.filter(queue=queue, started_at__gt=now - RESEND_AFTER)
-    return begun.order_by("-started_at").values_list("sent_at", flat=True).first()
+    SELECT due.send_after, {run} FROM claimed JOIN due ON due.id = claimed.id ORDER BY due.send_after, claimed.id
+"""
 
 
 @transactional
-def _claim_sent_before(head: datetime, *, queue: str, now: datetime, limit: int) -> list[HandlerRun]:
-    is_lost = Q(resends__gte=MAX_DOUBLINGS, sent_at__lte=head - RESEND_AFTER * 2**MAX_DOUBLINGS)
-    for resends in range(MAX_DOUBLINGS):
-        is_lost |= Q(resends=resends, sent_at__lte=head - RESEND_AFTER * 2**resends)
-    lost = list(
-        _list_sent_hints(queue)
-        .select_for_update(skip_locked=True, of=("self",), no_key=True)
-        .filter(is_lost, sent_at__lte=head - RESEND_AFTER)
-        .order_by("sent_at")[:limit]
-    )
+def claim_due(*, now: datetime, limit: int = BATCH, room: Room | None = None) -> list[HandlerRun]:
+    """
+    Return the handler runs whose time to be sent has come: failed ones, those whose worker crashed, those that had no room.
 
-    HandlerRun.objects.filter(pk__in=[handler_run.pk for handler_run in lost]).update(
-        sent_at=now, resends=F("resends") + 1
-    )
+    :param limit: how many of each queue
+    """
+    most = {queue: limit if room is None else min(limit, room.left(queue)) for queue in list_queues()}
+    asked = {queue: count for queue, count in most.items() if count}
+    if not asked:
+        return []
+    queues = orjson.dumps([{"name": queue, "most": count} for queue, count in asked.items()]).decode()
+    due = [
+        _due_run(due_since, row)
+        for due_since, *row in fetch_rows(
+            _CLAIM_DUE.format(run=columns(HandlerRun, "claimed")), [queues, now.isoformat()]
+        )
+    ]
+    if room is not None:
+        room.note_claimed(Counter(run.queue for run in due), asked)
+        for group in group_by_hint(due):
+            room.take(group[0].queue)
+    return due
 
-    if lost:
-        log.warning("hints_lost", queue=queue, count=len(lost))
-    return _with_sent_at(lost, now)
 
-
-def _with_sent_at(handler_runs: list[HandlerRun], now: datetime) -> list[HandlerRun]:
-    for handler_run in handler_runs:
-        handler_run.sent_at = now
-    return handler_runs
+def _due_run(due_since: datetime, row: Sequence[Any]) -> HandlerRun:
+    handler_run = to_object(HandlerRun, tuple(row))
+    handler_run.waiting_since = due_since
+    return handler_run
 
 
 def group_by_hint(handler_runs: Iterable[HandlerRun]) -> list[list[HandlerRun]]:
@@ -278,6 +262,17 @@ def _calls_external(handler: str) -> bool:
         return get_subscription(handler).calls_external
     except LookupError:  # a handler of another release
         return True
+
+
+def assign_queues() -> int:
+    """
+    Move the open handler runs whose handler waits in another queue since a release, and return how many were moved.
+
+    Those of a handler that no queue names, in a queue that there is no more, move to the least urgent.
+    """
+    queues = list_queues()
+    assigned = [{"handler": handler, "queue": queue} for handler, queue in list_assignments()]
+    return execute(_ASSIGN_QUEUES, [orjson.dumps(assigned).decode(), to_array(queues), queues[-1]])
 
 
 def mark_unsent(handler_run_ids: Iterable[UUID], *, now: datetime) -> None:

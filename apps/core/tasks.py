@@ -1,16 +1,20 @@
 """What the clock and the relay start in a worker."""
 
+from base64 import b64decode
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 import structlog
 from celery import current_app, shared_task
 from kombu.exceptions import ChannelError
 
 from apps.core import audit, clock, handler_runs, idempotency
+from apps.core.backlog import QueueBacklog
 from apps.core.models import HandlerRun
+from apps.core.queues import list_queues
 
 log = structlog.get_logger(__name__)
 
@@ -44,14 +48,22 @@ def run_audit(**_: object) -> None:
     audit.store_report(report)
 
 
-def send_hint(handler_runs: Sequence[HandlerRun]) -> None:
-    """Put one hint for some handler runs on their queue; the caller copes with a broker that is away."""
-    first = handler_runs[0]
-    hint = {
-        "handler_run_ids": [str(each.pk) for each in handler_runs],
-        "sent_at": first.sent_at.isoformat() if first.sent_at else "",
-    }
-    run_handlers.apply_async(kwargs=hint, queue=first.queue, retry=False)
+def send_hints(groups: Sequence[Sequence[HandlerRun]]) -> None:
+    """
+    Put a hint for each group of handler runs on its queue, all in one message to Redis; the caller copes with a broker that is away.
+
+    :raises BatchPublishError, RedisError: if some were not sent; which ones is not known
+    """
+    pool: Any = current_app.producer_pool
+    with pool.acquire(block=True) as producer, producer.batch(max_size=len(groups)):
+        for handler_runs in groups:
+            first = handler_runs[0]
+            hint = {
+                "handler_run_ids": [str(each.pk) for each in handler_runs],
+                "sent_at": first.sent_at.isoformat() if first.sent_at else "",
+                "waiting_since": (first.waiting_since or first.created_at).isoformat(),
+            }
+            run_handlers.apply_async(kwargs=hint, queue=first.queue, retry=False, producer=producer)
 
 
 def count_hints(queue: str) -> int:
@@ -64,3 +76,34 @@ def count_hints(queue: str) -> int:
                 return int(channel.queue_declare(queue, passive=True).message_count)
             except ChannelError:  # an empty queue is none
                 return 0
+
+
+def find_backlog() -> dict[str, QueueBacklog]:
+    """
+    Return what the broker holds in each queue, and that it takes writes; the caller copes with a broker that is away.
+
+    :raises RedisError: if it cannot be read
+    """
+    queues = list_queues()
+    pool: Any = current_app.pool
+    with pool.acquire(block=True) as connection:
+        connection.connect()  # it was closed if the broker was away
+        with connection.channel() as channel, channel.client.pipeline(transaction=False) as pipe:
+            for queue in queues:
+                pipe.llen(queue)
+                pipe.lindex(queue, -1)
+            found = pipe.execute()
+    return {
+        queue: QueueBacklog(count, *_read_oldest(oldest))
+        for queue, count, oldest in zip(queues, found[::2], found[1::2], strict=True)
+    }
+
+
+def _read_oldest(message: bytes | None) -> tuple[datetime | None, str]:
+    """Return since when the work of a hint has waited, if it says so, and the id of its message."""
+    if message is None:
+        return None, ""
+    hint = orjson.loads(message)
+    _, arguments, _ = orjson.loads(b64decode(hint["body"]))
+    since = arguments.get("waiting_since")
+    return datetime.fromisoformat(since) if since else None, hint["headers"]["id"]

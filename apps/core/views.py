@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import audit, clock, incidents, relay
+from apps.core import audit, backlog, clock, incidents, relay
 from apps.core.api.schema import describe_api
 from apps.core.security_log import log_security_event
 
@@ -37,13 +37,14 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """
     Answer 200 if orders can be taken: the database answers and its schema is the code's.
 
-    Redis is reported and not required, because orders go on without it. What was checked is for operators.
+    Redis is reported and not required, because orders go on without it. So are the queues, which another process would not work
+    off any faster. What was checked is for operators.
     """
-    checks = {"database": _database(), "migrations": "unknown", "redis": _redis()}
+    checks = {"database": _database(), "migrations": "unknown", "redis": _redis(), "queues": _queues()}
     if checks["database"] == "ok":
         checks["migrations"] = _migrations()
     is_ready = checks["database"] == checks["migrations"] == "ok"
-    is_degraded = is_ready and checks["redis"] != "ok"
+    is_degraded = is_ready and (checks["redis"] != "ok" or checks["queues"] == "overloaded")
     status = "degraded" if is_degraded else "ready" if is_ready else "unready"
     details = {"checks": checks} if _is_operator(request) else {}
     return JsonResponse({"status": status, **details}, status=200 if is_ready else 503)
@@ -86,6 +87,13 @@ def _redis() -> str:
     return "ok"
 
 
+def _queues() -> str:
+    measured = backlog.read()
+    if not measured:
+        return "unknown"
+    return "overloaded" if backlog.find_overloaded(measured) else "ok"
+
+
 class MetricsCollector:
     """Metrics read on each scrape: the last audit, open incidents, the apps' gauges and the backlog of the relay."""
 
@@ -99,6 +107,7 @@ class MetricsCollector:
             if value is not None:
                 yield GaugeMetricFamily(gauge.name, gauge.statement, value=value)
         yield _cache_metrics()
+        yield from _queue_metrics()
         for name, value in relay.measure_backlog(now=clock.now()).items():
             yield GaugeMetricFamily(
                 f"bahi_{name}", f"Events and handler runs that wait: {name.replace('_', ' ')}.", value=value
@@ -122,6 +131,27 @@ def _cache_metrics() -> Any:
         for result, count in sorted(each.read_counts().items()):
             requests.add_metric([each.description.name, result], count)
     return requests
+
+
+def _queue_metrics() -> Any:
+    hints = GaugeMetricFamily(
+        "bahi_queue_hints", "Hints that wait for a worker, of the first thousand.", labels=["queue"]
+    )
+    waits = GaugeMetricFamily(
+        "bahi_queue_wait_seconds", "For how long the oldest work of a queue has waited for a worker.", labels=["queue"]
+    )
+    for queue, each in backlog.read().items():
+        hints.add_metric([queue], each.hints)
+        waits.add_metric([queue], each.wait_seconds)
+    refused = CounterMetricFamily(
+        "bahi_requests_refused_overloaded",
+        "Requests of customers that were refused because a queue waited too long.",
+        labels=["queue"],
+    )
+    counts = backlog.read_refused()
+    for queue in settings.MAX_QUEUE_WAIT_SECONDS:
+        refused.add_metric([queue], counts.get(queue, 0))
+    yield from (hints, waits, refused)
 
 
 def _audit_metrics(state: audit.State) -> Any:

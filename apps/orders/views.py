@@ -39,6 +39,7 @@ class OrderViewSet(ListModelMixin, ApiViewSet):
         "hold": OrderHoldRequest,
         "release": OrderHoldRequest,
     }
+    admission_actions = ("create",)
     staff_permissions = {"hold": "orders.change_order", "release": "orders.change_order"}
     query_serializer_classes = {"retrieve": OrderQuery}
     filterset_class = OrderFilterSet

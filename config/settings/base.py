@@ -115,13 +115,7 @@ INVARIANTS = "config.invariants.INVARIANTS"
 RECENT_ROWS = "config.invariants.RECENT_ROWS"
 GAUGES = "config.metrics.GAUGES"
 REFERENCE_DATA = "config.reference_data.STEPS"
-DEFAULT_QUEUE = "events"
-APP_QUEUES = {
-    "payments": "payments",
-    "notifications": "notifications",
-    "invoicing": "documents",
-    "accounts": "notifications",
-}
+QUEUES = "config.queues.QUEUES"
 
 # Postgres holds the truth ----------------------------------------------------------------------------------------------
 
@@ -154,6 +148,9 @@ DATABASES = {
 
 HOT_PATH = env.HOT_PATH  # orm, or: sql
 
+#: The urgent queues, and for how long (seconds) the oldest work of each may have waited while new orders are taken; 0 is for ever.
+MAX_QUEUE_WAIT_SECONDS = {"buyer": env.MAX_BUYER_WAIT_SECONDS, "money": env.MAX_MONEY_WAIT_SECONDS}
+
 # Redis holds hints, caches and counters ----------------------------------------------------------------------------------
 
 REDIS_URL = env.REDIS_URL.url
@@ -184,7 +181,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_DEFAULT_QUEUE = DEFAULT_QUEUE
+CELERY_TASK_DEFAULT_QUEUE = "housekeeping"  # of a task that `config.queues` does not name
 BEAT_SCHEDULE_FILE = env.BEAT_SCHEDULE_FILE
 CELERY_TIMEZONE = "Asia/Kolkata"
 CELERY_DB_REUSE_MAX = 1000
@@ -197,6 +194,7 @@ CELERY_WORKER_CONSUMER = "apps.core.worker:BrokerWaitingConsumer"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,
     "unacked_restore_interval": 10,
+    "queue_order_strategy": "apps.core.queues:PriorityCycle",
     "socket_timeout": 30,
     "socket_connect_timeout": 2,
     "socket_keepalive": True,

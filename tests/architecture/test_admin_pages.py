@@ -74,7 +74,7 @@ def make_shop() -> Any:
     HandlerRun.objects.create(
         event=message.event,
         handler="apps.any.handler",
-        queue="events",
+        queue="housekeeping",
         created_at=NOON,
         send_after=NOON,
         parked_at=NOON,

@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 from apps.core.relay import get_subscriptions
 from config.celery import app as celery_app
 from config.invariants import INVARIANTS
+from config.queues import QUEUES
 from config.reference_data import STEPS
 from config.schedule import SCHEDULE
 from config.subscriptions import HANDLERS, UNSUBSCRIBED
@@ -96,6 +97,48 @@ def test_the_schedule_and_the_tasks_agree() -> None:
     assert {entry["task"] for entry in SCHEDULE.values()} == ours - not_by_clock
 
 
+def test_every_handler_and_every_task_of_the_clock_has_one_queue() -> None:
+    named = [each if isinstance(each, str) else full_name(each) for group in QUEUES.values() for each in group]
+    subscribed = {full_name(each.call) for group in get_subscriptions().values() for each in group}
+
+    assert sorted(named) == sorted({*subscribed, *(entry["task"] for entry in SCHEDULE.values())})
+    assert list(QUEUES) == ["buyer", "money", "documents", "messages", "exports", "housekeeping"]
+    assert set(settings.MAX_QUEUE_WAIT_SECONDS) <= set(QUEUES)
+
+
+def test_the_clock_sends_each_task_to_its_queue() -> None:
+    celery_app.finalize()
+    sent_to = {entry["task"]: entry["options"]["queue"] for entry in celery_app.conf.beat_schedule.values()}
+
+    assert sent_to["payments.poll_open_payments"] == "money"
+    assert sent_to["core.audit"] == "housekeeping"
+    assert all(name in QUEUES[queue] for name, queue in sent_to.items())
+
+
+def test_every_queue_has_a_worker_in_the_procfile() -> None:
+    celery_app.finalize()
+
+    # Without -Q a worker consumes all of them.
+    assert sorted(queue.name for queue in celery_app.conf.task_queues) == sorted(QUEUES)
+    assert " -Q" not in (ROOT / "Procfile").read_text()
+
+
+def test_what_shares_a_hint_calls_nothing_outside_and_renders_nothing() -> None:
+    together = {each.name for group in get_subscriptions().values() for each in group if not each.calls_external}
+
+    assert together == {
+        "apps.payments.handlers.process_webhook",
+        "apps.payments.handlers.erase_payer",
+        "apps.invoicing.handlers.issue_invoices_of_order",
+        "apps.invoicing.handlers.issue_credit_notes_of_refund",
+        "apps.invoicing.handlers.issue_pending_credit_notes",
+        "apps.fulfilment.handlers.complete_order",
+        "apps.settlements.handlers.request_reported_settlement",
+        "apps.notifications.handlers.notify",
+        "apps.notifications.handlers.erase_messages",
+    }
+
+
 def test_every_invariant_of_every_app_is_audited() -> None:
     written = [one for module in modules("invariants").values() for one in module.INVARIANTS]
 
@@ -117,13 +160,6 @@ def test_every_app_with_reference_data_is_on_its_page() -> None:
 
 def _has_services(app: str) -> bool:
     return (ROOT / "apps" / app / "services.py").exists() or (ROOT / "apps" / app / "services").is_dir()
-
-
-def test_every_queue_has_a_worker_in_the_procfile() -> None:
-    queues = {settings.DEFAULT_QUEUE, *settings.APP_QUEUES.values()}
-    line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("worker:"))
-
-    assert all(queue in line for queue in queues)
 
 
 class TestArchitecture:

@@ -317,7 +317,9 @@ WRONG_EVERYWHERE = [
     number("WEB_CONCURRENCY", 1, 256, "0", "4"),
     number("WEB_THREADS", 1, 256, "257", "4"),
     number("WEB_REQUEST_DEADLINE_SECONDS", 1, 24, "25", "20"),
-    number("WORKER_CONCURRENCY", 1, 256, "0", "2"),
+    number("WORKER_CONCURRENCY", 1, 256, "0", "3"),
+    number("MAX_BUYER_WAIT_SECONDS", 0, 86_400, "-1", "20"),
+    number("MAX_MONEY_WAIT_SECONDS", 0, 86_400, "86401", "120"),
 ]  # fmt: skip
 
 WRONG_IN_PRODUCTION_AND_STAGING = [

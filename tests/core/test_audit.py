@@ -37,7 +37,7 @@ def make_event() -> Event:
 
 def make_handler_run(**fields: Any) -> HandlerRun:
     return HandlerRun.objects.create(
-        event=make_event(), handler="x", queue="events", **{"created_at": clock.now(), **fields}
+        event=make_event(), handler="x", queue="housekeeping", **{"created_at": clock.now(), **fields}
     )
 
 
@@ -94,7 +94,7 @@ class TestInvariantsFindViolations:
 
     def test_handler_run_that_stays_open(self) -> None:
         handler_run = HandlerRun.objects.create(
-            event=make_event(), handler="x", queue="events", created_at=clock.now(), send_after=clock.now()
+            event=make_event(), handler="x", queue="housekeeping", created_at=clock.now(), send_after=clock.now()
         )
         Outbox.objects.all().delete()
 
@@ -104,7 +104,7 @@ class TestInvariantsFindViolations:
         HandlerRun.objects.create(
             event=make_event(),
             handler="x",
-            queue="events",
+            queue="housekeeping",
             created_at=clock.now(),
             send_after=clock.now(),
             parked_at=clock.now(),
@@ -145,7 +145,7 @@ class TestInvariantsFindViolations:
             cursor.execute("ALTER TABLE core_handlerrun DROP CONSTRAINT one_handler_run_per_event_and_handler")
         for _ in range(2):
             HandlerRun.objects.create(
-                event=event, handler="x", queue="events", created_at=clock.now(), send_after=clock.now()
+                event=event, handler="x", queue="housekeeping", created_at=clock.now(), send_after=clock.now()
             )
 
         assert [(row["event_id"], row["handler_runs"]) for row in violations("INV-39")] == [(event.pk, 2)]

@@ -9,7 +9,7 @@ import redis
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from apps.core import clock, handler_runs, relay
+from apps.core import clock, handler_runs, lost_hints, relay
 from apps.core.events import SYSTEM
 from apps.core.management import relay_loop
 from apps.core.models import Event, HandlerRun
@@ -26,7 +26,7 @@ TYPE = "test.user.made"
 
 _ADD = """
     INSERT INTO core_handlerrun (id, event_id, handler, queue, created_at, sent_at, send_after, starts, done_at, last_error)
-    SELECT gen_random_uuid(), %(event)s, %(name)s || n, 'events', %(now)s, %(now)s, %(due)s, 0, %(done)s, ''
+    SELECT gen_random_uuid(), %(event)s, %(name)s || n, 'housekeeping', %(now)s, %(now)s, %(due)s, 0, %(done)s, ''
     FROM generate_series(1, %(count)s) AS n RETURNING id
 """
 
@@ -73,7 +73,7 @@ class TestClaimLost:
             later = now + timedelta(minutes=10)
             handler_runs._start([waiting[0]], now=later)
 
-            read = count_rows_read(HandlerRun, lambda: relay.claim_lost(now=later, count_hints=unasked))
+            read = count_rows_read(HandlerRun, lambda: lost_hints.claim_lost(now=later, count_hints=unasked))
 
         assert read <= 10
 
@@ -98,7 +98,7 @@ class Day:
         monkeypatch.setattr(relay, "get_subscriptions", lambda: {TYPE: (self.subscription,)})
         monkeypatch.setattr(relay, "get_subscription", lambda name: self.subscription)
         self.subscription = relay.Subscription(
-            name="apps.orders.handlers.one", queue="events", call=self.handle, calls_external=False
+            name="apps.orders.handlers.one", queue="housekeeping", call=self.handle, calls_external=False
         )
         self.handled: list[UUID] = []
 
@@ -137,8 +137,8 @@ class TestHintsOfSeveral:
 
         day.pass_time(3600, step=30)
 
-        assert broker.count("events") == 6
-        assert broker.consume("events", 100) == 6
+        assert broker.count("housekeeping") == 6
+        assert broker.consume("housekeeping", 100) == 6
         assert (len(day.handled), len(set(day.handled))) == (60, 60)
 
     def test_what_an_emptied_broker_lost_is_sent_again(self, day: Day, broker: Broker) -> None:
@@ -147,15 +147,15 @@ class TestHintsOfSeveral:
 
         day.pass_time(120, step=30)
 
-        assert broker.consume("events", 100) == 6
+        assert broker.consume("housekeeping", 100) == 6
         assert (len(day.handled), len(set(day.handled))) == (60, 60)
 
     def test_only_what_is_missing_for_sure_is_sent_again_while_no_worker_comes(self, day: Day) -> None:
         day.record_events(60)
         later = day.now + timedelta(hours=1)
 
-        assert relay.claim_lost(now=later, count_hints=lambda queue: 6) == []
-        assert len(relay.claim_lost(now=later, count_hints=lambda queue: 5)) == 10
+        assert lost_hints.claim_lost(now=later, count_hints=lambda queue: 6) == []
+        assert len(lost_hints.claim_lost(now=later, count_hints=lambda queue: 5)) == 10
 
 
 class TestResend:
@@ -166,16 +166,16 @@ class TestResend:
 
         day.pass_time(3600, step=30)
 
-        assert broker.count("events") == self.COUNT
+        assert broker.count("housekeeping") == self.COUNT
 
     def test_a_slow_worker_gets_each_hint_once(self, day: Day, broker: Broker) -> None:
         day.record_events(self.COUNT)
         worked_off: list[int] = []
 
-        day.pass_time(600, lambda: worked_off.append(broker.consume("events", 1)))
+        day.pass_time(600, lambda: worked_off.append(broker.consume("housekeeping", 1)))
 
         assert (sum(worked_off), len(day.handled), len(set(day.handled))) == (60, 60, 60)
-        assert broker.count("events") == 0
+        assert broker.count("housekeeping") == 0
         assert not HandlerRun.objects.filter(done_at__isnull=True).exists()
 
     def test_a_worker_that_takes_two_minutes_for_each_gets_each_hint_once(self, day: Day, broker: Broker) -> None:
@@ -184,31 +184,31 @@ class TestResend:
 
         for _ in range(10):
             day.pass_time(120)
-            worked_off += broker.consume("events", 1)
+            worked_off += broker.consume("housekeeping", 1)
 
-        assert (worked_off, len(set(day.handled)), broker.count("events")) == (10, 10, 0)
+        assert (worked_off, len(set(day.handled)), broker.count("housekeeping")) == (10, 10, 0)
 
     def test_what_an_emptied_broker_lost_is_sent_again_once(self, day: Day, broker: Broker) -> None:
         day.record_events(self.COUNT)
         broker.client.flushdb()
 
         day.pass_time(80)
-        assert broker.count("events") == 0
+        assert broker.count("housekeeping") == 0
         day.pass_time(3600, step=30)
 
-        assert broker.count("events") == self.COUNT
-        assert broker.consume("events", 1_000) == self.COUNT
+        assert broker.count("housekeeping") == self.COUNT
+        assert broker.consume("housekeeping", 1_000) == self.COUNT
         assert len(set(day.handled)) == self.COUNT
 
     def test_only_lost_hints_are_sent_again(self, day: Day, broker: Broker) -> None:
         day.record_events(self.COUNT)
         for _ in range(7):
-            broker.client.rpop("events")
+            broker.client.rpop("housekeeping")
         day.pass_time(60)
         day.record_events(self.COUNT)
         worked_off: list[int] = []
 
-        day.pass_time(1500, lambda: worked_off.append(broker.consume("events", 1)))
+        day.pass_time(1500, lambda: worked_off.append(broker.consume("housekeeping", 1)))
 
         assert len(set(day.handled)) == 2 * self.COUNT
         assert sum(worked_off) == 2 * self.COUNT
@@ -218,7 +218,7 @@ class TestResend:
         started, sent = day.now, []
 
         def lose() -> None:
-            if broker.client.rpop("events"):
+            if broker.client.rpop("housekeeping"):
                 sent.append((day.now - started).total_seconds())
 
         lose()
@@ -230,7 +230,7 @@ class TestResend:
         assert HandlerRun.objects.get().resends == 8
 
     def test_the_broker_is_asked_also_before_anything_was_sent(self, broker: Broker) -> None:
-        assert count_hints("events") == 0
+        assert count_hints("housekeeping") == 0
 
     def test_a_broker_that_does_not_answer_is_sent_nothing_again(
         self, day: Day, monkeypatch: pytest.MonkeyPatch
@@ -238,20 +238,20 @@ class TestResend:
         day.record_events(3)
         later = day.now + timedelta(hours=1)
 
-        assert relay.claim_lost(now=later, count_hints=lambda queue: None) == []
-        assert len(relay.claim_lost(now=later, count_hints=lambda queue: 1)) == 2
+        assert lost_hints.claim_lost(now=later, count_hints=lambda queue: None) == []
+        assert len(lost_hints.claim_lost(now=later, count_hints=lambda queue: 1)) == 2
 
     def test_hint_that_the_broker_refused_is_sent_with_the_next_sweep(
         self, day: Day, broker: Broker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse(handler_runs: list[HandlerRun]) -> None:
+        def refuse(groups: object) -> None:
             raise redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
 
         with monkeypatch.context() as full:
-            full.setattr(relay_loop, "send_hint", refuse)
+            full.setattr(relay_loop, "send_hints", refuse)
             day.record_events(3)
-        assert broker.count("events") == 0
+        assert broker.count("housekeeping") == 0
 
         day.pass_time(10)
 
-        assert broker.count("events") == 3
+        assert broker.count("housekeeping") == 3

@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from apps.accounts.models import User
-from apps.core import audit, clock, handler_runs, idempotency, relay
+from apps.core import audit, clock, handler_runs, idempotency, lost_hints, relay
 from apps.core.errors import Unauthenticated
 from apps.core.events import SYSTEM
 from apps.core.models import HandlerRun, IdempotencyKey
@@ -73,25 +73,39 @@ class TestRelays:
     def claim(self) -> list[HandlerRun]:
         return relay.claim_outbox(now=NOW)
 
-    @with_control
-    def test_a_due_run_is_sent_by_one_relay(self, is_locked: bool) -> None:
+    def test_a_due_run_is_sent_by_one_relay_and_the_others_go_on(self) -> None:
         make_run(send_after=NOW)
 
-        def claim() -> list[HandlerRun]:
-            return relay.claim_due(now=NOW)
+        with transaction.atomic():
+            first = self.claim_due()
+            [second] = run_together(self.claim_due)
 
-        results = run_amid("apps.core.relay.claim_due", claim, claim, is_locked=is_locked)
+        assert (len(first), second) == (1, [])
 
-        assert [len(result) for result in results] == ([1, 0] if is_locked else [1, 1])
+    def test_control_without_the_lock_a_due_run_is_sent_by_two(self) -> None:
+        make_run(send_after=NOW)
+        seconds: list[Any] = []
+        second = threading.Thread(target=lambda: seconds.extend(run_together(self.claim_due)))
+
+        with without_lock("apps.core.relay.claim_due"), transaction.atomic():
+            first = self.claim_due()
+            second.start()
+            wait_for_a_blocked_session()
+        second.join()
+
+        assert (len(first), [len(each) for each in seconds]) == (1, [1])
+
+    def claim_due(self) -> list[HandlerRun]:
+        return relay.claim_due(now=NOW)
 
     @with_control
     def test_a_lost_hint_is_sent_again_by_one_relay(self, is_locked: bool) -> None:
         run = make_run(sent_at=NOW - timedelta(hours=1))
 
         def claim() -> list[HandlerRun]:
-            return relay.claim_lost(now=NOW, count_hints=lambda _: 0)
+            return lost_hints.claim_lost(now=NOW, count_hints=lambda _: 0)
 
-        results = run_amid("apps.core.relay._claim_sent_before", claim, claim, is_locked=is_locked)
+        results = run_amid("apps.core.lost_hints._claim_sent_before", claim, claim, is_locked=is_locked)
 
         run.refresh_from_db()
         assert ([len(result) for result in results], run.resends) == (([1, 0], 1) if is_locked else ([1, 1], 2))

@@ -315,21 +315,21 @@ class TestGroupByHint:
 
     def test_up_to_ten_of_a_queue_share_one(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"))
-        one, other = ("events", "apps.orders.handlers.one", 0), ("payments", "apps.orders.handlers.one", 0)
+        one, other = ("housekeeping", "apps.orders.handlers.one", 0), ("money", "apps.orders.handlers.one", 0)
 
         assert self.group(one, other, *[one] * 10) == [[one] * 10, [other], [one]]
 
     def test_what_calls_the_outside_is_alone(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"), RecordingHandler("two", calls_external=True))
-        one, two = (("events", f"apps.orders.handlers.{name}", 0) for name in ("one", "two"))
+        one, two = (("housekeeping", f"apps.orders.handlers.{name}", 0) for name in ("one", "two"))
 
         assert self.group(two, one, two, one) == [[two], [one, one], [two]]
 
     def test_what_was_started_before_or_is_not_known_is_alone(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"))
         again, new, unknown = (
-            ("events", "apps.orders.handlers.one", 1), ("events", "apps.orders.handlers.one", 0),
-            ("events", "apps.orders.handlers.of_another_release", 0),
+            ("housekeeping", "apps.orders.handlers.one", 1), ("housekeeping", "apps.orders.handlers.one", 0),
+            ("housekeeping", "apps.orders.handlers.of_another_release", 0),
         )  # fmt: skip
 
         assert self.group(new, again, unknown, new) == [[new, new], [again], [unknown]]

@@ -89,7 +89,7 @@ class FaultPoints(AppConfig):
         # And its pieces, so that a report of a few hundred lines is one of many.
         report_rows._BATCH = 100
 
-        call, subscribe, send = http.Client.call, relay._make_subscription, relay_loop.send_hint
+        call, subscribe, send = http.Client.call, relay._make_subscription, relay_loop.send_hints
 
         def call_and_die(self: http.Client, method: str, path: str, **kwargs: Any) -> http.Response:
             is_refund = method == "POST" and path.endswith("/refund")
@@ -134,7 +134,7 @@ class FaultPoints(AppConfig):
         http.Client.call = call_and_die  # type: ignore[method-assign]
         _die_when_placing()
         relay._make_subscription = subscribe_to_die
-        relay_loop.send_hint = die_or_send
+        relay_loop.send_hints = die_or_send
 
 
 def _die_when_placing() -> None:

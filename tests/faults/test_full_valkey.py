@@ -1,18 +1,16 @@
 """Valkey full, read-only and busy: the workers and the clock wait, the web goes on, and nothing is lost."""
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 import requests
 
+from config.queues import QUEUES
 from devtools.demo.client import Api
 from tests.support.running_stack import Buyer, RunningStack, wait_for
 
@@ -55,29 +53,8 @@ def fill(valkey: Any) -> None:
     assert refuses_writes(valkey)
 
 
-@contextmanager
-def worker_stopped(running: RunningStack, valkey: Any) -> Iterator[None]:
-    """Let hints lie in the queues until the end."""
-    worker = running.servers.pids["worker"]
-    os.kill(worker, signal.SIGSTOP)
-    # The worker still waits at its queues: a hint that comes before its second is over is given to it and lies in its socket.
-    # What it sent just before it stopped is read at the latest with our PING, and so before our INFO.
-    wait_for(lambda: is_stopped(worker))
-    valkey.ping()
-    wait_for(lambda: not valkey.info("clients")["blocked_clients"])
-    try:
-        yield
-    finally:
-        os.kill(worker, signal.SIGCONT)
-
-
-def is_stopped(pid: int) -> bool:
-    """Tell whether a process is stopped, so that it does nothing more."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-
-
 def hints(valkey: Any) -> int:
-    return sum(valkey.llen(queue) for queue in ("payments", "events", "notifications", "documents"))
+    return sum(valkey.llen(queue) for queue in QUEUES)
 
 
 def check_that_web_still_answers(running: RunningStack, buyer: Buyer) -> tuple[str, str]:
@@ -103,7 +80,7 @@ def expect_orders_to_be_processed(running: RunningStack, buyer: Buyer, *payments
 
 def test_a_full_valkey_ends_no_process_and_loses_nothing(running: RunningStack, buyer: Buyer, valkey: Any) -> None:
     waits = running.count_in_log("worker", '"worker_broker_unavailable"')
-    with worker_stopped(running, valkey):
+    with running.worker_stopped():
         first = buyer.place().json()["id"]
         first_payment = buyer.start_payment(first)
         wait_for(lambda: hints(valkey) > 0)  # one may be about all that was recorded

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.test import override_settings
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -17,6 +18,7 @@ from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
 from tests.support.events import record_event
+from tests.support.measures import measured
 from tests.support.stock import plant_stock, stock_of
 from tests.support.stored_rows import nothing_changes
 
@@ -37,6 +39,21 @@ def body_for(customer: Any, *lines: tuple[Any, int], **more: Any) -> dict[str, A
 
 def place(client: APIClient, body: Any, key: str = "key-of-this-order") -> Any:
     return client.post(ORDERS, body, format="json", headers={"Idempotency-Key": key})
+
+
+@override_settings(MAX_QUEUE_WAIT_SECONDS={"buyer": 20})
+def test_no_order_is_placed_while_buyers_wait_too_long_and_the_same_request_is_taken_later(
+    owner: Any, client_of: ClientOf
+) -> None:
+    client, body = client_of(owner), body_for(owner)
+    with measured(buyer=21.0), nothing_changes():
+        refused = place(client, body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+
+    with measured(buyer=20.0):
+        taken = place(client, body)
+
+    assert (taken.status_code, taken.get("Idempotent-Replayed")) == (201, None)
 
 
 def url_of(order: Order, action: str = "") -> str:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,23 @@ class RunningStack:
         """Ask a process to end, as a process manager does at every release."""
         self._ending.add(name)
         os.kill(self.servers.pids[name], signal.SIGTERM)
+
+    @contextlib.contextmanager
+    def worker_stopped(self) -> Iterator[None]:
+        """Let hints lie in the queues until the end."""
+        worker = self.servers.pids["worker"]
+        valkey: Any = redis.Redis.from_url(self.servers.env["REDIS_URL"])
+        os.kill(worker, signal.SIGSTOP)
+        # The worker still waits at its queues: a hint that comes before its second is over is given to it and lies in its
+        # socket. What it sent just before it stopped is read at the latest with our PING, and so before our INFO.
+        wait_for(lambda: _is_stopped(worker))
+        valkey.ping()
+        wait_for(lambda: not valkey.info("clients")["blocked_clients"])
+        try:
+            yield
+        finally:
+            os.kill(worker, signal.SIGCONT)
+            valkey.close()
 
     def wait_until_ended(self, name: str) -> int:
         """Wait until a process has ended and return its exit code."""
@@ -249,6 +266,11 @@ def wait_for(read: Callable[[], Any]) -> Any:
             return found
         assert time.monotonic() < deadline, "it will never come"
         time.sleep(0.2)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Tell whether a process is stopped, so that it does nothing more."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def _is_alive(pid: int) -> bool:

@@ -80,7 +80,7 @@ def _make_statement() -> None:
 
 def _make_machinery(event: Event) -> None:
     HandlerRun.objects.create(
-        event=event, handler="apps.any.handler", queue="events", created_at=NOON, send_after=NOON, parked_at=NOON
+        event=event, handler="apps.any.handler", queue="housekeeping", created_at=NOON, send_after=NOON, parked_at=NOON
     )
     if not Outbox.objects.exists():
         Outbox.objects.create(event=event, created_at=NOON)

@@ -12,11 +12,12 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from apps.backoffice.admin.money_states import PERMISSION, explained_tile
-from apps.core import audit, clock, handler_runs, incidents
+from apps.core import audit, backlog, clock, handler_runs, incidents
 from apps.core.admin_site import age, ago
 from apps.core.dates import format_instant
 from apps.core.models import HandlerRun, Incident
 from apps.core.money import rupees
+from apps.core.queues import is_urgent
 from apps.fulfilment import selectors as fulfilment
 from apps.ledger import selectors as ledger
 from apps.notifications.models import Notification
@@ -210,6 +211,7 @@ def _tiles() -> list[tuple[str, str, str, str]]:
         ("payments.view_webhook", "webhooks", "Last webhook", "payments_webhook", ""),
         ("payments.view_paymentdowntime", "downtimes", "Payment downtimes", "payments_paymentdowntime", "?state=open"),
         ("core.view_incident", "incidents", "Incidents", "core_incident", "?state=open"),
+        ("core.view_handlerrun", "waiting", "Buyers wait for workers", "core_handlerrun", "?state=open"),
         ("core.view_handlerrun", "parked", "Parked handler runs", "core_handlerrun", "?state=parked"),
         (
             "notifications.view_notification",
@@ -264,12 +266,24 @@ def _numbers() -> dict[str, tuple[str, str, str]]:
             bad="payments by these methods may fail",
             tone="",
         ),
+        "waiting": _waiting(),
         "parked": _alert_tile(
             _count(parked), good="every event has been handled", bad=f"after {handler_runs.MAX_STARTS} attempts each"
         ),
         "unsent": _alert_tile(_count(unsent), good="in the last 24 hours", bad="in the last 24 hours"),
         "audit": _audit(now),
     }
+
+
+def _waiting() -> tuple[str, str, str]:
+    """Return for how long the most urgent work has waited for a worker, and whether new work is refused for that."""
+    measured = backlog.read()
+    if not measured:
+        return ("unknown", "the relay does not run, or Redis is away", "")
+    longest = max(each.wait_seconds for queue, each in measured.items() if is_urgent(queue))
+    if backlog.find_overloaded(measured):
+        return (f"{longest:.0f} s", "customers' orders and payments are refused", "bad")
+    return (f"{longest:.0f} s", "payments, log-in codes and webhooks", "")
 
 
 def _parcels_to_send() -> tuple[str, str, str]:

@@ -59,7 +59,7 @@ _TEXTS = {
     "428": "Send If-Match.",
     "429": "Too many requests; see Retry-After.",
     "500": "Something went wrong on our side.",
-    "503": "A service that Bahi depends on does not respond; nothing was done.",
+    "503": "Bahi, or a service that it depends on, cannot do this at the moment; nothing was done.",
 }
 _HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-Id": {

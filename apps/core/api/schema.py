@@ -20,11 +20,13 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.fields import empty
 from rest_framework.serializers import ListSerializer
 
+from apps.core.api.admission import Overloaded
 from apps.core.api.error_responses import describe_responses, kind_of_parameter
 from apps.core.api.filters import id_pattern
 from apps.core.api.pagination import whole_list
 from apps.core.api.serializers import list_response
 from apps.core.api.views import ApiViewSet
+from apps.core.errors import Unavailable
 
 _IDEMPOTENCY_KEY = {"type": "string", "minLength": 8, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"}
 
@@ -153,7 +155,9 @@ class ApiSchema(AutoSchema):
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path" and (prefix := _prefix_of(parameter["name"])):
                     parameter["schema"].setdefault("pattern", id_pattern(prefix))
-            raised = getattr(self._view_method(), "raises", ())
+            raised = [*getattr(self._view_method(), "raises", ())]
+            if isinstance(self.view, ApiViewSet) and self.view.action in self.view.admission_actions:
+                raised += [Unavailable(retry_after=1), Overloaded(retry_after=5)]
             describe_responses(operation, method=self.method, raised=raised)
         return operation
 

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from apps.core.api.admission import check_admission
 from apps.core.api.contacts import mask_contacts
 from apps.core.api.parser import LengthRequired, UnexpectedBody
 from apps.core.api.permissions import requires
@@ -46,6 +47,8 @@ class ApiViewSet(GenericViewSet[Any]):
     list_actions: tuple[str, ...] = ("list",)
     #: Actions that read the bytes of the body themselves.
     raw_body_actions: tuple[str, ...] = ()
+    #: Actions that make work for the workers, which are refused while buyers wait too long for them.
+    admission_actions: tuple[str, ...] = ()
     shows_own_contacts = False
     cache_control: Any = PRIVATE
 
@@ -82,6 +85,8 @@ class ApiViewSet(GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if self.action in self.admission_actions:
+            check_admission(request)
         check_write_limit(request)
         if "HTTP_TRANSFER_ENCODING" in request.META:
             raise LengthRequired  # Django reads as many bytes as Content-Length says: of chunks none

@@ -6,19 +6,25 @@ from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
+from kombu.exceptions import BatchPublishError  # type: ignore[attr-defined]  # not in the stubs
 from kombu.exceptions import OperationalError as BrokerUnavailable
 from redis.exceptions import RedisError
 
-from apps.core import clock, relay
+from apps.core import backlog, clock, lost_hints, relay
 from apps.core.models import HandlerRun
 from apps.core.outbox_watch import OutboxWatch
-from apps.core.tasks import count_hints, send_hint
+from apps.core.queues import MAX_HINTS, Room
+from apps.core.tasks import count_hints, find_backlog, send_hints
 
 log = structlog.get_logger(__name__)
 
 SWEEP_INTERVAL_SECONDS = 2.0
+#: How often the relay looks for handler runs whose queue a release has changed.
+ASSIGN_INTERVAL_SECONDS = 60.0
 DATABASE_RETRY_SECONDS = 1.0
-_BROKER_FAILURES = (BrokerUnavailable, RedisError, OSError)
+#: A broker that did not answer, or accepted nothing, is left alone for this long, then for twice as long, and so on.
+BROKER_PAUSE_SECONDS = (1.0, 2.0, 4.0, 5.0)
+_BROKER_FAILURES = (BrokerUnavailable, BatchPublishError, RedisError, OSError)
 
 
 def run(*, stop: threading.Event, poll: float, is_once: bool) -> None:
@@ -29,19 +35,16 @@ def run(*, stop: threading.Event, poll: float, is_once: bool) -> None:
     :raises OperationalError, InterfaceError: if `is_once` and the database does not answer; otherwise it is retried
     """
     log.info("relay_started", poll=poll)
-    watch, swept_at = OutboxWatch(pause=poll), 0.0
+    relaying, watch = _Relaying(), OutboxWatch(pause=poll)
     while not stop.is_set():
         try:
-            claimed = relay.claim_outbox(now=clock.now())
-            if time.monotonic() - swept_at >= SWEEP_INTERVAL_SECONDS:
-                claimed += relay.claim_due(now=clock.now())
-                claimed += relay.claim_lost(now=clock.now(), count_hints=_find_hint_count)
-                swept_at = time.monotonic()
-            _send_hints(claimed)
-            if is_once and not claimed:
+            claimed = relaying.claim()
+            relaying.send(claimed)
+            has_found = bool(claimed) or relaying.has_work
+            if is_once and not has_found:
                 break
             if not is_once:
-                watch.wait(stop=stop, has_found=bool(claimed))
+                watch.wait(stop=stop, has_found=has_found)
         except (OperationalError, InterfaceError) as error:
             if is_once:
                 raise
@@ -51,17 +54,70 @@ def run(*, stop: threading.Event, poll: float, is_once: bool) -> None:
     log.info("relay_stopped")
 
 
-def _send_hints(handler_runs: list[HandlerRun]) -> None:
-    """Send hints; what cannot be sent now is sent by a later sweep, because its row says so."""
-    groups = relay.group_by_hint(handler_runs)
-    for index, group in enumerate(groups):
-        try:
-            send_hint(group)
-        except _BROKER_FAILURES as error:
-            waiting = [handler_run.pk for unsent in groups[index:] for handler_run in unsent]
-            log.warning("relay_broker_unavailable", error=str(error), waiting=len(waiting))
-            _resend_soon(waiting)
+class _Relaying:
+    """What one relay knows of the broker, and when it looks next."""
+
+    def __init__(self) -> None:
+        self._room = Room({})
+        self._meter = backlog.WaitMeter()
+        self._failures = 0
+        self._next_sweep = self._next_assignment = 0.0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether more may be in the outbox, or something waits for which there is room."""
+        return self._room.refused > 0 or self._room.is_for_waiting
+
+    def claim(self) -> list[HandlerRun]:
+        """Return the handler runs that are to be sent now; what the broker has no room for stays in Postgres."""
+        self._room.begin_pass()
+        claimed: list[HandlerRun] = []
+        is_sweep = time.monotonic() >= self._next_sweep
+        if is_sweep:
+            self._look()
+        if is_sweep or self._room.is_for_waiting:
+            claimed += relay.claim_due(now=clock.now(), room=self._room)
+        if is_sweep:
+            claimed += lost_hints.claim_lost(now=clock.now(), count_hints=_find_hint_count, room=self._room)
+            self._assign_queues()
+        return claimed + relay.claim_outbox(now=clock.now(), room=self._room)
+
+    def send(self, handler_runs: list[HandlerRun]) -> None:
+        """Send hints; what cannot be sent now is sent by a later sweep, because its row says so."""
+        if not handler_runs:
             return
+        try:
+            send_hints(relay.group_by_hint(handler_runs))
+        except _BROKER_FAILURES as error:
+            # Some may have been sent: their second hint finds them begun, or done.
+            self._leave_broker_alone(error)
+            _resend_soon([handler_run.pk for handler_run in handler_runs])
+
+    def _look(self) -> None:
+        """Find out how much room the broker has, and let the web know what waits; without an answer there is no room."""
+        self._next_sweep = time.monotonic() + SWEEP_INTERVAL_SECONDS
+        try:
+            found = find_backlog()
+            backlog.publish(self._meter.measure(found, now=clock.now()))
+        except _BROKER_FAILURES as error:
+            self._leave_broker_alone(error)
+            return
+        self._failures = 0
+        self._room.renew({queue: max(0, MAX_HINTS - each.hints) for queue, each in found.items()})
+
+    def _leave_broker_alone(self, error: Exception) -> None:
+        pause = BROKER_PAUSE_SECONDS[min(self._failures, len(BROKER_PAUSE_SECONDS) - 1)]
+        self._failures += 1
+        self._next_sweep = time.monotonic() + pause
+        self._room.renew({})
+        log.warning("relay_broker_unavailable", error=str(error), next_in=pause)
+
+    def _assign_queues(self) -> None:
+        if time.monotonic() < self._next_assignment:
+            return
+        self._next_assignment = time.monotonic() + ASSIGN_INTERVAL_SECONDS
+        if moved := relay.assign_queues():
+            log.info("handler_runs_moved", count=moved)
 
 
 def _resend_soon(handler_run_ids: list[UUID]) -> None:

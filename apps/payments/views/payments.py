@@ -43,6 +43,7 @@ class PaymentViewSet(ListModelMixin, ApiViewSet):
         "cancel": EmptyRequest,
         "sync": EmptyRequest,
     }
+    admission_actions = ("create",)
     filterset_class = PaymentFilterSet
     lookup_url_kwarg = "payment_id"
 

@@ -336,7 +336,18 @@ class Processes(BaseModel):
         "memory in MiB of each web process for responses that are the same for everybody; 0 stores none, in Redis neither",
         "16",
     )
-    WORKER_CONCURRENCY: Annotated[int, values.whole_number(1, 256)] = variable("children of one worker", "2")
+    WORKER_CONCURRENCY: Annotated[int, values.whole_number(1, 256)] = variable(
+        "children of one worker; from 2 on, one of them is kept free for what buyers wait for and for money", "3"
+    )
+    MAX_BUYER_WAIT_SECONDS: Annotated[int, values.whole_number(0, 86_400)] = variable(
+        "how long the oldest payment or log-in code may wait for a worker before POST /orders and POST /payments answer 503; "
+        "0 never refuses",
+        "20",
+    )
+    MAX_MONEY_WAIT_SECONDS: Annotated[int, values.whole_number(0, 86_400)] = variable(
+        "the same for the oldest webhook or other work of the queue money, which confirms orders; 0 never refuses",
+        "120",
+    )
     BEAT_SCHEDULE_FILE: values.AbsolutePath = variable(
         "where the scheduler stores what it has started",
         "/tmp/bahi-beat-schedule",  # noqa: S108
