@@ -237,7 +237,7 @@ class TestWhereToChange:
         assert [
             module
             for _, module, _ in self.ROWS
-            if not re.fullmatch(r"`(apps|bench|config|sandbox)/[\w/]+\.py`", module)
+            if not re.fullmatch(r"`(apps|bench|config|devtools|sandbox)/[\w/]+\.py`", module)
             or not (ROOT / module.strip("`")).exists()
         ] == []
 
