@@ -107,7 +107,10 @@ class User(Subject, AbstractBaseUser, PermissionsMixin):
                 name="user_phone_is_e164",
             ),
         ]
-        indexes = [GinIndex(name_vector("name"), name="user_name_search")]
+        indexes = [
+            GinIndex(name_vector("name"), name="user_name_search"),
+            models.Index(fields=["id"], name="user_staff", condition=models.Q(is_staff=True)),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.email or self.phone or self.public_id

@@ -83,7 +83,7 @@ class ProductAdmin(ServiceAdmin):
     list_filter = ("is_published", "category")
     list_select_related = ("category",)
     search_fields = ("name", "brand", "slug", "variants__sku")
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
     inlines = (VariantInline,)
     fields = (
         "category", "name", "slug", "brand", "description", "attributes", "is_published", "metadata", "lowest", "version",
@@ -235,7 +235,7 @@ class StockMovementAdmin(ServiceAdmin):
     list_filter = ("kind",)
     list_select_related = ("variant", "location")
     search_fields = ("variant__sku",)
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
     sortable_by = ()
     autocomplete_fields = ("variant",)
     form = StockMovementForm
@@ -259,7 +259,7 @@ class ReservationAdmin(ReadOnlyAdmin):
     list_filter = ("status",)
     list_select_related = ("variant", "location")
     search_fields = ("variant__sku", "reference")
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
 
 
 def _tax_column() -> Callable[[Variant], str]:

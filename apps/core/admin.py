@@ -36,6 +36,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     list_display = ("created_at", "type", "version", "subject_type", "subject_id", "actor", "request_id")
     list_filter = (SubjectType,)
+    indexed_filters = ("subject_type",)
     search_fields = ("id",)
     search_help_text = "A whole UUID of a subject or order, a request id, or an event's full name."
     ordering = ("-id",)
@@ -88,6 +89,7 @@ class HandlerRunAdmin(ReadOnlyAdmin):
 
     list_display = ("created_at", "handler", "event", "state", "starts", "started_at", "error")
     list_filter = (HandlerRunState,)
+    indexed_filters = ("state",)
     list_select_related = ("event",)
     search_fields = ("id",)
     search_help_text = "A whole UUID of an event or handler run, or a handler's full name."
@@ -169,6 +171,7 @@ class IncidentAdmin(ReadOnlyAdmin):
 
     list_display = ("kind", "key", "first_seen_at", "last_seen_at", "count", "resolved_at", "detail")
     list_filter = (IncidentState,)
+    indexed_filters = ("state=open",)
     search_fields = ("=kind", "=key")
     search_help_text = "A whole kind or key."
     ordering = ("-first_seen_at", "-id")

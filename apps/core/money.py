@@ -76,13 +76,18 @@ def rupees(paise: int) -> str:
     """Return an amount as people in India write it: `₹12,34,567.50`."""
     sign = "-" if paise < 0 else ""
     whole, rest = divmod(abs(paise), PAISE_PER_RUPEE)
-    digits = str(whole)
+    return f"{sign}₹{group_digits(whole)}.{rest:02d}"
+
+
+def group_digits(number: int) -> str:
+    """Return a number that is not negative as people in India write it: `12,34,567`."""
+    digits = str(number)
     head, tail = digits[:-3], digits[-3:]
     groups: list[str] = []
     while head:
         groups.insert(0, head[-2:])
         head = head[:-2]
-    return f"{sign}₹{','.join([*groups, tail])}.{rest:02d}"
+    return ",".join([*groups, tail])
 
 
 #: Whole rupees, plain or grouped as in India or elsewhere (5,99,000 or 599,000), with at most two decimals.

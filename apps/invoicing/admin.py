@@ -199,7 +199,7 @@ class InvoiceFileAdmin(KeySearch, ReadOnlyAdmin):
     search_fields = ("path__exact",)
     search_help_text = "A document's number or its beginning, or a file's whole path."
     list_select_related = ("invoice",)
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
 
     def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         named = selectors.search_documents(term).order_by().values("pk")

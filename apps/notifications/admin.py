@@ -91,6 +91,7 @@ class NotificationAdmin(KeySearch, ReadOnlyAdmin):
     shows_contacts = True
     list_display = ("title", "channel", "status_label", "recipient_label", "attempts", "created_at", "sent_at")
     list_filter = (MessageStateFilter, "status", "channel", MessageKindFilter)
+    indexed_filters = ("sending", *(f"status__exact={status}" for status in NOT_SENT))
     list_select_related = ("user",)
     search_fields = ("provider_id__exact",)
     search_help_text = "A phone number, an e-mail address, a Message-ID, a message's id or its provider's."

@@ -24,7 +24,7 @@ from apps.core.search import MAX_CANDIDATES, SearchTerm
 from apps.orders import messages, rules, selectors
 from apps.orders.models import Order, OrderLine
 from apps.orders.services import cancellation, holds
-from apps.orders.states import FulfilmentStatus, OrderPaymentStatus, OrderStatus
+from apps.orders.states import HOLDS_STOCK, FulfilmentStatus, OrderPaymentStatus, OrderStatus
 from apps.tax.rules import rate_label
 
 _MAX_ORDERS_SHOWN = 50
@@ -61,7 +61,8 @@ class OrderAdmin(KeySearch, ReadOnlyAdmin):
 
     shows_contacts = True
     list_display = ("number", "customer", "status_label", "payment_label", "fulfilment_label", "total", "placed_at")
-    list_filter = ("status", "placed_at")
+    list_filter = ("status", "created_at")
+    indexed_filters = tuple(f"status__exact={status}" for status in (OrderStatus.PENDING_PAYMENT, *HOLDS_STOCK))
     list_select_related = ("customer",)
     ordering = ("-created_at", "-id")
     search_fields = ("number__exact",)

@@ -324,6 +324,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = env.STATIC_ROOT
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en-in"
+LANGUAGES = [("en", "English")]  # Django has a hundred, and names each of them on each page of the back office
 TIME_ZONE = "Asia/Kolkata"
 USE_TZ = True
 USE_I18N = True

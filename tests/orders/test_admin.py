@@ -79,8 +79,8 @@ def test_lists_orders_with_their_status_as_a_label(owner: Any, support: Any, des
 
     content = " ".join(desk(support).get(LIST).content.decode().split())
 
-    assert "Pending payment </span>" in content
-    assert "Unpaid </span>" in content
+    assert "Pending payment</span>" in content
+    assert "Unpaid</span>" in content
 
 
 def test_is_read_only(owner: Any, administrator: Any, desk: Any) -> None:

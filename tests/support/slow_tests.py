@@ -26,6 +26,7 @@ SLOW = frozenset(
         "tests/architecture/test_code.py::test_no_function_outgrows_a_screen",
         "tests/architecture/test_distribution.py::TestRun",
         "tests/architecture/test_exports.py",
+        "tests/architecture/test_lists_at_size.py",
         "tests/architecture/test_masked_answers.py",
         "tests/architecture/test_masked_contacts.py::test_no_page_shows_unmasked_contacts",
         "tests/architecture/test_plain_words.py",

@@ -113,9 +113,10 @@ class UserAdmin(KeySearch, ServiceAdmin):
 
     shows_contacts = True
     list_filter = ("is_staff", "is_active")
+    indexed_filters = ("is_staff__exact=1",)
     search_fields = ("phone__exact", "email__exact")
     search_help_text = "A name, a whole phone number, a whole e-mail address or a GSTIN."
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
     sortable_by = ()
     actions = ("deactivate", "reactivate")
 
@@ -252,7 +253,7 @@ class SessionAdmin(KeySearch, ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("user__phone__exact", "user__email__exact")
     search_help_text = "A person's whole phone number or e-mail address."
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
     fields = ("user", ("transport", "ip"), "user_agent", ("created_at", "last_used_at"), ("ended_at", "end_reason"))
     actions = ("end",)
 
@@ -282,7 +283,7 @@ class ChallengeAdmin(KeySearch, ReadOnlyAdmin):
     list_filter = ("purpose", "channel", "send_status")
     search_fields = ("destination__exact", "provider_id__exact")
     search_help_text = "A whole phone number, an e-mail address or an id of the provider."
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
     fields = (
         ("purpose", "channel"), "masked", ("send_status", "provider_id"), ("send_failure", "send_error"),
         ("attempts", "expires_at"), ("used_at", "superseded_at"), "created_at",
@@ -308,7 +309,7 @@ class AddressAdmin(KeySearch, ReadOnlyAdmin):
     list_filter = ("state",)
     search_fields = ("user__phone__exact", "user__email__exact", "gstin__exact", "pin__exact")
     search_help_text = "A person's whole phone number or e-mail address, a GSTIN, or a PIN code."
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
 
     def find_keys(self, term: SearchTerm, request: HttpRequest) -> "QuerySet[Any]":
         person = selectors.find_user_by_contact(term.text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
+from functools import cache as remember
 from typing import Any
 
 from django.conf import settings
@@ -160,7 +161,7 @@ def _entries(model: type[models.Model], icon: str) -> list[dict[str, Any]]:
 
 
 def _entry(model: type[models.Model], icon: str) -> dict[str, Any]:
-    link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    link = _list_path(model)
     title = str(model._meta.verbose_name_plural)
     # Compared whole, since "/payments/payment" also begins "/payments/paymentattempt".
     return {
@@ -169,6 +170,11 @@ def _entry(model: type[models.Model], icon: str) -> dict[str, Any]:
         "link": link,
         "active": lambda request: request.path.startswith(link),
     }
+
+
+@remember
+def _list_path(model: type[models.Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class ReconciliationExceptionAdmin(KeySearch, ReadOnlyAdmin):
 
     list_display = ("entity_id", "reason", "held", "how_old", "owner", "resolution_label")
     list_filter = (ExceptionState, Owner, "reason", "opened_at")
+    indexed_filters = ("state=open",)
     list_select_related = ("owner",)
     ordering = ("-opened_at", "-id")
     search_fields = ("entity_id__exact",)

@@ -37,7 +37,7 @@ class LedgerTransactionAdmin(KeySearch, ReadOnlyAdmin):
 
     list_display: Any = ("occurred_at", "kind", "description", "turnover", "public_id")
     list_filter = ("kind", "occurred_at")
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
     search_fields = ("id__exact",)
     search_help_text = "A posting's id."
     readonly_fields: Any = ("public_id",)

@@ -79,8 +79,9 @@ class PaymentAttemptAdmin(KeySearch, ReadOnlyAdmin):
         "captured_at",
     )
     list_filter = (Review, "status", "review_reason", "method", "created_at")
+    indexed_filters = ("review=open",)
     list_select_related = ("payment",)
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
     search_fields = ("gateway_payment_id__exact",)
     search_help_text = "A gateway's payment id, a bank reference number, or an order number."
 

@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.cache import cache
 
 from apps.accounts import selectors as accounts
+from apps.core import ids
 from apps.core.events import Actor
 from apps.core.money import rupees
 from apps.payments.admin.decision_rights import decision_row
@@ -28,7 +30,7 @@ def way_back_text(refund: Refund) -> str:
 
 def name_of(refund: Refund, actor: str) -> str:
     """Return who requested or approved: the customer, a member of staff by name, or the system."""
-    if actor == f"user:{refund.order.customer.public_id}":
+    if actor == f"user:{ids.encode(get_user_model().PREFIX, refund.order.customer_id)}":
         return "the customer"
     names = cache.get_or_set("back-office:staff", accounts.get_staff_names, _KEPT_SECONDS) or {}
     person = actor.removeprefix("user:")

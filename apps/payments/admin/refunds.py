@@ -100,7 +100,8 @@ class RefundAdmin(KeySearch, ReadOnlyAdmin):
         "created_at",
     )
     list_filter = (TaskFilter, "status", "reason", "created_at")
-    list_select_related = ("order__customer", "attempt")
+    indexed_filters = ("todo",)
+    list_select_related = ("order",)
     ordering = ("-created_at", "-id")
     search_fields = ("number__exact",)
     search_help_text = "A refund's or order's number, a gateway's refund id, or a bank reference."

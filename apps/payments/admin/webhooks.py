@@ -41,7 +41,8 @@ class WebhookAdmin(KeySearch, ReadOnlyAdmin):
 
     list_display = ("event_type", "event_id", "received_at", "processed_at", "state", "outcome_reason")
     list_filter = (WebhookState, "gateway", "event_type", "outcome", "received_at")
-    ordering = ("-received_at", "-id")
+    indexed_filters = ("state=waiting", "state=parked")
+    ordering = ("-id",)
     search_fields = ("event_id__exact",)
     search_help_text = "An event id, or the hash of a body."
     exclude = ("body",)
