@@ -122,6 +122,11 @@ class Invoice(Subject):
         indexes = [
             models.Index(fields=["customer", "-created_at", "-id"], name="invoice_by_customer"),
             models.Index(fields=["-created_at", "-id"], name="invoice_by_time"),
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="credit_note_by_time",
+                condition=models.Q(type=DocumentType.CREDIT_NOTE),
+            ),
             models.Index(fields=["order"], name="invoice_by_order"),
             models.Index(fields=["number"], name="invoice_by_number", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["refers_to"], name="note_by_invoice", condition=models.Q(refers_to__isnull=False)),

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib import admin
 from django.http import QueryDict
 from django.test import Client, RequestFactory
@@ -17,39 +16,15 @@ from django.urls import reverse
 from apps.core import admin_lists
 from apps.core.admin_keysets import Cursor, Keyset
 from tests.factories.accounts import make_staff
-from tests.support.many_rows import COUNT, Reads, counted_reads, multiply_rows
+from tests.support.many_rows import COUNT, LARGE, TABLES, Reads, counted_reads, multiply_rows
 from tests.support.shop import make_busy_shop
 
 pytestmark = pytest.mark.django_db
 
-#: Tables that stay small however much is sold, and why.
-SMALL = {
-    "accounts.RateLimitCounter": "counters of a day",
-    "catalog.CatalogVersion": "one row",
-    "catalog.Category": "as many as a menu shows",
-    "catalog.Location": "warehouses",
-    "core.AuditRun": "one a day",
-    "invoicing.NumberSeries": "a few each year",
-    "ledger.Account": "the chart of accounts",
-    "ledger.BalanceCheckpoint": "one a night for each account",
-    "payments.PaymentDowntime": "a few a day, whatever is sold",
-    "settlements.BankStatementImport": "a few a day",
-    "settlements.FeeRate": "the lines of contracts",
-    "settlements.Settlement": "one or a few a day; each has thousands of lines",
-    "settlements.SettlementImport": "a few a day",
-    "tax.Registration": "the shop's own",
-    "tax.TaxRate": "the law's",
-}
 #: Lists that are cut by numbers, and why.
 NUMBERED = {
     "payments.Dispute": "those to answer come first, by deadline, which may be missing; one order in a thousand has one"
 }
-LARGE = [
-    model
-    for model in apps.get_models()
-    if model.__module__.startswith("apps.") and model._meta.managed and model._meta.label not in SMALL
-]
-TABLES = {model._meta.db_table for model in LARGE}
 PAGES = sorted(
     (entry for entry in admin.site._registry.items() if entry[0] in LARGE and entry[0]._meta.label not in NUMBERED),
     key=lambda entry: entry[0]._meta.label,

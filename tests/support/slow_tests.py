@@ -19,6 +19,7 @@ SLOW = frozenset(
         "tests/architecture/test_admin_pages.py::test_a_role_opens_what_it_may_view_and_nothing_else",
         "tests/architecture/test_admin_pages.py::test_an_administrator_opens_lists_and_rows_and_nothing_is_counted",
         "tests/architecture/test_admin_pages.py::test_the_menu_of_a_role_leads_only_to_pages_that_open",
+        "tests/architecture/test_api_lists_at_size.py",
         "tests/architecture/test_api_docs.py::test_the_schema_is_valid_openapi_3_1",
         "tests/architecture/test_capabilities.py::TestRows::test_its_tests_exist",
         "tests/architecture/test_capabilities.py::TestRun",

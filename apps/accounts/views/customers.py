@@ -12,6 +12,7 @@ from apps.accounts import selectors
 from apps.accounts.filters import CustomerFilterSet
 from apps.accounts.models import User
 from apps.accounts.openapi.customers import describe_customers
+from apps.accounts.pagination import CustomerPagination
 from apps.accounts.serializers.customers import CustomerResponse
 from apps.core.api import ApiViewSet
 from apps.core.api.permissions import requires
@@ -25,6 +26,7 @@ class CustomerViewSet(ListModelMixin, ApiViewSet):
     permission_classes = [requires("accounts.view_user")]
     serializer_class = CustomerResponse
     filterset_class = CustomerFilterSet
+    pagination_class = CustomerPagination
     lookup_url_kwarg = "customer_id"
 
     def get_queryset(self) -> "QuerySet[User]":
