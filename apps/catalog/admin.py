@@ -83,6 +83,7 @@ class ProductAdmin(ServiceAdmin):
     list_filter = ("is_published", "category")
     list_select_related = ("category",)
     search_fields = ("name", "brand", "slug", "variants__sku")
+    sortable_by = ()  # no index has all products by another column
     ordering = ("-id",)
     inlines = (VariantInline,)
     fields = (
@@ -139,6 +140,7 @@ class VariantAdmin(ServiceAdmin):
     list_select_related = ("product",)
     search_fields = ("sku", "title", "product__name")
     ordering = ("sku",)
+    sortable_by = ("sku",)
     autocomplete_fields = ("product",)
     fields = (
         "product", "sku", "title", "hsn", "uqc", "tax_class", "price", "price_includes_tax", "attributes", "position",
