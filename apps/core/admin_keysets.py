@@ -47,7 +47,7 @@ class Slice:
 
 
 class Keyset:
-    """A sort by columns that are never null, of which the last ones tell any two rows apart."""
+    """A sort by columns that are never null, of which the last ones differ between any two rows."""
 
     def __init__(self, model: type[Model], terms: Sequence[_Term]) -> None:
         self.model = model

@@ -25,7 +25,7 @@ _HIDDEN: Final = "<insufficient privilege>"
 
 @dataclass(frozen=True)
 class Statement:
-    """One normalised statement: how often it ran, how long it took in all and each time, in milliseconds, and its rows each time."""
+    """One normalised statement: how often it ran, its whole time and that of each run, in milliseconds, and its rows each time."""
 
     text: str
     calls: int
@@ -140,7 +140,7 @@ def read_dead_rows(*, at_least_rows: int) -> list[DeadRows]:
 
 
 def counted_since() -> datetime | None:
-    """Return since when Postgres counts what happens in this database, or None if it never began anew."""
+    """Return since when Postgres counts what happens in this database, or None if it was never reset."""
     return next(
         (row[0] for row in _fetch("SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()")), None
     )
