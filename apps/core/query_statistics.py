@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
+
+from apps.core import transactions
 
 #: Whatever may hold a value in a statement, also one that was cut off in the middle: comments, strings, numbers.
 _VALUES: Final = re.compile(
@@ -105,7 +107,7 @@ def read_statements() -> StatementSource:
         )
         return StatementSource(missing="not_created" if loaded else "not_loaded")
     try:
-        with transaction.atomic():
+        with transactions.atomic():
             rows = _fetch(_STATEMENTS)
     except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", "") != _NOT_LOADED:
