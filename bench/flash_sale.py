@@ -23,7 +23,7 @@ from bench.shop import API, Shop
 
 SOLD, SOLD_OUT = "sold", "409 insufficient_stock"
 #: After these a client app sends the same request again: as far as it knows, nothing was decided.
-_COME_AGAIN = ("409 request_in_flight", "429 rate_limited", "503 unavailable", NO_ANSWER)
+_REPEATABLE = ("409 request_in_flight", "429 rate_limited", "503 overloaded", "503 unavailable", NO_ANSWER)
 _PAUSE_SECONDS = 1.0
 #: The seconds after their arrival in which a buyer sends the request again.
 _PATIENCE_SECONDS = 300.0
@@ -108,7 +108,7 @@ async def _buy(shop: Shop, variant: str, *, number: int, due: float) -> Attempt:
             outcome, order = _read(await connection.send(request, timeout=max(1.0, due + _PATIENCE_SECONDS - clock())))
         except (AnswerIncomplete, OSError) as error:
             outcome = kind_of_failure(error)
-        if outcome not in _COME_AGAIN or clock() - due + _PAUSE_SECONDS > _PATIENCE_SECONDS:
+        if outcome not in _REPEATABLE or clock() - due + _PAUSE_SECONDS > _PATIENCE_SECONDS:
             break
         # The same request, with its key: the client app cannot know whether there is an order now.
         repeats += 1

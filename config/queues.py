@@ -2,7 +2,7 @@
 Queue -> work: which queue each handler of a subscription and each task of the clock waits in, the most urgent queue first.
 
 `buyer` is what a buyer waits for with the page open, `money` the books of payments, refunds and documents, `documents` the
-PDFs, `messages` what is sent to people, `exports` the large files that staff request, `housekeeping` what nobody waits for.
+PDFs, `messages` what is sent to people, `exports` the evidence that staff have put together, `housekeeping` what nobody waits for.
 """
 
 from collections.abc import Callable

@@ -273,12 +273,13 @@ class State:
     What is known of all invariants: of each, what the last kept audit found that checked it.
 
     :param violated: id -> number of rows, or why it could not be checked
+    :param checked: how many the last whole audit checked
     """
 
     violated: Mapping[str, int | str]
     checked: int
     started_at: datetime
-    all_started_at: datetime | None
+    whole_started_at: datetime | None
 
 
 def find_state() -> State | None:

@@ -218,7 +218,8 @@ class HandlerRun(models.Model):
     parked_at = models.DateTimeField(null=True)
     last_error = models.TextField(blank=True)
 
-    #: Since when it waits to be begun, if that is before it was created or sent; known only where it was just claimed.
+    #: Since when it has waited for a worker: when it fell due, or when its lost hint was sent again; None of a new one, which
+    #: has waited since it was created. Known only where it was just claimed.
     waiting_since: datetime | None = None
 
     class Meta:

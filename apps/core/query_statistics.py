@@ -38,7 +38,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class RunningStatement:
-    """A statement that runs now, for how many seconds, and the state of its connection."""
+    """A statement that runs now, or the last one of a transaction that is still open; for how many seconds since it began."""
 
     text: str
     seconds: float

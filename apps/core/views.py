@@ -135,7 +135,9 @@ def _cache_metrics() -> Any:
 
 def _queue_metrics() -> Any:
     hints = GaugeMetricFamily(
-        "bahi_queue_hints", "Hints that wait for a worker, of the first thousand.", labels=["queue"]
+        "bahi_queue_hints",
+        "Hints of a queue that Redis holds, at most 1,000; other work waits in Postgres.",
+        labels=["queue"],
     )
     waits = GaugeMetricFamily(
         "bahi_queue_wait_seconds", "For how long the oldest work of a queue has waited for a worker.", labels=["queue"]
@@ -164,16 +166,16 @@ def _audit_metrics(state: audit.State) -> Any:
         violated.add_metric([name], rows if isinstance(rows, int) else 1)
     yield violated
     yield GaugeMetricFamily("bahi_audit_violated", "Invariants violated in the last audits.", value=len(state.violated))
-    yield GaugeMetricFamily("bahi_audit_checked", "Invariants checked in the last audit.", value=state.checked)
+    yield GaugeMetricFamily("bahi_audit_checked", "Invariants checked in the last whole audit.", value=state.checked)
     now = clock.now()
     yield GaugeMetricFamily(
         "bahi_audit_age_seconds", "Seconds since the last audit.", value=(now - state.started_at).total_seconds()
     )
-    if state.all_started_at is not None:
+    if state.whole_started_at is not None:
         yield GaugeMetricFamily(
             "bahi_whole_audit_age_seconds",
             "Seconds since the last audit that read everything.",
-            value=(now - state.all_started_at).total_seconds(),
+            value=(now - state.whole_started_at).total_seconds(),
         )
 
 

@@ -17,7 +17,6 @@ from devtools.generate.run import fill
 from devtools.generate.shop import Plan
 
 _SAMPLE: Final = 1_000
-#: What the sample has besides its rows: an empty table and an empty index have a page or two.
 _GIB: Final = 1 << 30
 #: Indexes and sorts need room while they are made, and the log of the database is written before it is thrown away.
 _ROOM: Final = 1.3
@@ -70,6 +69,7 @@ def estimate(plan: Plan, repertoire: Repertoire) -> Estimate:
         customers=max(1, round(plan.customers * share)),
         products=max(len(repertoire.kinds), round(plan.products * share)),
     )
+    # What the sample has besides its rows: an empty table and an empty index have a page or two.
     least = replace(sample, orders=1, customers=1, products=len(repertoire.kinds))
     empty = fill(least, repertoire, on_step=_say_nothing, is_rehearsal=True)
     filled = fill(sample, repertoire, on_step=_say_nothing, is_rehearsal=True)

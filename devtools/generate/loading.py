@@ -50,7 +50,7 @@ _ENABLE: Final = {"O": "ENABLE TRIGGER", "A": "ENABLE ALWAYS TRIGGER", "R": "ENA
 
 @dataclass(frozen=True)
 class Bare:
-    """What was taken off the tables: the statements that make it again, in their order, each with the table it is about."""
+    """What was taken off the tables: the statements that make it again, in their order."""
 
     keys: Sequence[str]
     indexes: Sequence[str]

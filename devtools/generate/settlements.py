@@ -82,7 +82,8 @@ class Settlements:
     The settlements by the day on which they are made, of which each has two ids that every line names.
 
     :param until: the second after which nothing happens
-    :param place: where the ids of a settlement and of its import stand in the template: their bases and its begin
+    :param ids: the bases of the ids of a settlement and of its import in the template
+    :param begin: the second at which the template's settlement was made
     """
 
     def __init__(self, *, until: int, seed: int, ids: tuple[int, int], begin: int) -> None:

@@ -364,8 +364,8 @@ def _audit(now: datetime) -> tuple[str, str, str]:
     if state is None:
         return ("none", "no audit has run yet", "")
     at = ago(state.started_at, now)
-    if state.all_started_at is not None and state.all_started_at != state.started_at:
-        at = f"{at}; of all orders {ago(state.all_started_at, now)}"
+    if state.whole_started_at is not None and state.whole_started_at != state.started_at:
+        at = f"{at}; of all orders {ago(state.whole_started_at, now)}"
     if state.violated:
         return (f"{len(state.violated)} failed", f"of {state.checked} checks of the books, {at}", "bad")
     return ("Passed", f"{state.checked} checks of the books, {at}", "good")

@@ -1,5 +1,5 @@
 """
-Lines of a bank's statement: matched by UTR and amount, and each booked by itself; what nothing explains is in suspense.
+Lines of a bank's statement: matched by UTR and amount, and each with a posting of its own; what nothing explains is in suspense.
 
 Only such a line debits the bank. A line of a refund that staff have transferred posts nothing: it was booked when they
 confirmed the transfer.

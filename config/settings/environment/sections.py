@@ -345,7 +345,8 @@ class Processes(BaseModel):
         "20",
     )
     MAX_MONEY_WAIT_SECONDS: Annotated[int, values.whole_number(0, 86_400)] = variable(
-        "the same for the oldest webhook or other work of the queue money, which confirms orders; 0 never refuses",
+        "how long the oldest webhook or other work of the queue money may wait for a worker before orders and payments are refused; 0"
+        " never refuses",
         "120",
     )
     BEAT_SCHEDULE_FILE: values.AbsolutePath = variable(

@@ -117,7 +117,10 @@ class Command(OperatorCommand):
         self._section(
             f"Statements that take {slower_than:g} ms or more each", _slow_lines(found["slow_statements"], source)
         )
-        self._section(f"Running for more than {_RUNNING_SECONDS:.0f} s now", _running_lines(found["running"]))
+        self._section(
+            f"Running, or left in an open transaction, for more than {_RUNNING_SECONDS:.0f} s",
+            _running_lines(found["running"]),
+        )
         self._section("Indexes that no statement has used", _index_lines(found["unused_indexes"]))
         self._section("Large tables that are read whole", _scan_lines(found["whole_reads"]))
         self._section("Dead rows that vacuum has not removed", _dead_lines(found["dead_rows"], is_on=is_autovacuum_on))
