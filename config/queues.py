@@ -57,6 +57,7 @@ QUEUES: dict[str, tuple[Callable[..., object] | str, ...]] = {
         settlements.request_reported_settlement,
         settlements.import_settlements,
         "core.audit",
+        "core.audit_everything",
         "core.delete_expired_idempotency_keys",
         "accounts.delete_expired",
         "backoffice.measure_explained_money",

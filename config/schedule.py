@@ -5,6 +5,7 @@ from typing import Any
 SCHEDULE: dict[str, dict[str, Any]] = {
     "delete expired idempotency keys": {"task": "core.delete_expired_idempotency_keys", "schedule": 3600.0},
     "audit": {"task": "core.audit", "schedule": 60.0},
+    "audit everything": {"task": "core.audit_everything", "schedule": 600.0},
     "expire unpaid orders": {"task": "orders.expire_orders", "schedule": 30.0},
     "close completed orders": {"task": "orders.close_orders", "schedule": 3600.0},
     "poll open payments": {"task": "payments.poll_open_payments", "schedule": 15.0},

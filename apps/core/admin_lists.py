@@ -162,7 +162,8 @@ class UncountedChangeList(NamedLookupsChangeList):
             near = keyset.within(rows, cursor=cursor, count=LOOKED_THROUGH)
             self.is_cut_short, rows = near is not None, rows if near is None else near
         page = keyset.slice(rows, cursor=cursor, size=size)
-        self.is_cut_short = self.is_cut_short and len(page.rows) < size
+        further = page.prev_cursor if cursor is not None and cursor.goes_back else page.next_cursor
+        self.is_cut_short = self.is_cut_short and further is None
         self.result_list = page.rows
         self.show_full_result_count = self.can_show_all = False
         self.show_admin_actions = True

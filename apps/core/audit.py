@@ -34,8 +34,8 @@ RECENT = timedelta(hours=2)
 QUICK_MILLISECONDS = 3_000
 #: When, in India, one that takes longer is due each night.
 AUDIT_AT = time_of_day(3)
-#: Any number that nothing else in the database locks by.
-_LOCK = 8_224_421
+#: Any numbers that nothing else in the database locks by.
+_LOCK, _RECENT_LOCK = 8_224_421, 8_224_422
 
 
 class InvariantNotFound(NotFound):
@@ -146,21 +146,25 @@ def run(
     since: datetime | None = None,
     on_result: Callable[[Result], None] | None = None,
     is_alone: bool = False,
+    max_seconds: float = float("inf"),
 ) -> Report:
     """
     Check the invariants in one snapshot and return what was found.
 
     :param since: read only what has changed since, and leave out the invariants that have to read all
-    :raises AuditInProgress: if `is_alone` and another audit with `is_alone` is running
+    :param max_seconds: after which no further check is begun; those that are left could not be checked
+    :raises AuditInProgress: if `is_alone` and another audit of everything, or of changes, with `is_alone` is running
     """
     chosen = list_invariants(only)
     results: list[Result] = []
+    ends_at = time.monotonic() + max_seconds
 
     def check(invariants: Iterable[Invariant]) -> None:
         # One for all checks: they only read, so that going back to it after one has failed loses nothing.
         before_checks = transaction.savepoint()
         for invariant in invariants:
-            results.append(_check(invariant, cursor, now, before_checks))
+            is_in_time = time.monotonic() < ends_at
+            results.append(_check(invariant, cursor, now, before_checks) if is_in_time else _leave_out(invariant))
             if on_result:
                 on_result(results[-1])
 
@@ -168,7 +172,7 @@ def run(
         _take_snapshot(cursor, is_read_only=since is None)
         _require_tables(cursor)
         if is_alone:
-            _require_only_audit(cursor)
+            _require_only_audit(cursor, of_all=since is None)
         if since is None:
             check(chosen)
         else:
@@ -198,11 +202,15 @@ def _require_tables(cursor: Any) -> None:
     cursor.execute("SELECT 1 FROM core_event LIMIT 0")
 
 
-def _require_only_audit(cursor: Any) -> None:
-    # Gone with the transaction, whatever becomes of us.
-    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+def _require_only_audit(cursor: Any, *, of_all: bool) -> None:
+    # Gone with the transaction, whatever becomes of us. Each kind has its own: of large books a whole audit takes long.
+    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK if of_all else _RECENT_LOCK])
     if not cursor.fetchone()[0]:
         raise AuditInProgress
+
+
+def _leave_out(invariant: Invariant) -> Result:
+    return Result(invariant=invariant, rows=[], count=0, milliseconds=0.0, error="There was no time left to check it.")
 
 
 def _check(invariant: Invariant, cursor: Any, now: datetime, before_checks: str) -> Result:
@@ -253,24 +261,36 @@ def store_report(report: Report) -> AuditRun:
 
 def choose_since(*, now: datetime) -> datetime | None:
     """
-    Return from when on the next scheduled audit checks changes, or None if it checks all.
+    Return from when on the audit of this minute checks changes, or None if it checks all, as it does while that is quick.
 
-    It checks all while that is quick, once after each night's AUDIT_AT, and once an hour while what has changed violates an
-    invariant: a row that is broken and then left alone must not be forgotten.
+    It begins RECENT before the last audit, however long ago that was.
     """
-    last, whole = _find_latest_runs()
+    kept = AuditRun.objects.order_by("-started_at")
+    last, whole = kept.first(), kept.filter(since=None).first()
     if last is None or whole is None or whole.duration_ms <= QUICK_MILLISECONDS:
         return None
+    return min(now, last.started_at) - RECENT
+
+
+def is_whole_audit_due(*, now: datetime) -> bool:
+    """
+    Test if everything is to be audited by itself, because that is not quick enough for each minute.
+
+    That is so once after each night's AUDIT_AT, and once an hour while anything is violated or could not be checked: a row that
+    is broken and then left alone must not be forgotten.
+    """
+    state, whole = find_state(), _find_whole_run()
+    if state is None or whole is None or whole.duration_ms <= QUICK_MILLISECONDS:
+        return False
     today = datetime.combine(clock.ist_date(now), AUDIT_AT, tzinfo=clock.IST)
-    is_due = whole.started_at < (today if today <= now else today - timedelta(days=1))
-    is_violated = bool(last.violated) and whole.started_at < now - timedelta(hours=1)
-    return None if is_due or is_violated else now - RECENT
+    is_of_last_night = whole.started_at >= (today if today <= now else today - timedelta(days=1))
+    return not is_of_last_night or (bool(state.violated) and whole.started_at < now - timedelta(hours=1))
 
 
 @dataclass(frozen=True)
 class State:
     """
-    What is known of all invariants: of each, what the last kept audit found that checked it.
+    What is known of all invariants.
 
     :param violated: id -> number of rows, or why it could not be checked
     :param checked: how many the last whole audit checked
@@ -283,21 +303,30 @@ class State:
 
 
 def find_state() -> State | None:
-    """Return what the last whole audit and the last one since then found, or None if none was kept."""
-    last, whole = _find_latest_runs()
+    """
+    Return what the last whole audit and those since then found, or None if none was kept.
+
+    Of what waits or is small the last one knows; an order that any of them found broken is broken until a whole audit finds
+    it in order.
+    """
+    last = AuditRun.objects.order_by("-started_at").first()
     if last is None:
         return None
-    if whole is None:
-        return State(last.violated, last.checked, last.started_at, None)
-    if whole == last:
-        return State(last.violated, last.checked, last.started_at, last.started_at)
-    # An order that was found broken is broken still, whether it has changed since or not.
+    whole = _find_whole_run()
+    since = AuditRun.objects.exclude(violated={}).order_by("started_at")
+    later = [] if whole is None or whole == last else since.filter(started_at__gt=whole.started_at)
+    found = [] if whole is None else [whole, *later]
     renewed = {invariant.id for invariant in list_invariants() if invariant.reads is Reads.LITTLE}
-    older = {name: found for name, found in whole.violated.items() if name not in renewed}
-    return State({**older, **last.violated}, whole.checked, last.started_at, whole.started_at)
+    violated = {
+        name: rows for run in found for name, rows in run.violated.items() if run == last or name not in renewed
+    }
+    return State(
+        violated=violated if whole else last.violated,
+        checked=(whole or last).checked,
+        started_at=last.started_at,
+        whole_started_at=whole.started_at if whole else None,
+    )
 
 
-def _find_latest_runs() -> tuple[AuditRun | None, AuditRun | None]:
-    """Return the last audit that was kept, and the last one that read everything."""
-    kept = AuditRun.objects.order_by("-started_at")
-    return kept.first(), kept.filter(since=None).first()
+def _find_whole_run() -> AuditRun | None:
+    return AuditRun.objects.filter(since=None).order_by("-started_at").first()

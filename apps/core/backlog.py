@@ -140,7 +140,12 @@ class _Reader:
             self._next_read = time.monotonic() + PAUSE_SECONDS
             log.warning("backlog_unavailable", error=type(error).__name__)
             return {}
-        return {queue: _stored(each) for queue, each in orjson.loads(stored or b"{}").items()}
+        try:
+            return {queue: _stored(each) for queue, each in orjson.loads(stored or b"{}").items()}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            # Of another release, or not of ours: no measure.
+            log.warning("backlog_unreadable")
+            return {}
 
 
 def _stored(fields: dict[str, Any]) -> QueueBacklog:

@@ -28,6 +28,8 @@ from apps.core.transactions import transactional
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+#: The oldest rows of the outbox among which the most urgent are taken.
+WINDOW = 2_000
 #: Handler runs that one hint is about, at most: starting, fetching and acknowledging a task cost more than most of them.
 HINT_SIZE = 10
 #: How long a hint or a start is left alone before anybody asks whether it was lost; longer than a task may run.
@@ -105,20 +107,24 @@ def get_subscription(name: str) -> Subscription:
 
 _IS_ANYTHING_WAITING = "SELECT id FROM core_outbox ORDER BY id LIMIT 1"
 # Who deletes a row has taken it. It is locked before that only so that relays skip what another has, and do not wait for it.
-# What somebody waits for comes first, however many rows are older.
-_TAKE = """
-    WITH waiting AS MATERIALIZED (
-        SELECT outbox.id
+# What somebody waits for comes first, of the oldest rows: to sort all that a long outage has left would take longer with each.
+_TAKE = f"""
+    WITH oldest AS MATERIALIZED (
+        SELECT outbox.id, event.type
         FROM core_outbox AS outbox JOIN core_event AS event ON event.id = outbox.event_id
         WHERE event.type = ANY($1::text[])
-        ORDER BY ($4::int[])[array_position($1::text[], event.type::text)], outbox.id LIMIT $2::int
+        ORDER BY outbox.id LIMIT {WINDOW}
+    ), waiting AS MATERIALIZED (
+        SELECT outbox.id
+        FROM oldest JOIN core_outbox AS outbox ON outbox.id = oldest.id
+        ORDER BY ($4::int[])[array_position($1::text[], oldest.type::text)], oldest.id LIMIT $2::int
         FOR UPDATE OF outbox SKIP LOCKED
     ), taken AS (
         DELETE FROM core_outbox AS outbox USING waiting WHERE outbox.id = waiting.id RETURNING outbox.id, outbox.event_id
     )
     SELECT taken.event_id, event.type, CASE WHEN event.type = ANY($3::text[]) THEN event.changes::text END
     FROM taken JOIN core_event AS event ON event.id = taken.event_id ORDER BY taken.id
-"""
+"""  # noqa: S608 - our own number
 _ADD_RUNS = """
     INSERT INTO core_handlerrun (id, event_id, handler, queue, created_at, sent_at, send_after, starts, last_error)
     SELECT id, event_id, handler, queue, $2::timestamptz, CASE WHEN is_sent THEN $2::timestamptz END,

@@ -118,6 +118,7 @@ PUBLISHED = {
     "order_totals_mismatch": "OrderTotalsMismatch",
     "otp_not_sent": "OtpNotSent",
     "otp_send_in_progress": "OtpSendInProgress",
+    "overloaded": "Overloaded",
     "password_too_weak": "PasswordTooWeak",
     "payment_disputed": "PaymentDisputed",
     "payment_facts_conflict": "PaymentFactsConflict",

@@ -71,9 +71,11 @@ class TestCatalogue:
         answer = send(peer, next(peer.requests["list-products"]())).json()
 
         theirs = answer["results"] if peer.name == DRF else answer["data"]
-        assert [(each["id"], each["name"], each["lowest_price"], each["in_stock"]) for each in theirs] == [
-            (str(ids.decode("prod", each["id"])), each["name"], each["lowest_price"], each["in_stock"]) for each in ours
+        # What was sold here since the peer has its rows may be sold out here, and is not there.
+        assert [(each["id"], each["name"], each["lowest_price"]) for each in theirs] == [
+            (str(ids.decode("prod", each["id"])), each["name"], each["lowest_price"]) for each in ours
         ]
+        assert [each["in_stock"] for each in theirs] == [True] * len(ours)
 
     def test_reads_a_product_with_its_variants(self, shop: Shop, peer: Peer) -> None:
         with connected(shop.port) as connection:

@@ -170,6 +170,18 @@ class TestFiltersWithoutIndex:
         assert numbers_of(everywhere) == [numbers[1], numbers[7]]
         assert "were looked through" not in everywhere.content.decode()
 
+    def test_it_says_so_too_if_nearby_there_is_one_page_exactly(self, desk: Client, narrow: None) -> None:
+        numbers = make_orders(8)
+        Order.objects.filter(number__in=[*numbers[:3], numbers[7]]).update(status="expired")
+
+        near = desk.get(ORDERS, {"status__exact": "expired"})
+        everywhere = desk.get(f"{ORDERS}{near.context['cl'].pages.everything_query}")
+
+        assert numbers_of(near) == numbers[:3]
+        assert near.context["cl"].pages.count_text == ""
+        assert numbers_of(everywhere) == numbers[:3]
+        assert everywhere.context["cl"].pages.next_query
+
     def test_a_full_page_is_found_nearby(self, desk: Client, narrow: None) -> None:
         numbers = make_orders(8)
         Order.objects.update(status="expired")

@@ -70,6 +70,24 @@ class TestCheckAdmission:
         with measured(**waits):
             assert pay(client_of(owner), owner).status_code == 202
 
+    def test_a_request_that_was_answered_gets_its_answer_again(self, owner: Any, client_of: ClientOf) -> None:
+        order, client = make_order(owner), client_of(owner)
+        answered = send(client, "/api/v1/payments", {"order_id": order.public_id})
+
+        with measured(buyer=9_999.0):
+            again = send(client, "/api/v1/payments", {"order_id": order.public_id})
+
+        assert (again.status_code, again["Idempotent-Replayed"]) == (202, "true")
+        assert again.json() == answered.json()
+
+    @pytest.mark.parametrize("stored", [b"{", b"[]", b'{"buyer": {"hints": 1}}', b'{"buyer": 7}'])
+    def test_what_is_no_measure_refuses_nobody(self, owner: Any, client_of: ClientOf, stored: bytes) -> None:
+        backlog._client().set(backlog._KEY, stored, ex=60)
+        try:
+            assert pay(client_of(owner), owner).status_code == 202
+        finally:
+            backlog._client().delete(backlog._KEY)
+
     def test_zero_refuses_nobody(self, owner: Any, client_of: ClientOf) -> None:
         with measured(buyer=9_999.0, money=9_999.0), override_settings(MAX_QUEUE_WAIT_SECONDS={"buyer": 0, "money": 0}):
             assert pay(client_of(owner), owner).status_code == 202

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import OperationalError, transaction
 from redis.exceptions import ConnectionError as RedisIsDown
 from redis.exceptions import OutOfMemoryError
 
-from apps.core import backlog, clock, relay
+from apps.core import backlog, clock, relay, tasks
+from apps.core.backlog import QueueBacklog
 from apps.core.events import SYSTEM
 from apps.core.management import relay_loop
 from apps.core.models import Event, HandlerRun, Outbox
-from apps.core.queues import PASS_HINTS, Room
+from apps.core.queues import PASS_HINTS, Room, list_queues
 from apps.core.tasks import delete_expired_idempotency_keys, find_backlog
 from tests.factories.accounts import make_user
 from tests.support.broker import Broker
@@ -234,7 +235,7 @@ class TestBrokerThatRefuses:
 
         for tick in range(100):
             now[0] = tick / 4
-            assert relaying.claim() == []
+            assert not relaying.relay()
 
         assert asked == [0, 1, 3, 7, 12, 17, 22]
 
@@ -243,7 +244,7 @@ class TestBrokerThatRefuses:
         relaying = relay_loop._Relaying()
         shop.record(2, URGENT)
 
-        assert relaying.claim() == []
+        assert not relaying.relay()
 
         assert (Outbox.objects.count(), HandlerRun.objects.filter(sent_at__isnull=True).count()) == (0, 2)
 
@@ -266,3 +267,29 @@ class TestAssignQueues:
         moved = [HandlerRun.objects.get(pk=run.pk).queue for run in runs]
         assert moved == ["buyer", "buyer", "notifications", "housekeeping"]
         assert relay.assign_queues() == 0
+
+    def test_what_was_claimed_is_sent_although_a_later_step_fails(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[Any] = []
+
+        def fail(**_: object) -> None:
+            raise OperationalError("canceling statement due to statement timeout")
+
+        monkeypatch.setattr(relay_loop, "find_backlog", lambda: waits)
+        monkeypatch.setattr(relay_loop, "send_hints", sent.extend)
+        shop.record(1, URGENT)
+        [run] = relay.claim_outbox(now=clock.now())
+        relay.mark_unsent([run.pk], now=clock.now())
+        waits = {queue: QueueBacklog(0, None, "") for queue in list_queues()}
+        monkeypatch.setattr(relay_loop.relay, "claim_outbox", fail)
+
+        with pytest.raises(OperationalError):
+            relay_loop._Relaying().relay()
+
+        assert [each.pk for group in sent for each in group] == [run.pk]
+
+
+@pytest.mark.parametrize("message", [b"", b"no JSON", b"[]", b"{}", b'{"body": "e30=", "headers": {"id": "x"}}'])
+def test_a_message_of_others_says_nothing(message: bytes) -> None:
+    assert tasks._read_oldest(message) == (None, "")

@@ -1,13 +1,15 @@
 """An audit of recent changes: what it reads, what it leaves behind, and when everything is audited."""
 
+import itertools
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.test import Client
 
-from apps.core import audit, clock
+from apps.core import audit, clock, tasks
 from apps.core.audit import QUICK_MILLISECONDS, RECENT, Reads
 from apps.core.dates import format_instant
 from apps.core.models import AuditRun
@@ -96,27 +98,63 @@ class TestRecentAudit:
         assert [(row["id"], row["version"], row["recorded_version"]) for row in result.rows] == [(orders[1].pk, 7, 1)]
 
 
-@pytest.mark.parametrize(
-    ("kept", "since"),
-    [
-        pytest.param([], None, id="none was kept"),
-        pytest.param([(3, None, QUICK_MILLISECONDS, {})], None, id="the last was quick"),
-        pytest.param([(3, None, SLOW, {})], NOON - RECENT, id="one was slow this night"),
-        pytest.param([(15, None, SLOW, {})], None, id="none was this night"),
-        pytest.param([(3, None, SLOW, {}), (1, 3, 90, {})], NOON - RECENT, id="since then, changes only"),
-        pytest.param([(3, None, SLOW, {}), (1, 3, 90, {"INV-08": 1})], None, id="changes violate an invariant"),
-        pytest.param([(0.9, None, SLOW, {"INV-08": 1})], NOON - RECENT, id="violated, less than an hour ago"),
-        pytest.param([(1.1, None, SLOW, {"INV-08": 1})], None, id="violated, more than an hour ago"),
-    ],
-)
-def test_everything_is_audited(
-    kept: list[tuple[float, int | None, int, dict[str, int]]], since: datetime | None
-) -> None:
+Kept = list[tuple[float, float | None, int, dict[str, int]]]
+
+
+def keep_all(kept: Kept) -> None:
+    """Keep audits: so many hours ago, of changes from so many hours ago, with this duration and what was violated."""
     for hours, since_hours, milliseconds, violated in kept:
         recent = None if since_hours is None else NOON - timedelta(hours=since_hours)
         keep(NOON - timedelta(hours=hours), since=recent, milliseconds=milliseconds, **violated)
 
-    assert audit.choose_since(now=NOON) == since
+
+@pytest.mark.parametrize(
+    ("kept", "hours"),
+    [
+        pytest.param([], None, id="everything: none was kept"),
+        pytest.param([(3, None, QUICK_MILLISECONDS, {})], None, id="everything: the last was quick"),
+        pytest.param([(3, None, SLOW, {})], 5, id="from two hours before the whole one"),
+        pytest.param([(15, None, SLOW, {}), (0.5, 2.5, 90, {})], 2.5, id="from two hours before the last one"),
+        pytest.param([(15, None, SLOW, {}), (5, 7, 90, {})], 7, id="with what changed while nobody audited"),
+    ],
+)
+def test_each_minute_is_audited(kept: Kept, hours: float | None) -> None:
+    keep_all(kept)
+
+    assert audit.choose_since(now=NOON) == (None if hours is None else NOON - timedelta(hours=hours))
+
+
+@pytest.mark.parametrize(
+    ("kept", "is_due"),
+    [
+        pytest.param([], False, id="the audit of each minute begins"),
+        pytest.param([(30, None, QUICK_MILLISECONDS, {})], False, id="the audit of each minute does it"),
+        pytest.param([(8, None, SLOW, {})], False, id="one was this night"),
+        pytest.param([(15, None, SLOW, {})], True, id="none was this night"),
+        pytest.param([(3, None, SLOW, {}), (2, 4, 90, {"INV-08": 1}), (1, 3, 90, {})], True, id="changes violated one"),
+        pytest.param([(0.9, None, SLOW, {"INV-08": 1})], False, id="violated, less than an hour ago"),
+        pytest.param([(1.1, None, SLOW, {"INV-08": 1})], True, id="violated, more than an hour ago"),
+    ],
+)
+def test_everything_is_audited_by_itself(kept: Kept, is_due: bool) -> None:
+    keep_all(kept)
+
+    assert audit.is_whole_audit_due(now=NOON) is is_due
+
+
+def test_audit_that_takes_too_long_is_kept_and_followed_by_one_of_changes(
+    reference_data: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elapsed = itertools.count(step=100.0)
+    monkeypatch.setattr(audit, "time", SimpleNamespace(monotonic=lambda: next(elapsed)))
+
+    tasks.run_audit()
+
+    [run] = AuditRun.objects.all()
+    assert (run.since, len(run.violated), run.duration_ms > QUICK_MILLISECONDS) == (None, run.checked - 1, True)
+    assert set(run.violated.values()) == {"There was no time left to check it."}
+    assert audit.choose_since(now=clock.now()) == run.started_at - RECENT
+    assert audit.is_whole_audit_due(now=run.started_at + timedelta(minutes=61))
 
 
 class TestState:
@@ -136,6 +174,13 @@ class TestState:
 
         # INV-38 reads what waits and was renewed; that INV-08 found nothing among the changes mends no older order.
         assert audit.find_state() == audit.State({"INV-02": 1, "INV-08": 3, "INV-25": 1}, 150, NOON, night)
+
+    def test_of_changes_forgets_nothing_that_one_of_them_found(self) -> None:
+        keep(NOON - timedelta(minutes=50))
+        keep(NOON - timedelta(minutes=2), since=NOON - RECENT, **{"INV-08": 1, "INV-38": 1})
+        keep(NOON, since=NOON - RECENT)
+
+        assert audit.find_state() == audit.State({"INV-08": 1}, 150, NOON, NOON - timedelta(minutes=50))
 
     def test_is_what_operators_see(self) -> None:
         keep(clock.now() - timedelta(hours=9), **{"INV-02": 1})

@@ -117,20 +117,20 @@ class FaultPoints(AppConfig):
             hit(RELAY_BEFORE_HINT)
             send(*args, **kwargs)
 
-        stage_batch, extend = report_rows._stage_batch, import_claims.ImportClaim.extend
+        stage_batch, renew = report_rows._stage_batch, import_claims.ImportClaim.renew
 
         def die_or_stage(rows: Any, **others: Any) -> None:
             stage_batch(rows, **others)
             if others["claim"].report.rows_read >= 200:
                 hit(IMPORT_AMID_READING)
 
-        def extend_or_die(self: import_claims.ImportClaim, **fields: int) -> None:
-            extend(self, **fields)
+        def renew_or_die(self: import_claims.ImportClaim) -> None:
+            renew(self)
             if self.report.lines_added >= 200:
                 hit(IMPORT_AMID_BOOKING)
 
         report_rows._stage_batch = die_or_stage
-        import_claims.ImportClaim.extend = extend_or_die  # type: ignore[method-assign]
+        import_claims.ImportClaim.renew = renew_or_die  # type: ignore[method-assign]
         http.Client.call = call_and_die  # type: ignore[method-assign]
         _die_when_placing()
         relay._make_subscription = subscribe_to_die

@@ -196,8 +196,9 @@ class KeysetPagination(BasePagination):
         )
 
     def _digest(self) -> str:
-        # Not the scope itself: filters can be long and hold what nobody else is to read, and a cursor travels in URLs.
-        return hashlib.sha256(self.scope.encode()).hexdigest()[:16]
+        # Not the scope itself: filters can be long and hold what nobody else is to read, and a cursor travels in URLs. With the
+        # columns: a cursor of a release that sorted by others is refused.
+        return hashlib.sha256(f"{self.scope}:{sorted(self.sorts.items())}".encode()).hexdigest()[:16]
 
     def _write(self, wanted: PageRequest, row: Any, *, back: bool) -> str:
         key = row

@@ -38,9 +38,7 @@ def run(*, stop: threading.Event, poll: float, is_once: bool) -> None:
     relaying, watch = _Relaying(), OutboxWatch(pause=poll)
     while not stop.is_set():
         try:
-            claimed = relaying.claim()
-            relaying.send(claimed)
-            has_found = bool(claimed) or relaying.has_work
+            has_found = relaying.relay() or relaying.has_work
             if is_once and not has_found:
                 break
             if not is_once:
@@ -68,30 +66,37 @@ class _Relaying:
         """Whether more may be in the outbox, or something waits for which there is room."""
         return self._room.refused > 0 or self._room.is_for_waiting
 
-    def claim(self) -> list[HandlerRun]:
-        """Return the handler runs that are to be sent now; what the broker has no room for stays in Postgres."""
+    def relay(self) -> bool:
+        """
+        Send what is to be sent now, and return whether there was any; what the broker has no room for stays in Postgres.
+
+        What one step has claimed is sent before the next one, which may fail.
+        """
+        connection.ensure_connection()
         self._room.begin_pass()
-        claimed: list[HandlerRun] = []
         is_sweep = time.monotonic() >= self._next_sweep
         if is_sweep:
             self._look()
+        found = False
         if is_sweep or self._room.is_for_waiting:
-            claimed += relay.claim_due(now=clock.now(), room=self._room)
+            found |= self._send(relay.claim_due(now=clock.now(), room=self._room))
         if is_sweep:
-            claimed += lost_hints.claim_lost(now=clock.now(), count_hints=_find_hint_count, room=self._room)
+            lost = lost_hints.claim_lost(now=clock.now(), count_hints=_find_hint_count, room=self._room)
+            found |= self._send(lost)
             self._assign_queues()
-        return claimed + relay.claim_outbox(now=clock.now(), room=self._room)
+        return found | self._send(relay.claim_outbox(now=clock.now(), room=self._room))
 
-    def send(self, handler_runs: list[HandlerRun]) -> None:
-        """Send hints; what cannot be sent now is sent by a later sweep, because its row says so."""
+    def _send(self, handler_runs: list[HandlerRun]) -> bool:
+        """Send hints, if there are any; what cannot be sent now is sent by a later sweep, because its row says so."""
         if not handler_runs:
-            return
+            return False
         try:
             send_hints(relay.group_by_hint(handler_runs))
         except _BROKER_FAILURES as error:
             # Some may have been sent: their second hint finds them begun, or done.
             self._leave_broker_alone(error)
             _resend_soon([handler_run.pk for handler_run in handler_runs])
+        return True
 
     def _look(self) -> None:
         """Find out how much room the broker has, and let the web know what waits; without an answer there is no room."""

@@ -11,17 +11,15 @@ import csv
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from operator import itemgetter
 from typing import IO, Any
 
 from apps.core.clock import IST
 from apps.payments.facts import (
-    HIGHEST,
     GatewaySettlement,
     SettlementRow,
     UnreadableFacts,
-    instant_from,
     text_from,
     with_prefix,
 )
@@ -38,7 +36,6 @@ from apps.settlements.gateways.report_cells import (
 from apps.settlements.gateways.report_formats import (
     DATE_ORDERS,
     LINES,
-    RUPEES,
     TRANSFERS,
     FileShape,
     OrderedDate,
@@ -47,6 +44,7 @@ from apps.settlements.gateways.report_formats import (
     Sample,
 )
 from apps.settlements.gateways.report_text import encoding_of, lines_of, text_of
+from apps.settlements.gateways.report_values import Cells, amounts_of, times_of
 
 #: What the dashboard and spreadsheet programs call the columns of the API.
 _NAMES = {
@@ -82,7 +80,6 @@ _READ_COLUMNS |= {"credit_type", "description"}
 _WHICH = "download Reports > Settlement Recon as CSV in Razorpay's dashboard"
 _READ = "Settlement Recon, Combined and Settlements"
 
-_Cells = dict[str, str]
 
 #: How many digits a group of thousands has.
 _GROUP = 3
@@ -113,7 +110,7 @@ def rows_from_report(
 
     :raises UnreadableFacts: if a line cannot be parsed; the message has the line's number
     """
-    amount_from, time_from = _amounts(report_format), _times(report_format)
+    amount_from, time_from = amounts_of(report_format), times_of(report_format)
     with _rows(stream, report_format.shape) as rows:
         for number, cells in rows:
             try:
@@ -131,7 +128,7 @@ def transfers_from_report(stream: IO[bytes], report_format: ReportFormat) -> Gen
 
     :raises UnreadableFacts: if a settlement cannot be parsed; the message has the line's number
     """
-    amount_from, time_from = _amounts(report_format), _times(report_format)
+    amount_from, time_from = amounts_of(report_format), times_of(report_format)
     with _rows(stream, report_format.shape) as rows:
         for number, cells in rows:
             try:
@@ -214,13 +211,13 @@ def _head_lines(text: IO[str]) -> Iterator[str]:
 
 
 @contextmanager
-def _rows(stream: IO[bytes], shape: FileShape) -> Iterator[Iterator[tuple[int, _Cells]]]:
+def _rows(stream: IO[bytes], shape: FileShape) -> Iterator[Iterator[tuple[int, Cells]]]:
     """Give an iterator of the rows after the names of the columns, with the line that each ends on; blank ones are left out."""
     with text_of(stream, shape.encoding) as text:
         yield _walk(csv.reader(lines_of(text), delimiter=shape.delimiter), shape)
 
 
-def _walk(reader: Any, shape: FileShape) -> Iterator[tuple[int, _Cells]]:
+def _walk(reader: Any, shape: FileShape) -> Iterator[tuple[int, Cells]]:
     columns = [_NAMES.get(column, column) for column in shape.columns]
     read = [(place, name) for place, name in enumerate(columns) if name in _READ_COLUMNS]
     pick, names, width = itemgetter(*(place for place, _ in read)), [name for _, name in read], len(columns)
@@ -253,7 +250,7 @@ class _Inspector:
         self._samples: dict[str, tuple[str, OrderedDate | None]] = {}
         self._taxed: list[tuple[str, ...]] = []
 
-    def at(self, cells: _Cells) -> None:
+    def at(self, cells: Cells) -> None:
         for name in _AMOUNTS:
             cell = cells.get(name)
             if cell and not cell.isdigit():
@@ -316,7 +313,7 @@ class _Inspector:
             self._orders -= wrong
 
     def _keep_samples(
-        self, cells: _Cells, created: OrderedDate | date | None, settled: OrderedDate | date | None
+        self, cells: Cells, created: OrderedDate | date | None, settled: OrderedDate | date | None
     ) -> None:
         if len(self._samples) >= _MAX_SAMPLES:
             return
@@ -370,46 +367,3 @@ def _is_before(settled: OrderedDate | date, created: OrderedDate | date, order: 
     ends = settled.read(order) if isinstance(settled, OrderedDate) else settled
     began = created.read(order) if isinstance(created, OrderedDate) else created
     return ends is not None and began is not None and ends < began
-
-
-# Amounts and times ----------------------------------------------------------------------------------------------------
-
-
-def _amounts(report_format: ReportFormat) -> Callable[[_Cells, str], int]:
-    mark, in_rupees = report_format.shape.decimal_mark, report_format.unit == RUPEES
-
-    def amount_from(cells: _Cells, name: str) -> int:
-        cell = cells.get(name, "")
-        if not cell or cell == "0":
-            return 0
-        hundredths = hundredths_from(cell, mark)
-        if hundredths is None or hundredths > HIGHEST or (not in_rupees and hundredths % 100):
-            raise UnreadableFacts(f"{name} is not in {report_format.unit}: {cell[:20]!r}")
-        return hundredths if in_rupees else hundredths // 100
-
-    return amount_from
-
-
-def _times(report_format: ReportFormat) -> Callable[[_Cells, str], datetime | None]:
-    # All lines of a settlement have its time: what was read last of a column is read once.
-    latest: dict[str, tuple[str, datetime | None]] = {}
-
-    def time_from(cells: _Cells, name: str) -> datetime | None:
-        cell = cells.get(name, "")
-        if not cell:
-            return None
-        if name in latest and latest[name][0] == cell:
-            return latest[name][1]
-        at = read(cells, name, cell)
-        latest[name] = cell, at
-        return at
-
-    def read(cells: _Cells, name: str, cell: str) -> datetime | None:
-        if is_unix_time(cell):
-            return instant_from(cells, name)
-        try:
-            return instant_from_cell(cell, report_format.date_order)
-        except ValueError as failure:
-            raise UnreadableFacts(f"{name} is not a time: {cell[:20]!r}") from failure
-
-    return time_from
