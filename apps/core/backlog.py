@@ -143,7 +143,7 @@ class _Reader:
         try:
             return {queue: _stored(each) for queue, each in orjson.loads(stored or b"{}").items()}
         except (ValueError, TypeError, KeyError, AttributeError):
-            # Of another release, or not of ours: no measure.
+            # Of another release, or somebody else's: no measure.
             log.warning("backlog_unreadable")
             return {}
 

@@ -121,4 +121,4 @@ def _read_oldest(message: bytes | None) -> tuple[datetime | None, str]:
         since = arguments.get("waiting_since")
         return datetime.fromisoformat(since) if since else None, str(hint["headers"]["id"])
     except (ValueError, TypeError, KeyError, AttributeError):
-        return None, ""  # of another release, or not of ours: a worker deals with it
+        return None, ""  # of another release, or somebody else's: a worker deals with it
