@@ -18,6 +18,13 @@ from tests.support.database_locks import wait_for_a_blocked_session
 SECRET = "asha@example.com"
 
 
+@pytest.fixture
+def nothing_else_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what the database counted while other tests ran in it."""
+    for name in ("read_whole_reads", "read_dead_rows", "read_running"):
+        monkeypatch.setattr(query_statistics, name, lambda **_: [])
+
+
 def run(*arguments: str) -> tuple[int, str]:
     """Return how the command ended, and what it wrote."""
     out = StringIO()
@@ -53,7 +60,9 @@ def test_a_statement_is_shown_without_values(typed: str, shown: str) -> None:
 
 @pytest.mark.django_db
 class TestWithoutTheExtension:
+    @pytest.mark.usefixtures("nothing_else_is_found")
     def test_it_says_how_to_get_it_and_finds_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(query_statistics, "read_unused_indexes", lambda **_: [])
         monkeypatch.setattr(
             query_statistics, "read_statements", lambda: query_statistics.StatementSource(missing="not_loaded")
         )
@@ -142,6 +151,7 @@ class TestIndexes:
         assert 1_000_000 <= found["size"] <= 2_000_000
         assert "MiB  probe_unused of probe. It costs each write and helps no read here." in text
 
+    @pytest.mark.usefixtures("nothing_else_is_found")
     def test_small_ones_are_left_alone(self) -> None:
         code, text = run()
 

@@ -66,8 +66,10 @@ def multiply_rows(all_models: Iterable[type[Model]], *, count: int = COUNT) -> N
             if usual := USUAL.get(model._meta.label):
                 cursor.execute(f"UPDATE {model._meta.db_table} SET {usual} WHERE {_most_copies(count)}")
         cursor.execute("SET LOCAL session_replication_role = origin")
-        cursor.execute("SET LOCAL lock_timeout = 0")  # an autovacuum of one of the tables may have to give way first
-        cursor.execute("ANALYZE")
+        # An autovacuum of one of the tables may have to give way first.
+        cursor.execute("SET LOCAL lock_timeout = 0")
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("ANALYZE " + ", ".join(model._meta.db_table for model in chosen))
         # A table of some thousand rows stands for one of millions: to follow an index to a row of it is not to seem dear.
         cursor.execute("SET LOCAL random_page_cost = 1.1")
 
