@@ -196,8 +196,6 @@ def test_worker_and_beat_start_without_a_broker_and_end_when_stopped(
 
 
 def terminate(running: RunningStack, name: str) -> int:
-    """End a process as a process manager does and return its exit code; nobody starts it again by itself."""
+    """End a process as a process manager does and return its exit code."""
     running.terminate(name)
-    code = running.wait_until_ended(name)
-    del running.servers.ended[name]
-    return code
+    return running.wait_until_ended(name)

@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +168,22 @@ class TestRestore:
         order_id, _ = buyer.buy()
         assert buyer.order(order_id)["status"] == "confirmed"
         assert set(running.servers.ended) == set()
+        assert _workers_next_to(running.servers.pids["worker"]) == [running.servers.pids["worker"]]
+
+
+def _workers_next_to(pid: int) -> list[int]:
+    """Return the workers that the same process has started; their children are not among them."""
+    processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    found = []
+    for process in processes:
+        with suppress(OSError):  # it has ended meanwhile
+            if b"worker" in (process / "cmdline").read_bytes() and _parent_of(process) == _parent_of(
+                Path(f"/proc/{pid}")
+            ):
+                found.append(int(process.name))
+    return found
+
+
+def _parent_of(process: Path) -> int:
+    # The name of the program, in parentheses, may hold spaces and parentheses.
+    return int((process / "stat").read_text().rpartition(")")[2].split()[1])

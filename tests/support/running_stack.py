@@ -155,7 +155,8 @@ class RunningStack:
         if not _answers(lambda: self.read("SELECT 1")):
             self.servers.restart_server("postgres")
         for name in [*self._ending]:
-            wait_for(lambda pid=self.servers.pids[name]: not _is_alive(pid))
+            # Its end must be known: one that is told of later would start it a second time.
+            self.wait_until_ended(name)
             self.restart(name)
         self.restart_ended()
         self.phone.control("DELETE", "/faults")
@@ -271,14 +272,6 @@ def wait_for(read: Callable[[], Any]) -> Any:
 def _is_stopped(pid: int) -> bool:
     """Tell whether a process is stopped, so that it does nothing more."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _answers(ask: Callable[[], Any]) -> bool:
