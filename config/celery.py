@@ -25,6 +25,7 @@ app.autodiscover_tasks()
 def _read_maps(sender: Celery, **_: object) -> None:
     from config.schedule import SCHEDULE  # noqa: PLC0415 - it names tasks, which need the apps to be loaded
 
+    sender.conf.task_default_queue = list_queues()[-1]  # of a task that no queue names, as `find_queue` says
     sender.conf.task_queues = [Queue(name) for name in list_queues()]
     sender.conf.beat_schedule = {
         name: {**entry, "options": {"queue": find_queue(entry["task"])}} for name, entry in SCHEDULE.items()

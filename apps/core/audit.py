@@ -156,34 +156,50 @@ def run(
     :raises AuditInProgress: if `is_alone` and another audit of everything, or of changes, with `is_alone` is running
     """
     chosen = list_invariants(only)
-    results: list[Result] = []
-    ends_at = time.monotonic() + max_seconds
-
-    def check(invariants: Iterable[Invariant]) -> None:
-        # One for all checks: they only read, so that going back to it after one has failed loses nothing.
-        before_checks = transaction.savepoint()
-        for invariant in invariants:
-            is_in_time = time.monotonic() < ends_at
-            results.append(_check(invariant, cursor, now, before_checks) if is_in_time else _leave_out(invariant))
-            if on_result:
-                on_result(results[-1])
-
     with transaction.atomic(), connection.cursor() as cursor:
         _take_snapshot(cursor, is_read_only=since is None)
         _require_tables(cursor)
         if is_alone:
             _require_only_audit(cursor, of_all=since is None)
+        checks = _Checks(cursor, now=now, on_result=on_result, ends_at=time.monotonic() + max_seconds)
         if since is None:
-            check(chosen)
+            checks.run(chosen)
         else:
-            check(_reading(Reads.LITTLE, chosen))
-            before_hiding = transaction.savepoint()
-            hide_other_orders(cursor, since=since)
-            check(_reading(Reads.ONE_ORDER, chosen))
-            hide_other_rows(cursor)
-            check(_reading(Reads.ONE_ROW, chosen))
-            transaction.savepoint_rollback(before_hiding)
-    return Report(started_at=now, results=results, since=since)
+            _check_recent_rows(checks, chosen, since=since)
+    return Report(started_at=now, results=checks.results, since=since)
+
+
+class _Checks:
+    """The checks of one audit and what they have found."""
+
+    def __init__(
+        self, cursor: Any, *, now: datetime, on_result: Callable[[Result], None] | None, ends_at: float
+    ) -> None:
+        self.cursor = cursor
+        self.results: list[Result] = []
+        self._now, self._on_result, self._ends_at = now, on_result, ends_at
+
+    def run(self, invariants: Iterable[Invariant]) -> None:
+        """Check invariants, and leave out those for which there is no time left."""
+        # One for all checks: they only read, so that going back to it after one has failed loses nothing.
+        before_checks = transaction.savepoint()
+        for invariant in invariants:
+            is_in_time = time.monotonic() < self._ends_at
+            result = _check(invariant, self.cursor, self._now, before_checks) if is_in_time else _leave_out(invariant)
+            self.results.append(result)
+            if self._on_result:
+                self._on_result(result)
+
+
+def _check_recent_rows(checks: _Checks, chosen: Iterable[Invariant], *, since: datetime) -> None:
+    by_what_it_reads = {what: [each for each in chosen if each.reads is what] for what in Reads}
+    checks.run(by_what_it_reads[Reads.LITTLE])
+    before_hiding = transaction.savepoint()
+    hide_other_orders(checks.cursor, since=since)
+    checks.run(by_what_it_reads[Reads.ONE_ORDER])
+    hide_other_rows(checks.cursor)
+    checks.run(by_what_it_reads[Reads.ONE_ROW])
+    transaction.savepoint_rollback(before_hiding)
 
 
 def _take_snapshot(cursor: Any, *, is_read_only: bool) -> None:
@@ -191,10 +207,6 @@ def _take_snapshot(cursor: Any, *, is_read_only: bool) -> None:
     if len(connection.atomic_blocks) == 1:
         cursor.execute(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ {'ONLY' if is_read_only else 'WRITE'}")
     allow_long_queries(cursor)
-
-
-def _reading(what: Reads, invariants: Iterable[Invariant]) -> list[Invariant]:
-    return [invariant for invariant in invariants if invariant.reads is what]
 
 
 def _require_tables(cursor: Any) -> None:

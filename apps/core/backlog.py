@@ -8,16 +8,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import orjson
 import redis
 import structlog
 from django.conf import settings
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
+
+from apps.core.redis_client import open_redis
 
 log = structlog.get_logger(__name__)
 
@@ -156,11 +155,5 @@ def _stored(fields: dict[str, Any]) -> QueueBacklog:
 _reader = _Reader()
 
 
-@cache
 def _client() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return open_redis(timeout_seconds=_TIMEOUT_SECONDS)

@@ -12,16 +12,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeVar
 
 import orjson
 import redis
 import structlog
 from django.conf import settings
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
+
+from apps.core.redis_client import open_redis
 
 log = structlog.get_logger(__name__)
 
@@ -174,11 +173,5 @@ class SharedResponses:
             return otherwise
 
 
-@cache
 def _client() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return open_redis(timeout_seconds=_TIMEOUT_SECONDS)

@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from redis.exceptions import OutOfMemoryError
 
-from apps.core import response_store
+from apps.core import redis_client, response_store
 from apps.core.api import response_cache
 from apps.core.api.response_cache import CacheDescription, ResponseCache
 
@@ -45,7 +45,7 @@ class Shop:
 def _cache_is_on(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.RESPONSE_CACHE_BYTES = 100_000
     monkeypatch.setattr(response_cache, "VERSION_SECONDS", 0.0)
-    response_store._client.cache_clear()
+    redis_client.open_redis.cache_clear()
 
 
 @pytest.fixture
