@@ -11,7 +11,7 @@ from bench import arrivals, compare, connections, flash_sale, users
 from bench import requests as work
 from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
 from bench.cpu import load_average
-from bench.journey import ROLES, JourneyCost, measure_journey
+from bench.journey import JourneyCost, measure_journey
 from bench.measures import Cost, StatementCounter, WorkFailed, count_per_request, measure_block
 from bench.peers.database import PeerFailed
 from bench.rest import measure_rest
@@ -184,11 +184,11 @@ def _http_rows(case: HttpCase, cost: Cost, *, empty: Cost | None) -> list[Row]:
 
 
 def _journey_rows(cost: JourneyCost) -> list[Row]:
-    parts = ", ".join(f"{role} {cost.cpu[role]:.1f}" for role in ROLES)
+    parts = ", ".join(f"{role} {milliseconds:.1f}" for role, milliseconds in cost.cpu.items())
     rate = cost.orders / cost.seconds
-    possible = 2000 / (cost.total + cost.cpu["sandbox"] + cost.generator)
+    possible = 2000 / (cost.total + cost.cpu["sandbox"] + cost.client)
     return [
-        Row(_JOURNEY, cost.total, "ms", 95, f"{parts}; generator {cost.generator:.1f}"),
+        Row(_JOURNEY, cost.total, "ms", 95, f"{parts}; client {cost.client:.1f}"),
         Row(_JOURNEY, cost.statements, "statements", 90),
         Row(_JOURNEY, cost.counts["events"], "events", 12),
         Row(_JOURNEY, cost.counts["handler runs"], "handler runs", 6),

@@ -9,11 +9,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from bench.async_http import Pool
-from bench.buyers import SHARES, Buyer, choose_act, prepare_accounts
-from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
-from bench.cpu import load_average
-from bench.loads import Usage, audit, loaded_shop, measured
-from bench.samples import Sample, format_samples, percentile
+from bench.buyers import SHARES, Buyer, choose_act, prepare_customers
+from bench.commands import add_shop_options, say
+from bench.loads import report_load
+from bench.measures import Usage, measured
+from bench.percentiles import percentile
+from bench.samples import Sample, format_samples
 from bench.shop import Shop
 
 #: The most requests that wait for their answers; what comes beyond it is an error, and does not wait for the others.
@@ -23,20 +24,17 @@ _CONNECTIONS = 4_000
 def main(argv: Sequence[str]) -> int:
     """Load a shop with arrivals, and return 1 if the machine is too busy."""
     options = _parser().parse_args(argv)
-    if refuse_busy(options):
-        return 1
-    busy = load_average()
-    with loaded_shop(options) as shop:
+
+    def load(shop: Shop) -> str:
         samples, usage = run_arrivals(shop, rate=options.rate, seconds=options.seconds, seed=options.seed)
-        facts = format_facts(options, busy)
-        audited = audit(shop)
-    late = percentile([sample.sent - sample.due for sample in samples], 0.99) * 1000
-    notes = (
-        f"{options.rate:g} arrivals a second for {options.seconds:g} s; latency counts from the instant at which a request was "
-        f"due. The client itself sent them {late:.1f} ms late (p99)."
-    )
-    print_report(f"{facts}\n{notes}\n\n{format_samples(samples)}\n\n{usage}\n{audited}", options)
-    return 0
+        late = percentile([sample.sent - sample.due for sample in samples], 0.99) * 1000
+        notes = (
+            f"{options.rate:g} arrivals a second for {options.seconds:g} s; latency counts from the instant at which a request "
+            f"was due. The client itself sent them {late:.1f} ms late (p99)."
+        )
+        return f"{notes}\n\n{format_samples(samples)}\n\n{usage}"
+
+    return report_load(options, load)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def run_arrivals(shop: Shop, *, rate: float, seconds: float, seed: int = 1) -> tuple[list[Sample], Usage]:
     """Let buyers arrive for some seconds, and finish what they began; return what they saw and what it took."""
-    accounts = prepare_accounts(shop)
+    customers = prepare_customers(shop)
     say(f"{rate:g} arrivals a second for {seconds:.0f} s")
     samples: list[Sample] = []
 
@@ -68,8 +66,8 @@ def run_arrivals(shop: Shop, *, rate: float, seconds: float, seed: int = 1) -> t
         clock = asyncio.get_running_loop().time
 
         async def arrive(number: int, due: float) -> None:
-            account = accounts[number % len(accounts)]
-            buyer = Buyer(shop, account, carrier=shop_pool, sandbox=sandbox, samples=samples, clock=clock)
+            customer = customers[number % len(customers)]
+            buyer = Buyer(shop, customer, client=shop_pool, sandbox=sandbox, samples=samples, clock=clock)
             await buyer.act(choose_act(rng), due=due)
 
         await at_constant_rate(arrive, count=round(rate * seconds), rate=rate)

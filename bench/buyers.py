@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bench.http_load import Answer, AnswerIncomplete, build_request, connected
-from bench.measures import WorkFailed
+from bench.measures import require_status
+from bench.requests import choose_basket
 from bench.samples import CONFIRM, Sample, kind_of, kind_of_failure
-from bench.shop import API, Customer, Shop
+from bench.shop import API, Customer, Shop, build_write
 
 #: What a buyer does next: of a hundred times, how many.
 SHARES: Mapping[str, int] = {
@@ -23,7 +24,7 @@ _POLL_SECONDS = 1.0
 _POLLS = 60
 
 
-class Carrier(Protocol):
+class HttpClient(Protocol):
     """What carries a request to a server: a connection, or a pool of them."""
 
     async def send(self, request: bytes) -> Answer:
@@ -31,7 +32,7 @@ class Carrier(Protocol):
 
 
 @dataclass(frozen=True)
-class Account:
+class PreparedCustomer:
     """A customer with an order and a payment of their own."""
 
     customer: Customer
@@ -39,49 +40,41 @@ class Account:
     payment: str
 
 
-def prepare_accounts(shop: Shop) -> list[Account]:
+def prepare_customers(shop: Shop) -> list[PreparedCustomer]:
     """
     Place an order and start its payment for each customer.
 
     :raises WorkFailed: if one is refused
     """
-    accounts = []
+    prepared = []
     with connected(shop.port) as connection:
 
         def write(path: str, body: Mapping[str, Any], customer: Customer, expect: int) -> str:
-            answer = connection.send(shop.build_write(path, json.dumps(body).encode(), customer=customer))
-            if answer.status != expect:
-                raise WorkFailed(f"POST {path}: {answer.status} {answer.body[:300]!r}")
-            return str(answer.json()["id"])
+            answer = connection.send(build_write(path, json.dumps(body).encode(), customer=customer))
+            return str(require_status(answer, expect, of=f"POST {path}").json()["id"])
 
         for customer in shop.customers:
-            order = write("/orders", basket(shop, customer), customer, 201)
-            accounts.append(Account(customer, order, write("/payments", {"order_id": order}, customer, 202)))
-    return accounts
-
-
-def basket(shop: Shop, customer: Customer) -> dict[str, Any]:
-    """Return the body of an order or a quote of three lines."""
-    lines = [{"variant_id": variant, "quantity": 1} for variant in shop.choose_variants(3)]
-    return {"lines": lines, "shipping_address_id": customer.address_id}
+            order = write("/orders", choose_basket(shop, customer), customer, 201)
+            prepared.append(PreparedCustomer(customer, order, write("/payments", {"order_id": order}, customer, 202)))
+    return prepared
 
 
 class Buyer:
     """
     One of the shop's buyers, who notes what each request took.
 
-    :param carrier: what carries requests to the shop
+    :param client: what carries requests to the shop
     :param sandbox: what carries those to the outside world, where a payment is approved
     :param clock: the seconds that samples are in
     """
 
     def __init__(
-        self, shop: Shop, account: Account, *, carrier: Carrier, sandbox: Carrier, samples: list[Sample],
+        self, shop: Shop, prepared: PreparedCustomer, *, client: HttpClient, sandbox: HttpClient, samples: list[Sample],
         clock: Callable[[], float],
     ) -> None:  # fmt: skip
         self._shop = shop
-        self._account = account
-        self._carrier = carrier
+        self._prepared = prepared
+        self._client = client
         self._sandbox = sandbox
         self._samples = samples
         self._clock = clock
@@ -103,16 +96,16 @@ class Buyer:
         await self._get("search products", f"/products?q={word}&limit=25", due=due)
 
     async def _read_order(self, due: float) -> None:
-        await self._get("read own order", f"/orders/{self._account.order}", due=due)
+        await self._get("read own order", f"/orders/{self._prepared.order}", due=due)
 
     async def _read_payment(self, due: float) -> None:
-        await self._get("read payment", f"/payments/{self._account.payment}", due=due)
+        await self._get("read payment", f"/payments/{self._prepared.payment}", due=due)
 
     async def _quote(self, due: float) -> None:
-        await self._post("quote", "/orders/quote", basket(self._shop, self._account.customer), due=due)
+        await self._post("quote", "/orders/quote", choose_basket(self._shop, self._prepared.customer), due=due)
 
     async def _place_and_pay(self, due: float) -> None:
-        body = basket(self._shop, self._account.customer)
+        body = choose_basket(self._shop, self._prepared.customer)
         order = await self._post("place order", "/orders", body, due=due)
         payment = await self._post("start payment", "/payments", {"order_id": order["id"]}) if order else None
         if not order or not payment:
@@ -141,19 +134,19 @@ class Buyer:
         self._samples.append(Sample(work, due, due if sent is None else sent, self._clock(), error))
 
     async def _get(self, work: str, path: str, *, due: float | None = None) -> dict[str, Any] | None:
-        headers = {} if path.startswith("/products") else self._account.customer.headers
+        headers = {} if path.startswith("/products") else self._prepared.customer.headers
         return await self._send(work, build_request("GET", f"{API}{path}", headers=headers), due)
 
     async def _post(
         self, work: str, path: str, body: Mapping[str, Any], *, due: float | None = None
     ) -> dict[str, Any] | None:
-        customer = self._account.customer
-        return await self._send(work, self._shop.build_write(path, json.dumps(body).encode(), customer=customer), due)
+        customer = self._prepared.customer
+        return await self._send(work, build_write(path, json.dumps(body).encode(), customer=customer), due)
 
     async def _send(self, work: str, request: bytes, due: float | None) -> dict[str, Any] | None:
         sent = self._clock()
         try:
-            answer = await self._carrier.send(request)
+            answer = await self._client.send(request)
         except (AnswerIncomplete, OSError) as error:  # a TimeoutError is an OSError
             self._note(work, sent if due is None else due, sent=sent, error=kind_of_failure(error))
             return None

@@ -14,7 +14,7 @@ from bench.cpu import load_average
 from bench.loads import audit
 from bench.measures import Cost, StatementCounter, WorkFailed, count_per_request, measure_block
 from bench.peers import limits
-from bench.peers.running import NAMES, Peer, Requests, find_missing, start_peers
+from bench.peers.processes import NAMES, Peer, Requests, find_missing, start_peers
 from bench.shop import Shop, running_shop
 from bench.table import format_columns
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.async_http import AsyncConnection
-from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
-from bench.cpu import list_processes, load_average
+from bench.commands import add_shop_options, say
+from bench.cpu import list_processes
 from bench.http_load import AnswerIncomplete, build_request
-from bench.loads import SPARE_FILES, audit, loaded_shop, raise_file_limit
-from bench.samples import percentile
+from bench.loads import SPARE_FILES, raise_file_limit, report_load
+from bench.percentiles import percentile
 from bench.shop import API, Shop
 
 #: Seconds without a request after which the web process closes a connection (config/gunicorn.py).
@@ -26,7 +26,7 @@ _REQUEST = build_request("GET", f"{API}/bench/empty")
 
 
 @dataclass(frozen=True)
-class Held:
+class ConnectionResult:
     """
     What became of idle connections.
 
@@ -52,25 +52,24 @@ class Held:
 def main(argv: Sequence[str]) -> int:
     """Hold connections, and return 1 if one was refused or closed early."""
     options = _parser().parse_args(argv)
-    if refuse_busy(options):
-        return 1
-    busy = load_average()
     files = raise_file_limit(options.count + SPARE_FILES)
-    with loaded_shop(options) as shop:
+    failed: list[ConnectionResult] = []
+
+    def load(shop: Shop) -> str:
         held = hold_connections(shop, count=options.count, seconds=options.seconds)
-        facts = format_facts(options, busy)
-        audited = audit(shop)
-    lines = [
-        facts,
-        f"{held.opened:,} of {options.count:,} connections held for {options.seconds:g} s; a process may open {files:,} files.",
-        f"- closed early: {held.early:,}; closed after {KEEPALIVE_SECONDS} s without a request: {held.late:,}",
-        f"- of {held.asked:,} that were asked again, {held.answered:,} answered",
-        f"- memory of the web processes: {held.bytes_each:,.0f} bytes for each",
-        f"- {len(held.waits):,} requests over other connections meanwhile: {_format_waits(held.waits)}",
-        audited,
-    ]
-    print_report("\n".join(lines), options)
-    return 1 if held.refused or held.early or held.answered < held.asked else 0
+        if held.refused or held.early or held.answered < held.asked:
+            failed.append(held)
+        return "\n".join(
+            [
+                f"{held.opened:,} of {options.count:,} connections held for {options.seconds:g} s; a process may open {files:,} files.",
+                f"- closed early: {held.early:,}; closed after {KEEPALIVE_SECONDS} s without a request: {held.late:,}",
+                f"- of {held.asked:,} that were asked again, {held.answered:,} answered",
+                f"- memory of the web processes: {held.bytes_each:,.0f} bytes for each",
+                f"- {len(held.waits):,} requests over other connections meanwhile: {_format_waits(held.waits)}",
+            ]
+        )
+
+    return report_load(options, load) or len(failed)
 
 
 def _format_waits(waits: Sequence[float]) -> str:
@@ -89,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def hold_connections(shop: Shop, *, count: int, seconds: float) -> Held:
+def hold_connections(shop: Shop, *, count: int, seconds: float) -> ConnectionResult:
     """Open connections with one request each, hold them idle for some seconds, and return what became of them."""
     say(f"holding {count:,} connections for {seconds:.0f} s")
     return asyncio.run(_hold(shop, count=count, seconds=seconds))
@@ -101,7 +100,7 @@ class _Idle:
     since: float
 
 
-async def _hold(shop: Shop, *, count: int, seconds: float) -> Held:
+async def _hold(shop: Shop, *, count: int, seconds: float) -> ConnectionResult:
     clock = asyncio.get_running_loop().time
     await _warm_up(shop)
     before = _read_memory(shop.pids["web"])
@@ -119,7 +118,7 @@ async def _hold(shop: Shop, *, count: int, seconds: float) -> Held:
         each.connection.close()
     # The server counts whole seconds.
     early = sum(1 for age in closed if age < KEEPALIVE_SECONDS - 1)
-    return Held(
+    return ConnectionResult(
         opened=len(idle),
         refused=count - len(idle),
         early=early,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from dataclasses import dataclass
 from apps.core import ids
 from bench.arrivals import at_constant_rate
 from bench.async_http import AsyncConnection
-from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
-from bench.cpu import load_average
-from bench.http_load import Answer, AnswerIncomplete, build_request
-from bench.loads import SPARE_FILES, Usage, audit, loaded_shop, measured
-from bench.measures import WorkFailed
-from bench.samples import NO_ANSWER, kind_of, kind_of_failure, percentile
-from bench.shop import API, Shop
+from bench.commands import add_shop_options, say
+from bench.http_load import Answer, AnswerIncomplete
+from bench.loads import SPARE_FILES, report_load
+from bench.measures import Usage, WorkFailed, measured
+from bench.percentiles import percentile
+from bench.samples import NO_ANSWER, kind_of, kind_of_failure
+from bench.shop import Shop, build_write
 
 SOLD, SOLD_OUT = "sold", "409 insufficient_stock"
 #: After these a client app sends the same request again: as far as it knows, nothing was decided.
@@ -30,7 +29,7 @@ _PATIENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Attempt:
+class BuyerResult:
     """
     What came of one buyer.
 
@@ -49,16 +48,13 @@ class Attempt:
 def main(argv: Sequence[str]) -> int:
     """Hold a flash sale, and return 1 if it sold another number than it had, or something else is not as it should be."""
     options = _parser().parse_args(argv)
-    if refuse_busy(options):
-        return 1
-    busy = load_average()
-    with loaded_shop(options, files=options.buyers + SPARE_FILES) as shop:
-        attempts, usage = run_flash_sale(shop, buyers=options.buyers, units=options.units, seconds=options.seconds)
-        facts = format_facts(options, busy)
-        audited = audit(shop)
-    heading = f"{options.buyers:,} buyers within {options.seconds:g} s for {options.units:,} units of one variant."
-    print_report(f"{facts}\n{heading}\n\n{format_attempts(attempts)}\n\n{usage}\n{audited}", options)
-    return 0
+
+    def load(shop: Shop) -> str:
+        results, usage = run_flash_sale(shop, buyers=options.buyers, units=options.units, seconds=options.seconds)
+        heading = f"{options.buyers:,} buyers within {options.seconds:g} s for {options.units:,} units of one variant."
+        return f"{heading}\n\n{format_results(results)}\n\n{usage}"
+
+    return report_load(options, load, files=options.buyers + SPARE_FILES)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_flash_sale(shop: Shop, *, buyers: int, units: int, seconds: float) -> tuple[list[Attempt], Usage]:
+def run_flash_sale(shop: Shop, *, buyers: int, units: int, seconds: float) -> tuple[list[BuyerResult], Usage]:
     """
     Hold a flash sale, and return what came of each buyer in the order of their arrival, and what it took.
 
@@ -83,19 +79,19 @@ def run_flash_sale(shop: Shop, *, buyers: int, units: int, seconds: float) -> tu
     """
     variant = shop.make_hot_product(units=units)
     say(f"{buyers:,} buyers within {seconds:.0f} s for {units:,} units")
-    attempts: list[Attempt] = []
+    results: list[BuyerResult] = []
 
     async def come(number: int, due: float) -> None:
-        attempts.append(await _buy(shop, variant, number=number, due=due))
+        results.append(await _buy(shop, variant, number=number, due=due))
 
     with measured(shop) as usage:
         asyncio.run(at_constant_rate(come, count=buyers, rate=buyers / seconds))
-    attempts.sort(key=lambda each: each.number)
-    _check(shop, variant, attempts, units=units)
-    return attempts, usage
+    results.sort(key=lambda each: each.number)
+    _check(shop, variant, results, units=units)
+    return results, usage
 
 
-async def _buy(shop: Shop, variant: str, *, number: int, due: float) -> Attempt:
+async def _buy(shop: Shop, variant: str, *, number: int, due: float) -> BuyerResult:
     clock = asyncio.get_running_loop().time
     request = _build_request(shop, variant, number)
     connection: AsyncConnection | None = None
@@ -115,14 +111,13 @@ async def _buy(shop: Shop, variant: str, *, number: int, due: float) -> Attempt:
         await asyncio.sleep(_PAUSE_SECONDS)
     if connection is not None:
         connection.close()
-    return Attempt(number, outcome, clock() - due, repeats, order)
+    return BuyerResult(number, outcome, clock() - due, repeats, order)
 
 
 def _build_request(shop: Shop, variant: str, number: int) -> bytes:
     customer = shop.customers[number % len(shop.customers)]
     body = {"lines": [{"variant_id": variant, "quantity": 1}], "shipping_address_id": customer.address_id}
-    headers = {**customer.headers, "Idempotency-Key": str(uuid.uuid4())}
-    return build_request("POST", f"{API}/orders", headers=headers, body=json.dumps(body).encode())
+    return build_write("/orders", json.dumps(body).encode(), customer=customer)
 
 
 def _read(answer: Answer) -> tuple[str, str]:
@@ -131,13 +126,13 @@ def _read(answer: Answer) -> tuple[str, str]:
     return kind_of(answer), ""
 
 
-def _check(shop: Shop, variant: str, attempts: Sequence[Attempt], *, units: int) -> None:
+def _check(shop: Shop, variant: str, results: Sequence[BuyerResult], *, units: int) -> None:
     """
     Compare the answers that buyers got with what is stored.
 
     :raises WorkFailed: if they differ
     """
-    promised = sorted(each.order for each in attempts if each.outcome == SOLD)
+    promised = sorted(each.order for each in results if each.outcome == SOLD)
     with shop.connect() as connection:
         rows = connection.execute(
             "SELECT order_id FROM orders_orderline WHERE variant_id = %s", [ids.decode("var", variant)]
@@ -147,8 +142,8 @@ def _check(shop: Shop, variant: str, attempts: Sequence[Attempt], *, units: int)
             [ids.decode("var", variant)],
         ).fetchone()
     stored = sorted(ids.encode("ord", order) for (order,) in rows)
-    expected = min(units, len(attempts))
-    outcomes = dict(Counter(each.outcome for each in attempts))
+    expected = min(units, len(results))
+    outcomes = dict(Counter(each.outcome for each in results))
     is_exact = len(set(promised)) == expected and outcomes.keys() <= {SOLD, SOLD_OUT}
     if not (is_exact and promised == stored and level == (units * 1000, expected * 1000)):
         raise WorkFailed(
@@ -157,24 +152,22 @@ def _check(shop: Shop, variant: str, attempts: Sequence[Attempt], *, units: int)
         )
 
 
-def format_attempts(attempts: Sequence[Attempt]) -> str:
+def format_results(results: Sequence[BuyerResult]) -> str:
     """Return how many buyers had which outcome, how long they waited, and whether who came first was served first."""
     lines = []
-    for outcome, count in Counter(each.outcome for each in attempts).most_common():
-        waits = [each.seconds * 1000 for each in attempts if each.outcome == outcome]
+    for outcome, count in Counter(each.outcome for each in results).most_common():
+        waits = [each.seconds * 1000 for each in results if each.outcome == outcome]
         lines.append(
             f"- {outcome}: {count:,}; waited p50 {percentile(waits, 0.5):,.0f}, p95 {percentile(waits, 0.95):,.0f}, "
             f"p99 {percentile(waits, 0.99):,.0f}, max {max(waits):,.0f} ms"
         )
-    repeated = sum(1 for each in attempts if each.repeats)
-    return "\n".join(
-        [*lines, f"- {repeated:,} buyers had to send their request again", f"- {describe_order(attempts)}"]
-    )
+    repeated = sum(1 for each in results if each.repeats)
+    return "\n".join([*lines, f"- {repeated:,} buyers had to send their request again", f"- {describe_order(results)}"])
 
 
-def describe_order(attempts: Sequence[Attempt]) -> str:
+def describe_order(results: Sequence[BuyerResult]) -> str:
     """Return how far the units went to those who came first."""
-    sold = [each.number for each in attempts if each.outcome == SOLD]
+    sold = [each.number for each in results if each.outcome == SOLD]
     early = sum(1 for number in sold if number < len(sold))
     last = max(sold, default=-1) + 1
     return f"{early:,} of the first {len(sold):,} who came got a unit; the last who got one came as number {last:,}"

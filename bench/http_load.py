@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from bench.percentiles import percentile
+
 _TIMEOUT_SECONDS = 60.0
 _CHUNK = 65_536
 
@@ -132,8 +134,7 @@ class Load:
 
     def percentile(self, share: float) -> float:
         """Return the milliseconds within which this share of the answers came."""
-        ordered = sorted(self.seconds)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else 0.0
+        return percentile(self.seconds, share) * 1000
 
 
 def run_load(port: int, requests: Iterator[bytes], *, clients: int, seconds: float) -> Load:

@@ -8,14 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.cpu import own_cpu, read_cpu
 from bench.http_load import build_request, connected
-from bench.measures import StatementCounter, WorkFailed
+from bench.measures import StatementCounter, WorkFailed, measured
 from bench.requests import build_place_order
-from bench.shop import API, Customer, Shop
+from bench.shop import API, UNFINISHED, Customer, Shop, build_write
 from devtools.demo.client import Phone
 
-ROLES = ("web", "worker", "relay", "beat", "postgres", "valkey", "sandbox")
 _BUYERS = 4
 _PATIENCE_SECONDS = 120.0
 _COUNTS = {
@@ -23,11 +21,7 @@ _COUNTS = {
     "handler runs": "SELECT count(*) FROM core_handlerrun",
     "bytes": "SELECT pg_database_size(current_database())",
 }
-_UNFINISHED = """
-    SELECT (SELECT count(*) FROM core_outbox)
-         + (SELECT count(*) FROM core_handlerrun WHERE done_at IS NULL AND parked_at IS NULL)
-         + (SELECT count(*) FROM orders_order WHERE status = 'pending_payment')
-"""
+_UNFINISHED = f"{UNFINISHED} + (SELECT count(*) FROM orders_order WHERE status = 'pending_payment')"  # noqa: S608 - our own
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class JourneyCost:
 
     orders: int
     cpu: dict[str, float]
-    generator: float
+    client: float
     seconds: float
     counts: dict[str, float]
     statements: float
@@ -56,19 +50,15 @@ def measure_journey(shop: Shop, counter: StatementCounter, *, orders: int) -> Jo
     """
     _sell(shop, 8)  # caches, plans and connections are warm then
     idle = _count_idle_statements(counter)
-    pids = {role: shop.pids[role] for role in ROLES}
     counts = _read_counts(shop)
-    before, generator, began = read_cpu(pids), own_cpu(), time.monotonic()
-    waits = _sell(shop, orders)
-    seconds = time.monotonic() - began
-    after = read_cpu(pids)
-    own = own_cpu() - generator
+    with measured(shop) as usage:
+        waits = _sell(shop, orders)
     grown = {name: (value - counts[name]) / orders for name, value in _read_counts(shop).items()}
     return JourneyCost(
         orders=orders,
-        cpu={role: (after[role] - before[role]) * 1000 / orders for role in ROLES},
-        generator=own * 1000 / orders,
-        seconds=seconds,
+        cpu={role: seconds * 1000 / orders for role, seconds in usage.cpu.items()},
+        client=usage.client * 1000 / orders,
+        seconds=usage.seconds,
         counts=grown,
         statements=_count_statements(shop, counter, idle_per_second=idle),
         confirmed_p95=sorted(waits)[int(len(waits) * 0.95)],
@@ -142,7 +132,7 @@ def _buy(shop: Shop, phone: Phone, customer: Customer) -> float:
 
         order = write(build_place_order(shop, customer), 201)["id"]
         body = json.dumps({"order_id": order}).encode()
-        payment = write(shop.build_write("/payments", body, customer=customer), 202)["id"]
+        payment = write(build_write("/payments", body, customer=customer), 202)["id"]
         upi = _wait_until(
             lambda: ((read(f"/payments/{payment}")["next_action"] or {}).get("upi") or {}).get("gateway_payment_id"),
             what="the UPI link of a payment",

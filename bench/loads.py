@@ -5,50 +5,35 @@ from __future__ import annotations
 import argparse
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
-from bench.commands import say
-from bench.cpu import own_cpu, read_cpu
+from bench.commands import format_facts, print_report, refuse_busy, say
+from bench.cpu import load_average
 from bench.measures import WorkFailed
-from bench.shop import Shop, running_shop
+from bench.shop import UNFINISHED, Shop, running_shop
 from devtools.history.stack import run_audit
 
-_ROLES = ("web", "worker", "relay", "beat", "postgres", "valkey", "sandbox")
 _PATIENCE_SECONDS = 300.0
 #: Files that a process opens apart from the connections of a load.
 SPARE_FILES = 200
-_UNFINISHED = """
-    SELECT (SELECT count(*) FROM core_outbox)
-         + (SELECT count(*) FROM core_handlerrun WHERE done_at IS NULL AND parked_at IS NULL)
-"""
 
 
-@dataclass
-class Usage:
-    """What a load took: the CPU seconds of each process, of the client, and of the clock."""
+def report_load(options: argparse.Namespace, load: Callable[[Shop], str], *, files: int = 0) -> int:
+    """
+    Load a shop as the options say, audit it, and print what `load` says of it; return 1 if the machine is too busy for that.
 
-    cpu: dict[str, float] = field(default_factory=dict)
-    client: float = 0.0
-    seconds: float = 0.0
-
-    def __str__(self) -> str:
-        parts = ", ".join(f"{role} {seconds:.1f}" for role, seconds in self.cpu.items())
-        return f"CPU seconds in {self.seconds:.1f} s: {parts}; client {self.client:.1f}."
-
-
-@contextmanager
-def measured(shop: Shop) -> Iterator[Usage]:
-    """Measure what a load takes; the figures are there at its end."""
-    pids = {role: shop.pids[role] for role in _ROLES}
-    usage = Usage()
-    before, client, began = read_cpu(pids), own_cpu(), time.monotonic()
-    yield usage
-    usage.seconds = time.monotonic() - began
-    usage.client = own_cpu() - client
-    after = read_cpu(pids)
-    usage.cpu = {role: after[role] - before[role] for role in _ROLES}
+    :param files: how many files, and so connections, each process must be able to open
+    :raises WorkFailed: if that is more than this machine allows, or the audit finds something
+    """
+    if refuse_busy(options):
+        return 1
+    busy = load_average()
+    with loaded_shop(options, files=files) as shop:
+        said, facts = load(shop), format_facts(options, busy)
+        audited = audit(shop)
+    print_report(f"{facts}\n{said}\n{audited}", options)
+    return 0
 
 
 @contextmanager
@@ -88,7 +73,7 @@ def audit(shop: Shop) -> str:
     say("waiting until nothing is left to do")
     deadline = time.monotonic() + _PATIENCE_SECONDS
     with shop.connect() as connection:
-        while (row := connection.execute(_UNFINISHED).fetchone()) and row[0]:
+        while (row := connection.execute(UNFINISHED).fetchone()) and row[0]:
             if time.monotonic() > deadline:
                 raise WorkFailed(f"{row[0]} events and handler runs were left after {_PATIENCE_SECONDS:.0f} s.")
             time.sleep(0.5)

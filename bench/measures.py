@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.cpu import read_cpu
+from bench.cpu import own_cpu, read_cpu
 from bench.http_load import Answer, Load, connected, run_load
-from bench.shop import Shop
+from bench.shop import ROLES, Shop
 
 #: A line of Postgres' log that says that a statement was executed: simple, or prepared.
 _STATEMENT = re.compile(rb"LOG:  (?:statement|execute [^:]*): ")
@@ -55,6 +56,44 @@ def measure_block(
     cost.p95.append(load.percentile(0.95))
     cost.rate.append(len(load.seconds) / took)
     return load
+
+
+@dataclass
+class Usage:
+    """What the whole stack took meanwhile: the CPU seconds of each process, of the client, and of the clock."""
+
+    cpu: dict[str, float] = field(default_factory=dict)
+    client: float = 0.0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{role} {seconds:.1f}" for role, seconds in self.cpu.items())
+        return f"CPU seconds in {self.seconds:.1f} s: {parts}; client {self.client:.1f}."
+
+
+@contextmanager
+def measured(shop: Shop) -> Iterator[Usage]:
+    """Measure what the stack and this process take; the figures are there at the end."""
+    pids = {role: shop.pids[role] for role in ROLES}
+    usage = Usage()
+    before, client, began = read_cpu(pids), own_cpu(), time.monotonic()
+    yield usage
+    usage.seconds = time.monotonic() - began
+    usage.client = own_cpu() - client
+    after = read_cpu(pids)
+    usage.cpu = {role: after[role] - before[role] for role in ROLES}
+
+
+def require_status(answer: Answer, expected: int, *, of: str) -> Answer:
+    """
+    Return an answer that has the status that it must have.
+
+    :param of: what was asked for
+    :raises WorkFailed: if it has another
+    """
+    if answer.status != expected:
+        raise WorkFailed(f"{of}: {answer.status} {answer.body[:300]!r}")
+    return answer
 
 
 def require_answered(load: Load) -> None:

@@ -9,10 +9,11 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 from bench.http_load import build_request, connected
-from bench.measures import WorkFailed
-from bench.shop import API, Customer, Shop
+from bench.measures import require_status
+from bench.shop import API, Customer, Shop, build_write
 
 _LINES = 3
 _ORDERS_READ = 64
@@ -85,7 +86,7 @@ def start_payment(shop: Shop) -> Iterator[bytes]:
     for _ in range(_ORDERS_TO_PAY):
         customer = shop.choose_customer()
         order = _send(shop, build_place_order(shop, customer), expect=201)["id"]
-        requests.append(shop.build_write("/payments", json.dumps({"order_id": order}).encode(), customer=customer))
+        requests.append(build_write("/payments", json.dumps({"order_id": order}).encode(), customer=customer))
     return iter(requests)
 
 
@@ -96,7 +97,7 @@ def read_payment(shop: Shop) -> Iterator[bytes]:
         customer = shop.choose_customer()
         order = _send(shop, build_place_order(shop, customer), expect=201)["id"]
         body = json.dumps({"order_id": order}).encode()
-        payment = _send(shop, shop.build_write("/payments", body, customer=customer), expect=202)["id"]
+        payment = _send(shop, build_write("/payments", body, customer=customer), expect=202)["id"]
         requests.append(build_request("GET", f"{API}/payments/{payment}", headers=customer.headers))
     return itertools.cycle(requests)
 
@@ -131,16 +132,18 @@ def _webhook_body(account: str) -> bytes:
     return json.dumps(event).encode()
 
 
+def choose_basket(shop: Shop, customer: Customer) -> dict[str, Any]:
+    """Return the body of an order or a quote of three lines."""
+    lines = [{"variant_id": variant, "quantity": 1} for variant in shop.choose_variants(_LINES)]
+    return {"lines": lines, "shipping_address_id": customer.address_id}
+
+
 def build_place_order(shop: Shop, customer: Customer) -> bytes:
     """Return a request for an order of three lines."""
-    lines = [{"variant_id": variant, "quantity": 1} for variant in shop.choose_variants(_LINES)]
-    body = json.dumps({"lines": lines, "shipping_address_id": customer.address_id}).encode()
-    return shop.build_write("/orders", body, customer=customer)
+    return build_write("/orders", json.dumps(choose_basket(shop, customer)).encode(), customer=customer)
 
 
 def _send(shop: Shop, request: bytes, *, expect: int) -> dict[str, str]:
     with connected(shop.port) as connection:
-        answer = connection.send(request)
-    if answer.status != expect:
-        raise WorkFailed(f"{request.split(b' HTTP', 1)[0].decode()}: {answer.status} {answer.body[:300]!r}")
+        answer = require_status(connection.send(request), expect, of=request.split(b" HTTP", 1)[0].decode())
     return dict(answer.json())

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.http_load import Answer
+from bench.percentiles import percentile
 from bench.table import format_columns
 
 _SHARES = (0.50, 0.95, 0.99, 1.0)
@@ -51,12 +52,6 @@ def kind_of(answer: Answer) -> str:
 def kind_of_failure(error: Exception) -> str:
     """Return the kind of error of a request without an answer."""
     return "timed out" if isinstance(error, TimeoutError) else NO_ANSWER
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value within which this share of the values is, or 0 without any."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
 def format_samples(samples: Sequence[Sample]) -> str:

@@ -21,7 +21,7 @@ from bench.cpu import read_cpu
 from bench.http_load import connected
 from bench.measures import StatementCounter, WorkFailed
 from bench.requests import build_place_order
-from bench.shop import Shop
+from bench.shop import Shop, build_write
 from devtools.embedded import CHECKOUT
 
 #: What is wrong in a thousand lines: as many of each kind, and five times as many payments that are not the shop's.
@@ -130,7 +130,7 @@ def _start_payment(shop: Shop) -> tuple[str, str]:
     customer = shop.choose_customer()
     with connected(shop.port) as http:
         order = http.send(build_place_order(shop, customer)).json()["id"]
-        http.send(shop.build_write("/payments", json.dumps({"order_id": order}).encode(), customer=customer))
+        http.send(build_write("/payments", json.dumps({"order_id": order}).encode(), customer=customer))
     with shop.connect() as connection:
         found = connection.execute("SELECT order_id, id FROM payments_payment ORDER BY id DESC LIMIT 1").fetchone()
     if found is None:

@@ -27,6 +27,13 @@ SETTINGS = "bench.settings"
 API = "/api/v1"
 _VARIANTS = 24
 _UNITS = 500_000
+#: All processes and servers of the stack, and the sandbox that plays the world outside.
+ROLES = ("web", "worker", "relay", "beat", "postgres", "valkey", "sandbox")
+#: What is on its way: events and handler runs.
+UNFINISHED = """
+    SELECT (SELECT count(*) FROM core_outbox)
+         + (SELECT count(*) FROM core_handlerrun WHERE done_at IS NULL AND parked_at IS NULL)
+"""
 #: Processes that work by themselves, whatever is asked for over HTTP.
 _BACKGROUND = ("worker", "relay", "beat")
 _BUDGETS = dict.fromkeys(
@@ -44,6 +51,12 @@ class Customer:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
+
+
+def build_write(path: str, body: bytes, *, customer: Customer) -> bytes:
+    """Return a request of a customer with a new idempotency key."""
+    headers = {**customer.headers, "Idempotency-Key": str(uuid.uuid4())}
+    return build_request("POST", f"{API}{path}", headers=headers, body=body)
 
 
 class Shop:
@@ -100,11 +113,6 @@ class Shop:
         """Return variants that are spread over all of them."""
         first = next(self._baskets)
         return [self.variants[(first + step * 7) % len(self.variants)] for step in range(count)]
-
-    def build_write(self, path: str, body: bytes, *, customer: Customer) -> bytes:
-        """Return a request with a new idempotency key."""
-        headers = {**customer.headers, "Idempotency-Key": str(uuid.uuid4())}
-        return build_request("POST", f"{API}{path}", headers=headers, body=body)
 
     def connect(self) -> psycopg.Connection[Any]:
         """Return a connection to its database, which commits by itself."""

@@ -8,10 +8,10 @@ import random
 from collections.abc import Sequence
 
 from bench.async_http import Pool
-from bench.buyers import SHARES, Account, Buyer, choose_act, prepare_accounts
-from bench.commands import add_shop_options, format_facts, print_report, refuse_busy, say
-from bench.cpu import load_average
-from bench.loads import SPARE_FILES, Usage, audit, loaded_shop, measured
+from bench.buyers import SHARES, Buyer, PreparedCustomer, choose_act, prepare_customers
+from bench.commands import add_shop_options, say
+from bench.loads import SPARE_FILES, report_load
+from bench.measures import Usage, measured
 from bench.samples import Sample, format_samples
 from bench.shop import Shop
 
@@ -23,16 +23,13 @@ _SANDBOX_CONNECTIONS = 32
 def main(argv: Sequence[str]) -> int:
     """Load a shop with users, and return 1 if the machine is too busy."""
     options = _parser().parse_args(argv)
-    if refuse_busy(options):
-        return 1
-    busy = load_average()
-    with loaded_shop(options, files=options.users + SPARE_FILES) as shop:
+
+    def load(shop: Shop) -> str:
         samples, usage = run_users(shop, users=options.users, seconds=options.minutes * 60, seed=options.seed)
-        facts = format_facts(options, busy)
-        audited = audit(shop)
-    heading = f"{options.users} users for {options.minutes:g} min, {THINK_SECONDS:g} s between their requests."
-    print_report(f"{facts}\n{heading}\n\n{format_samples(samples)}\n\n{usage}\n{audited}", options)
-    return 0
+        heading = f"{options.users} users for {options.minutes:g} min, {THINK_SECONDS:g} s between their requests."
+        return f"{heading}\n\n{format_samples(samples)}\n\n{usage}"
+
+    return report_load(options, load, files=options.users + SPARE_FILES)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,16 +50,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def run_users(shop: Shop, *, users: int, seconds: float, seed: int = 1) -> tuple[list[Sample], Usage]:
     """Let users act for some seconds, and finish what they began; return what they saw and what it took."""
-    accounts = prepare_accounts(shop)
+    customers = prepare_customers(shop)
     say(f"{users} users for {seconds:.0f} s")
     samples: list[Sample] = []
     with measured(shop) as usage:
-        asyncio.run(_act(shop, accounts, samples, users=users, seconds=seconds, seed=seed))
+        asyncio.run(_act(shop, customers, samples, users=users, seconds=seconds, seed=seed))
     return samples, usage
 
 
 async def _act(
-    shop: Shop, accounts: Sequence[Account], samples: list[Sample], *, users: int, seconds: float, seed: int
+    shop: Shop, customers: Sequence[PreparedCustomer], samples: list[Sample], *, users: int, seconds: float, seed: int
 ) -> None:
     clock = asyncio.get_running_loop().time
     deadline = clock() + seconds
@@ -70,15 +67,15 @@ async def _act(
 
     async def use(number: int) -> None:
         rng = random.Random(f"{seed} {number}")
-        carrier = Pool(shop.port, limit=1)
+        client = Pool(shop.port, limit=1)
         buyer = Buyer(
-            shop, accounts[number % len(accounts)], carrier=carrier, sandbox=sandbox, samples=samples, clock=clock
+            shop, customers[number % len(customers)], client=client, sandbox=sandbox, samples=samples, clock=clock
         )
         await asyncio.sleep(rng.uniform(0, THINK_SECONDS))
         while clock() < deadline:
             await buyer.act(choose_act(rng), due=clock())
             await asyncio.sleep(rng.uniform(0.5, 1.5) * THINK_SECONDS)
-        carrier.close()
+        client.close()
 
     await asyncio.gather(*(use(number) for number in range(users)))
     sandbox.close()

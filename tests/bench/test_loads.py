@@ -7,7 +7,7 @@ import pytest
 from bench import flash_sale
 from bench.arrivals import run_arrivals
 from bench.async_http import Pool
-from bench.buyers import SHARES, Buyer, prepare_accounts
+from bench.buyers import SHARES, Buyer, prepare_customers
 from bench.connections import hold_connections
 from bench.flash_sale import SOLD, SOLD_OUT, run_flash_sale
 from bench.loads import audit
@@ -19,15 +19,15 @@ from bench.users import run_users
 
 class TestBuyer:
     def test_does_each_thing_to_its_end(self, shop: Shop) -> None:
-        account = prepare_accounts(shop)[0]
+        customer = prepare_customers(shop)[0]
         found: dict[str, list[str]] = {}
 
         async def act() -> None:
-            carrier, sandbox = Pool(shop.port, limit=1), Pool(shop.stack.ports.sandbox, limit=1)
+            client, sandbox = Pool(shop.port, limit=1), Pool(shop.stack.ports.sandbox, limit=1)
             clock = asyncio.get_running_loop().time
             for name in SHARES:
                 samples: list[Sample] = []
-                buyer = Buyer(shop, account, carrier=carrier, sandbox=sandbox, samples=samples, clock=clock)
+                buyer = Buyer(shop, customer, client=client, sandbox=sandbox, samples=samples, clock=clock)
                 await buyer.act(name, due=clock())
                 found[name] = list(dict.fromkeys(sample.work for sample in samples))
                 assert [sample.error for sample in samples if sample.error] == []
@@ -61,22 +61,22 @@ def test_each_arrival_is_answered(shop: Shop) -> None:
 
 class TestFlashSale:
     def test_sells_exactly_what_is_there(self, shop: Shop) -> None:
-        attempts, _ = run_flash_sale(shop, buyers=60, units=20, seconds=1)
+        results, _ = run_flash_sale(shop, buyers=60, units=20, seconds=1)
 
-        outcomes = [each.outcome for each in attempts]
-        assert [each.number for each in attempts] == list(range(60))
+        outcomes = [each.outcome for each in results]
+        assert [each.number for each in results] == list(range(60))
         assert (outcomes.count(SOLD), outcomes.count(SOLD_OUT)) == (20, 40)
-        assert len({each.order for each in attempts if each.outcome == SOLD}) == 20
+        assert len({each.order for each in results if each.outcome == SOLD}) == 20
         assert audit(shop) == "The audit of the shop found no violation."
 
     def test_fewer_buyers_than_units_all_get_one(self, shop: Shop) -> None:
-        attempts, _ = run_flash_sale(shop, buyers=3, units=5, seconds=1)
+        results, _ = run_flash_sale(shop, buyers=3, units=5, seconds=1)
 
-        assert [each.outcome for each in attempts] == [SOLD] * 3
+        assert [each.outcome for each in results] == [SOLD] * 3
 
     def test_an_answer_without_its_order_is_noticed(self, shop: Shop) -> None:
         variant = shop.make_hot_product(units=1)
-        told = [flash_sale.Attempt(0, SOLD, 0.1, 0, "ord_01m8q54ef1ebnvsdca8mc87t3e")]
+        told = [flash_sale.BuyerResult(0, SOLD, 0.1, 0, "ord_01m8q54ef1ebnvsdca8mc87t3e")]
 
         with pytest.raises(WorkFailed, match=r"1 orders were possible. Buyers were promised 1, 0 are stored"):
             flash_sale._check(shop, variant, told, units=1)

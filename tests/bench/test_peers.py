@@ -14,7 +14,7 @@ from bench import compare
 from bench.http_load import Answer, build_request, connected, run_load
 from bench.measures import Cost
 from bench.peers.limits import measure_limit
-from bench.peers.running import DRF, FASTIFY, Peer, start_peers
+from bench.peers.processes import DRF, FASTIFY, Peer, start_peers
 from bench.shop import Shop
 
 #: Node.js is no requirement of Bahi: `make nightly` sets NODE_PEER.

@@ -17,7 +17,7 @@ from bench import connections, flash_sale
 from bench.arrivals import at_constant_rate
 from bench.async_http import AsyncConnection, Pool
 from bench.buyers import SHARES
-from bench.flash_sale import SOLD, SOLD_OUT, Attempt, describe_order, format_attempts
+from bench.flash_sale import SOLD, SOLD_OUT, BuyerResult, describe_order, format_results
 from bench.http_load import Answer, AnswerIncomplete, build_request
 from bench.loads import raise_file_limit
 from bench.measures import WorkFailed
@@ -187,10 +187,10 @@ class TestFlashSaleBuyer:
     def _no_pause(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(flash_sale, "_PAUSE_SECONDS", 0.0)
 
-    def _buy(self, server: CannedServer) -> Attempt:
+    def _buy(self, server: CannedServer) -> BuyerResult:
         shop: Any = SimpleNamespace(port=server.port, customers=[Customer("token", "addr_1")])
 
-        async def buy() -> Attempt:
+        async def buy() -> BuyerResult:
             due = asyncio.get_running_loop().time()
             return await flash_sale._buy(shop, "var_1", number=7, due=due)
 
@@ -221,7 +221,8 @@ class TestFlashSaleBuyer:
 
 class TestOrderOfArrival:
     ATTEMPTS = (
-        Attempt(0, SOLD, 0.1, 0, "ord_1"), Attempt(1, SOLD_OUT, 0.3, 0), Attempt(2, SOLD, 0.2, 1, "ord_2"), Attempt(3, SOLD_OUT, 0.5, 0),
+        BuyerResult(0, SOLD, 0.1, 0, "ord_1"), BuyerResult(1, SOLD_OUT, 0.3, 0),
+        BuyerResult(2, SOLD, 0.2, 1, "ord_2"), BuyerResult(3, SOLD_OUT, 0.5, 0),
     )  # fmt: skip
 
     def test_says_how_far_the_first_were_served_first(self) -> None:
@@ -230,7 +231,7 @@ class TestOrderOfArrival:
         )
 
     def test_says_how_long_each_waited(self) -> None:
-        assert format_attempts(self.ATTEMPTS).splitlines()[:3] == [
+        assert format_results(self.ATTEMPTS).splitlines()[:3] == [
             "- sold: 2; waited p50 200, p95 200, p99 200, max 200 ms",
             "- 409 insufficient_stock: 2; waited p50 500, p95 500, p99 500, max 500 ms",
             "- 1 buyers had to send their request again",
