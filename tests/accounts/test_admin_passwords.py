@@ -17,17 +17,12 @@ from apps.core import clock
 from apps.core.events import SYSTEM
 from apps.core.models import Event
 from tests.factories.accounts import make_session, make_staff
+from tests.support.admin_clients import signed_in
 from tests.support.otp import CODE, WRONG, set_code
 
 pytestmark = pytest.mark.django_db
 URL = "/admin/password_change/"
 OLD, NEW = "correct horse battery", "seven brown buffaloes"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def send(client: Client) -> Challenge:

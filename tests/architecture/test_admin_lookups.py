@@ -16,6 +16,7 @@ from apps.accounts.models import User
 from apps.core.admin_lists import NamedLookupsChangeList
 from apps.core.models import Event
 from tests.factories.accounts import make_staff, make_user
+from tests.support.admin_clients import label
 
 pytestmark = pytest.mark.django_db
 
@@ -38,10 +39,6 @@ SECRETS = {
 }
 #: The shop's own GSTINs, which stand on every invoice.
 PUBLIC = {("tax.registration", "gstin"), ("invoicing.numberseries", "registration__gstin")}
-
-
-def label(entry: Any) -> str:
-    return str(entry[0]._meta.label) if isinstance(entry, tuple) else str(entry)
 
 
 def lookups_of(model: type[models.Model]) -> set[str]:

@@ -17,6 +17,7 @@ from apps.ledger.models import BalanceCheckpoint
 from apps.payments.models import Dispute
 from apps.settlements.models import SettlementLine
 from tests.factories.accounts import make_staff
+from tests.support.admin_clients import label
 from tests.support.shop import make_busy_shop
 
 pytestmark = pytest.mark.django_db
@@ -25,10 +26,6 @@ PAGES = sorted(admin.site._registry.items(), key=lambda entry: entry[0]._meta.la
 #: What a gateway sent stands there word for word, in its own unit.
 WORD_FOR_WORD = {"payments.Webhook"}
 MONEY_WORDS = ("amount", "price", "balance", "fee")
-
-
-def label(entry: Any) -> str:
-    return str(entry[0]._meta.label) if isinstance(entry, tuple) else str(entry)
 
 
 def text_of(html: str) -> str:

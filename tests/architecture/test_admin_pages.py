@@ -19,6 +19,7 @@ from apps.core.models import HandlerRun
 from apps.orders.states import OrderStatus
 from tests.factories.accounts import make_address, make_staff, make_user
 from tests.factories.notifications import NOON, make_invoice_of, make_notification, make_order_of
+from tests.support.admin_clients import label, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -37,18 +38,8 @@ WITHOUT_PAGE = {
 ROLES = ("support", "finance", "catalogue_manager", "admin")
 
 
-def label(entry: Any) -> str:
-    return str(entry[0]._meta.label) if isinstance(entry, tuple) else str(entry)
-
-
 def url_of(model: type[models.Model], page: str, *args: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
-
-
-def signed_in(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from django.urls import reverse
 from apps.core import admin_lists
 from apps.core.admin_keysets import Cursor, Keyset
 from tests.factories.accounts import make_staff
+from tests.support.admin_clients import label
 from tests.support.many_rows import COUNT, LARGE, TABLES, Reads, counted_reads, multiply_rows
 from tests.support.shop import make_busy_shop
 
@@ -29,13 +30,10 @@ PAGES = sorted(
     (entry for entry in admin.site._registry.items() if entry[0] in LARGE and entry[0]._meta.label not in NUMBERED),
     key=lambda entry: entry[0]._meta.label,
 )
+
 PER_PAGE = 50
 #: Signing in takes four, the rows one, their number one; the rest is for choices of filters, and for names that several rows share.
 MAX_STATEMENTS = 10
-
-
-def label(entry: Any) -> str:
-    return str(entry[0]._meta.label) if isinstance(entry, tuple) else str(entry)
 
 
 @pytest.fixture(scope="module")

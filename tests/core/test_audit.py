@@ -12,7 +12,6 @@ from django.db import connection, transaction
 from django.test import Client
 
 from apps.core import audit, clock
-from apps.core.events import SYSTEM
 from apps.core.management.commands.audit import Command
 from apps.core.models import AuditRun, Event, HandlerRun, IdempotencyKey, Outbox
 from apps.core.tasks import run_audit
@@ -20,7 +19,7 @@ from apps.orders.models import Order
 from tests.factories.accounts import make_user
 from tests.factories.catalog import make_registration
 from tests.factories.orders import make_order
-from tests.support.events import record_event
+from tests.support.events import make_event
 
 pytestmark = pytest.mark.django_db
 
@@ -29,10 +28,6 @@ def violations(invariant: str, **later: float) -> list[dict[str, object]]:
     [result] = audit.run(now=clock.now() + timedelta(**later), only=[invariant]).results
     assert not result.error
     return result.rows
-
-
-def make_event() -> Event:
-    return record_event("test.user.made", subject=make_user(), actor=SYSTEM, changes={})
 
 
 def make_handler_run(**fields: Any) -> HandlerRun:

@@ -7,33 +7,25 @@ from uuid import UUID
 import pytest
 import redis
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection
 
 from apps.core import clock, handler_runs, lost_hints, relay
-from apps.core.events import SYSTEM
 from apps.core.management import relay_loop
 from apps.core.models import Event, HandlerRun
 from apps.core.tasks import count_hints
-from tests.factories.accounts import make_user
 from tests.support.broker import Broker
 from tests.support.broker import broker as open_broker
-from tests.support.events import record_event
+from tests.support.events import USER_MADE, make_event
 from tests.support.statistics import count_rows_read, kept_statistics
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TYPE = "test.user.made"
 
 _ADD = """
     INSERT INTO core_handlerrun (id, event_id, handler, queue, created_at, sent_at, send_after, starts, done_at, last_error)
     SELECT gen_random_uuid(), %(event)s, %(name)s || n, 'housekeeping', %(now)s, %(now)s, %(due)s, 0, %(done)s, ''
     FROM generate_series(1, %(count)s) AS n RETURNING id
 """
-
-
-def make_event() -> Event:
-    with transaction.atomic():
-        return record_event(TYPE, subject=make_user(), actor=SYSTEM, changes={})
 
 
 def add_handler_runs(
@@ -95,7 +87,7 @@ class Day:
         monkeypatch.setattr(relay, "HINT_SIZE", 1)
         self.now = clock.now()
         monkeypatch.setattr(clock, "now", lambda: self.now)
-        monkeypatch.setattr(relay, "get_subscriptions", lambda: {TYPE: (self.subscription,)})
+        monkeypatch.setattr(relay, "get_subscriptions", lambda: {USER_MADE: (self.subscription,)})
         monkeypatch.setattr(relay, "get_subscription", lambda name: self.subscription)
         self.subscription = relay.Subscription(
             name="apps.orders.handlers.one", queue="housekeeping", call=self.handle, calls_external=False

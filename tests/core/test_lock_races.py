@@ -11,17 +11,15 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.core import audit, clock, handler_runs, idempotency, lost_hints, relay
 from apps.core.errors import Unauthenticated
-from apps.core.events import SYSTEM
 from apps.core.models import HandlerRun, IdempotencyKey
 from tests.factories.accounts import make_user
 from tests.support.database_locks import wait_for_a_blocked_session
-from tests.support.events import record_event
+from tests.support.events import USER_MADE, make_event
 from tests.support.lock_controls import run_amid, with_control, without_lock
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
-TYPE = "test.user.made"
 NOW = clock.now()
 
 
@@ -34,14 +32,10 @@ handle.__module__ = "apps.orders.handlers"
 
 @pytest.fixture(autouse=True)
 def _subscribed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "get_subscriptions", lambda: {TYPE: (relay._make_subscription(handle),)})
+    monkeypatch.setattr(relay, "get_subscriptions", lambda: {USER_MADE: (relay._make_subscription(handle),)})
 
 
 @transaction.atomic
-def make_event() -> Any:
-    return record_event(TYPE, subject=make_user(), actor=SYSTEM, changes={})
-
-
 def make_run(**fields: Any) -> HandlerRun:
     values = {"handler": "apps.orders.handlers.handle", "queue": "money", "created_at": NOW}
     return HandlerRun.objects.create(event=make_event(), **{**values, **fields})

@@ -4,22 +4,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from apps.core import clock, outbox_watch, relay
-from apps.core.events import SYSTEM
 from apps.core.management import relay_loop
-from apps.core.models import OUTBOX_CHANNEL, Event, HandlerRun
+from apps.core.models import OUTBOX_CHANNEL, HandlerRun
 from apps.core.outbox_watch import OutboxWatch
 from apps.core.relay import Subscription
-from tests.factories.accounts import make_user
-from tests.support.events import record_event
+from tests.support.events import USER_MADE, make_event
 from tests.support.lock_controls import with_control, without_lock
 from tests.support.threads import run_together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TYPE = "test.user.made"
 _PATIENCE_SECONDS = 60
 _RUNNING = threading.Event()
 
@@ -55,11 +52,6 @@ def listener() -> Iterator[Listener]:
     heard = Listener()
     yield heard
     heard.database.close()
-
-
-def make_event() -> Event:
-    with transaction.atomic():
-        return record_event(TYPE, subject=make_user(), actor=SYSTEM, changes={})
 
 
 def write_event() -> None:
@@ -171,7 +163,7 @@ def test_one_relay_speaks_for_all_and_another_takes_over(listener: Listener, mon
 
 
 def test_loop_sends_what_came_while_it_slept(monkeypatch: pytest.MonkeyPatch) -> None:
-    subscriptions = {TYPE: (Subscription("one", queue="messages", call=print, calls_external=False),)}
+    subscriptions = {USER_MADE: (Subscription("one", queue="messages", call=print, calls_external=False),)}
     monkeypatch.setattr(relay, "get_subscriptions", lambda: subscriptions)
     sent: list[HandlerRun] = []
     first_is_sent, both_are_sent, stop = threading.Event(), threading.Event(), threading.Event()

@@ -12,12 +12,10 @@ from apps.core.events import SYSTEM
 from apps.core.models import Event, HandlerRun, Outbox
 from tests.factories.accounts import make_user
 from tests.support.database_locks import wait_for_a_blocked_session
-from tests.support.events import record_event
+from tests.support.events import USER_MADE, make_event, record_event
 from tests.support.handler_runs import run_handler
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-TYPE = "test.user.made"
 
 
 class RecordingHandler:
@@ -56,15 +54,12 @@ class RecordingHandler:
 def subscribe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     def with_(*handlers: RecordingHandler) -> None:
         monkeypatch.setattr(
-            relay, "get_subscriptions", lambda: {TYPE: tuple(relay._make_subscription(handler) for handler in handlers)}
+            relay,
+            "get_subscriptions",
+            lambda: {USER_MADE: tuple(relay._make_subscription(handler) for handler in handlers)},
         )
 
     return with_
-
-
-def make_event() -> Event:
-    with transaction.atomic():
-        return record_event(TYPE, subject=make_user(), actor=SYSTEM, changes={})
 
 
 def effects(name: str) -> int:
@@ -118,7 +113,7 @@ class TestClaimOutbox:
         """The release before wrote events without them."""
         subscribe(relay.OnlyIf(RecordingHandler("one"), {"size": "large"}), RecordingHandler("other"))
         with transaction.atomic():
-            record_event(TYPE, subject=make_user(), actor=SYSTEM, changes=values)
+            record_event(USER_MADE, subject=make_user(), actor=SYSTEM, changes=values)
 
         taken = [handler_run.handler.rpartition(".")[2] for handler_run in relay.claim_outbox(now=clock.now())]
 
@@ -128,7 +123,7 @@ class TestClaimOutbox:
     def test_event_of_a_rolled_back_transaction_is_never_handled(self, subscribe: Callable[..., None]) -> None:
         subscribe(RecordingHandler("one"))
         with pytest.raises(RuntimeError), transaction.atomic():
-            record_event(TYPE, subject=make_user(), actor=SYSTEM, changes={})
+            record_event(USER_MADE, subject=make_user(), actor=SYSTEM, changes={})
             raise RuntimeError
 
         assert relay.claim_outbox(now=clock.now()) == []

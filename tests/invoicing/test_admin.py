@@ -6,14 +6,9 @@ from django.urls import reverse
 
 from apps.invoicing.models import Invoice
 from tests.factories.invoicing import Goods, make_invoice, make_rendered_invoice
+from tests.support.admin_clients import signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
-
-
-def signed_in(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.mark.parametrize("role", ["support", "finance", "administrator"])

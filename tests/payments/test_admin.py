@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from apps.core.money import rupees
 from apps.ledger.services import checkpoints
 from apps.payments.models import Payment, PaymentAttempt
 from apps.payments.services import webhooks
 from tests.factories.payments import make_payment
+from tests.support.admin_clients import signed_in
 from tests.support.webhooks import body_of, receive
 
 pytestmark = pytest.mark.django_db
@@ -33,12 +33,6 @@ def paid(order: Any) -> Payment:
     webhooks.process_webhook(webhook_id=webhook.pk, now=clock.now())
     checkpoints.checkpoint_balances(now=clock.now())
     return payment
-
-
-def signed_in(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_the_administrator_reads_every_page_and_adds_and_deletes_nothing(administrator: Any, paid: Payment) -> None:

@@ -32,6 +32,7 @@ from tests.factories.payments import (
     make_refund,
     pay,
 )
+from tests.support.admin_clients import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -44,12 +45,6 @@ def _fresh_numbers() -> Any:
     cache.delete_many(["back-office:numbers", "back-office:staff"])
     yield
     cache.delete_many(["back-office:numbers", "back-office:staff"])
-
-
-def signed_in(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def address(thing: Any, action: str) -> str:

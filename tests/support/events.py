@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from apps.core import clock
 from apps.core.events import SYSTEM, Actor, change
 from apps.core.models import Event, Subject
+from tests.factories.accounts import make_user
 
 
 def record_event(
@@ -32,6 +35,16 @@ def record_event(
         event_values=changes,
     )
     return Event.objects.get(pk=event_id)
+
+
+#: What the events are called that tests record of a new user.
+USER_MADE = "test.user.made"
+
+
+def make_event() -> Event:
+    """Record an event of a new user, in a transaction of its own if there is none."""
+    with transaction.atomic():
+        return record_event(USER_MADE, subject=make_user(), actor=SYSTEM, changes={})
 
 
 def store_unchecked(row: Subject, event_type: str, values: Mapping[str, Any], **_: Any) -> None:

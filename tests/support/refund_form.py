@@ -11,12 +11,6 @@ from apps.orders.models import Order
 REASON = {"reason": "goods_returned", "note": "Too small"}
 
 
-def signed_in(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def address(order: Order) -> str:
     return reverse("admin:orders_order_action", args=[order.pk, "refund"])
 
