@@ -14,9 +14,11 @@ from django.db import DatabaseError, connection
 
 from apps.core import transactions
 
-#: Whatever may hold a value in a statement, also one that was cut off in the middle: comments, strings, numbers.
-_VALUES: Final = re.compile(
-    r"/\*.*?(?:\*/|$)|--[^\n]*|\$(\w*)\$.*?(?:\$\1\$|$)|\b[eE]'(?:[^'\\]|\\.|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)"
+#: Whatever may hold a value in a statement, also one that was cut off in the middle: comments, strings, numbers. Before them the
+#: names in double quotes, which are kept: an apostrophe or `--` in one begins nothing.
+_NAMES_AND_VALUES: Final = re.compile(
+    r"(?P<name>\"(?:[^\"]|\"\")*\")"
+    r"|/\*.*?(?:\*/|$)|--[^\n]*|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|$)|\b[eE]'(?:[^'\\]|\\.|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)"
     r"|(?<![\w$\"])[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?",
     re.DOTALL,
 )
@@ -94,7 +96,7 @@ class StatementSource:
 
 def normalise(text: str) -> str:
     """Return a statement on one line without any value: Django sends values inside of its statements."""
-    return " ".join(_VALUES.sub("?", text).split())
+    return " ".join(_NAMES_AND_VALUES.sub(lambda found: found["name"] or "?", text).split())
 
 
 def read_statements() -> StatementSource:
