@@ -54,9 +54,9 @@ def run_json(*arguments: str) -> tuple[int, dict[str, Any]]:
         ('SELECT "a1"."id2" FROM "a1"', 'SELECT "a1"."id2" FROM "a1"'),
         ('''SELECT "o'n", 'asha' AS "x"''', '''SELECT "o'n", ? AS "x"'''),
         ('SELECT "a--b" FROM c WHERE d = 12', 'SELECT "a--b" FROM c WHERE d = ?'),
-        ('''SELECT "a/*b" || 'asha' || "c""'d" || 'asha\'''', '''SELECT "a/*b" || ? || "c""'d" || ?'''),
-        ('''WHERE a = 'he said "asha' AND "b" = 'x\'''', 'WHERE a = ? AND "b" = ?'),
-        ('''WHERE a = 'asha' AND "cut off o'n''', '''WHERE a = ? AND "cut off o?'''),
+        ("""SELECT "a/*b" || 'asha' || "c""'d" || 'asha\'""", """SELECT "a/*b" || ? || "c""'d" || ?"""),
+        ("""WHERE a = 'he said "asha' AND "b" = 'x\'""", 'WHERE a = ? AND "b" = ?'),
+        ("""WHERE a = 'asha' AND "cut off o'n""", """WHERE a = ? AND "cut off o?"""),
     ],
 )
 def test_a_statement_is_shown_without_values(typed: str, shown: str) -> None:

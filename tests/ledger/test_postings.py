@@ -13,8 +13,9 @@ from apps.invoicing.services import ledger_accounts
 from apps.ledger import selectors as ledger
 from apps.ledger import services as ledger_services
 from apps.ledger.models import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction, ReconciliationException
-from apps.ledger.services import NewPosting, checkpoints, postings
+from apps.ledger.services import NewException, NewPosting, checkpoints, postings
 from apps.ledger.services.postings import AccountNotFound
+from apps.ledger.states import ExceptionReason
 from tests.factories.catalog import make_registration
 
 pytestmark = pytest.mark.django_db
@@ -226,13 +227,13 @@ class TestPostAll:
 
 class TestOpenExceptions:
     @staticmethod
-    def fields(number: int, **given: Any) -> dict[str, Any]:
-        return {"gateway": "razorpay", "reason": "fee_mismatch", "entity_id": f"pay_{number}", **given}
+    def difference(number: int, **given: Any) -> NewException:
+        return NewException("razorpay", ExceptionReason.FEE_MISMATCH, f"pay_{number}", **given)
 
     def test_are_rows_with_an_event_each_that_waits_to_be_sent(self) -> None:
         now = clock.now()
 
-        opened = ledger_services.open_exceptions(exceptions=[self.fields(1), self.fields(2, actual_amount=5)], now=now)
+        opened = ledger_services.open_exceptions([self.difference(1), self.difference(2, actual_amount=5)], now=now)
 
         rows = list(ReconciliationException.objects.order_by("pk"))
         assert (opened, [(row.entity_id, row.version, row.opened_at) for row in rows]) == (
@@ -246,18 +247,18 @@ class TestOpenExceptions:
         assert list(Outbox.objects.order_by("pk").values_list("event_id", flat=True)) == [one.pk for one in events]
 
     def test_of_one_fact_is_left_out_the_second_time(self) -> None:
-        fact = self.fields(1, fingerprint="fee:1")
-        ledger_services.open_exceptions(exceptions=[fact], once=True, now=clock.now())
+        fact = self.difference(1, fingerprint="fee:1")
+        ledger_services.open_exceptions_once([fact], now=clock.now())
 
-        again = ledger_services.open_exceptions(exceptions=[fact, self.fields(2)], once=True, now=clock.now())
+        again = ledger_services.open_exceptions_once([fact, self.difference(2)], now=clock.now())
 
         assert (again, ReconciliationException.objects.count(), Event.objects.count()) == (1, 2, 2)
 
     def test_all_are_refused_if_a_constraint_refuses_one(self) -> None:
-        fact = self.fields(1, fingerprint="fee:1")
-        ledger_services.open_exceptions(exceptions=[fact], now=clock.now())
+        fact = self.difference(1, fingerprint="fee:1")
+        ledger_services.open_exceptions([fact], now=clock.now())
 
         with pytest.raises(IntegrityError), transaction.atomic():
-            ledger_services.open_exceptions(exceptions=[self.fields(2), fact], now=clock.now())
+            ledger_services.open_exceptions([self.difference(2), fact], now=clock.now())
 
         assert (ReconciliationException.objects.count(), Event.objects.count()) == (1, 1)

@@ -128,7 +128,7 @@ class TestBankStatement:
         import_statement(statement((100, "BEFORE")))
         before = (BankLine.objects.count(), LedgerTransaction.objects.count(), Event.objects.count())
 
-        def crash(**_: Any) -> int:
+        def crash(*_: Any, **__: Any) -> int:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(bank_lines.ledger, "open_exceptions", crash)

@@ -2,11 +2,13 @@
 
 from apps.ledger.services.accounts import SUSPENSE, NewAccount, open_accounts, set_up_reference_data
 from apps.ledger.services.exceptions import (
+    NewException,
     NoteRequired,
     close_exception,
     open_exception,
     open_exception_once,
     open_exceptions,
+    open_exceptions_once,
     resolve_exception,
 )
 from apps.ledger.services.postings import NewPosting, post_all_to_ledger, post_to_ledger
@@ -16,6 +18,7 @@ __all__ = [
     "SUSPENSE",
     "ExceptionResolver",
     "NewAccount",
+    "NewException",
     "NewPosting",
     "NoteRequired",
     "close_exception",
@@ -23,6 +26,7 @@ __all__ = [
     "open_exception",
     "open_exception_once",
     "open_exceptions",
+    "open_exceptions_once",
     "post_all_to_ledger",
     "post_to_ledger",
     "register_resolver",

@@ -4,12 +4,13 @@ Exceptions: each difference between a gateway's data and our books stays open un
 The decision is recorded, and it posts the money that the exception holds in suspense, or that is owed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from apps.accounts import selectors as accounts
+from apps.core import ids
 from apps.core.errors import Conflict, Invalid
 from apps.core.events import SYSTEM, Actor, change, create, create_all, create_if_absent
 from apps.core.models import is_staff_with, subject_type_of
@@ -78,18 +79,43 @@ def open_exception(
     return exception
 
 
-@transactional
-def open_exceptions(
-    *, exceptions: Sequence[Mapping[str, Any]], now: datetime, actor: Actor = SYSTEM, once: bool = False
-) -> int:
+class NewException(NamedTuple):
     """
-    Open exceptions in one statement, in the caller's transaction, and return how many.
+    What `open_exception` is given of one difference; amounts are in paise, `held_amount` debit positive.
 
-    Each has what `open_exception` is given of one. With `once`, those that a unique constraint refuses are open already, or were
-    decided, and are left out.
+    :param id: the id of its row, if something names it already
     """
-    fresh = [_new_exception(now=now, **fields) for fields in exceptions]
-    return len(create_all(fresh, events.EXCEPTION_OPENED, actor=actor, now=now, ignore_conflicts=once))
+
+    gateway: str
+    reason: ExceptionReason
+    entity_id: str
+    description: str = ""
+    fingerprint: str = ""
+    expected_amount: int | None = None
+    actual_amount: int | None = None
+    held_amount: int = 0
+    currency: str = "INR"
+    settlement_id: UUID | None = None
+    line_id: UUID | None = None
+    attempt_id: UUID | None = None
+    id: UUID | None = None
+
+
+@transactional
+def open_exceptions(exceptions: Sequence[NewException], *, now: datetime, actor: Actor = SYSTEM) -> int:
+    """Do what `open_exception` does for each of some differences, in one statement, and return how many were opened."""
+    return len(create_all(_new_exceptions(exceptions, now=now), events.EXCEPTION_OPENED, actor=actor, now=now))
+
+
+@transactional
+def open_exceptions_once(exceptions: Sequence[NewException], *, now: datetime, actor: Actor = SYSTEM) -> int:
+    """
+    Open exceptions as `open_exceptions` does, but for those of a fact that has one; return how many were opened.
+
+    A unique constraint decides: those that it refuses are open already, or were decided.
+    """
+    fresh = _new_exceptions(exceptions, now=now)
+    return len(create_all(fresh, events.EXCEPTION_OPENED, actor=actor, now=now, ignore_conflicts=True))
 
 
 @transactional
@@ -121,6 +147,10 @@ def _new_exception(
     *, gateway: str, reason: ExceptionReason, entity_id: str, now: datetime, **fields: Any
 ) -> ReconciliationException:
     return ReconciliationException(gateway=gateway, reason=reason, entity_id=entity_id[:40], opened_at=now, **fields)
+
+
+def _new_exceptions(exceptions: Sequence[NewException], *, now: datetime) -> list[ReconciliationException]:
+    return [_new_exception(now=now, **new._replace(id=new.id or ids.new())._asdict()) for new in exceptions]
 
 
 @transactional

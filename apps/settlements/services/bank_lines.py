@@ -8,7 +8,6 @@ confirmed the transfer.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -23,7 +22,7 @@ from apps.core.money import rupees
 from apps.core.transactions import atomic, transactional
 from apps.ledger import locks as ledger_locks
 from apps.ledger import services as ledger
-from apps.ledger.services import SUSPENSE, NewPosting
+from apps.ledger.services import SUSPENSE, NewException, NewPosting
 from apps.ledger.states import ExceptionReason, Resolution
 from apps.payments import selectors as payments
 from apps.payments.services import BANK
@@ -86,22 +85,25 @@ def book_bank_lines(lines: Sequence[BankLine], *, now: datetime) -> list[BankLin
     references = [rules.list_references(line.reference, line.description) for line in fresh]
     named = sql.find_references({reference for some in references for reference in some})
     alone = [not named.isdisjoint(some) for some in references]
-    booked = _book_unnamed([line for line, is_alone in zip(fresh, alone, strict=True) if not is_alone], now=now)
+    booked = _book_without_reference(
+        [line for line, is_alone in zip(fresh, alone, strict=True) if not is_alone], now=now
+    )
     singly = (book_bank_line(line, now=now) for line, is_alone in zip(fresh, alone, strict=True) if is_alone)
     return [*booked, *(line for line in singly if line is not None)]
 
 
 @transactional
-def _book_unnamed(lines: list[BankLine], *, now: datetime) -> list[BankLine]:
+def _book_without_reference(lines: list[BankLine], *, now: datetime) -> list[BankLine]:
     """Store and book lines that name no settlement and no refund: charges of the bank, and what is in suspense until it is explained."""
-    matches = {line.pk: _set_match(line, _match_unnamed(line)) for line in lines}
+    matches = {line.pk: _set_match(line, _match_without_reference(line)) for line in lines}
     # In one order: two imports with the same lines wait for each other at the first of them, and never crosswise.
     in_order = sorted(lines, key=lambda line: line.fingerprint)
 
     stored = create_all(in_order, events.BANK_LINE_IMPORTED, actor=SYSTEM, now=now, ignore_conflicts=True)
     ledger.post_all_to_ledger([_posting_of(line) for line in stored])
-    opened = [_exception_of(line, matches[line.pk]) for line in stored if matches[line.pk].reason is not None]
-    ledger.open_exceptions(exceptions=opened, now=now)
+    booked = [(line, matches[line.pk]) for line in stored]
+    opened = [_exception_of(line, match.settlement, match.reason) for line, match in booked if match.reason is not None]
+    ledger.open_exceptions(opened, now=now)
 
     return stored
 
@@ -121,7 +123,7 @@ def book_bank_line(line: BankLine, *, now: datetime) -> BankLine | None:
     if line.kind != BankLineKind.REFUND:
         ledger.post_to_ledger(**_posting_of(line)._asdict())
     if match.reason is not None:
-        ledger.open_exception(**_exception_of(line, match), now=now)
+        ledger.open_exception(**_exception_of(line, match.settlement, match.reason)._asdict(), now=now)
 
     return line
 
@@ -158,10 +160,10 @@ def _find_match(line: BankLine) -> _Match:
                 return _Match(BankLineKind.REFUND, refund_id=refunds[0].pk)
             reason = ExceptionReason.BANK_AMOUNT_MISMATCH if is_first else ExceptionReason.BANK_LINE_REPEATED
             return _Match(BankLineKind.SUSPENSE, reason=reason)
-    return _match_unnamed(line)
+    return _match_without_reference(line)
 
 
-def _match_unnamed(line: BankLine) -> _Match:
+def _match_without_reference(line: BankLine) -> _Match:
     if rules.is_bank_charge(amount=line.amount, description=line.description, reference=line.reference):
         tax = rules.gst_of_charge(amount=line.amount, description=line.description)
         return _Match(BankLineKind.CHARGE, tax_amount=tax)
@@ -200,19 +202,18 @@ def _posting_of(line: BankLine) -> NewPosting:
     )
 
 
-def _exception_of(line: BankLine, match: _Match) -> dict[str, Any]:
-    settlement = match.settlement
-    return {
-        "id": line.exception_id,
-        "gateway": settlement.gateway if settlement else settings.PAYMENT_GATEWAY,
-        "reason": match.reason,
-        "entity_id": line.public_id,
-        "description": _describe(line, settlement),
-        "expected_amount": expected_amount(settlement) if settlement else None,
-        "actual_amount": line.amount,
-        "held_amount": -line.amount,
-        "currency": line.currency,
-    }
+def _exception_of(line: BankLine, settlement: Settlement | None, reason: ExceptionReason) -> NewException:
+    return NewException(
+        id=line.exception_id,
+        gateway=settlement.gateway if settlement else settings.PAYMENT_GATEWAY,
+        reason=reason,
+        entity_id=line.public_id,
+        description=_describe(line, settlement),
+        expected_amount=expected_amount(settlement) if settlement else None,
+        actual_amount=line.amount,
+        held_amount=-line.amount,
+        currency=line.currency,
+    )
 
 
 def _describe(line: BankLine, settlement: Settlement | None) -> str:

@@ -9,7 +9,6 @@ returns comes with a settlement.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from apps.core.errors import Conflict
@@ -18,6 +17,7 @@ from apps.core.money import rupees
 from apps.core.transactions import atomic
 from apps.ledger import locks as ledger_locks
 from apps.ledger import services as ledger
+from apps.ledger.services import NewException
 from apps.ledger.states import ExceptionReason, Resolution
 from apps.settlements import selectors
 from apps.settlements.sql import fee_audit as sql
@@ -112,24 +112,24 @@ def _audit(
 def _open_claims(*, now: datetime) -> int:
     opened = 0
     while claims := sql.list_claims_to_open(limit=_CLAIMS):
-        opened += ledger.open_exceptions(exceptions=[_exception_of(claim) for claim in claims], once=True, now=now)
+        opened += ledger.open_exceptions_once([_exception_of(claim) for claim in claims], now=now)
     return opened
 
 
-def _exception_of(claim: Claim) -> dict[str, Any]:
+def _exception_of(claim: Claim) -> NewException:
     charged, expected = claim.charged_fee, claim.expected_fee
-    return {
-        "gateway": claim.gateway,
-        "reason": ExceptionReason.FEE_OVERCHARGED,
-        "entity_id": claim.entity_id,
-        "attempt_id": claim.attempt_id,
-        "description": f"{claim.gateway.capitalize()} charged {rupees(charged)} for {claim.entity_id} in"
+    return NewException(
+        gateway=claim.gateway,
+        reason=ExceptionReason.FEE_OVERCHARGED,
+        entity_id=claim.entity_id,
+        attempt_id=claim.attempt_id,
+        description=f"{claim.gateway.capitalize()} charged {rupees(charged)} for {claim.entity_id} in"
         f" {claim.gateway_settlement_id}; by the rate card it is {rupees(expected)}. Claim {rupees(charged - expected)},"
         " which includes the GST.",
-        "fingerprint": f"fee:{claim.line_id}:{claim.revision}",
-        "expected_amount": expected,
-        "actual_amount": charged,
-    }
+        fingerprint=f"fee:{claim.line_id}:{claim.revision}",
+        expected_amount=expected,
+        actual_amount=charged,
+    )
 
 
 def _close_claims(*, now: datetime) -> int:

@@ -19,7 +19,7 @@ from apps.core.money import rupees
 from apps.core.transactions import atomic, transactional
 from apps.ledger import locks as ledger_locks
 from apps.ledger import services as ledger
-from apps.ledger.services import SUSPENSE
+from apps.ledger.services import SUSPENSE, NewException
 from apps.ledger.states import ExceptionReason, Resolution
 from apps.payments import locks as payment_locks
 from apps.payments.services import gateway_receivable
@@ -141,25 +141,25 @@ def _open_line_exceptions(settlement: Settlement, *, part: int, now: datetime) -
     rest = lines.select_related("attempt", "refund").order_by("pk").iterator(_EXCEPTIONS_AT_ONCE)
     opened = 0
     while some := [_exception_of(line, settlement) for line in itertools.islice(rest, _EXCEPTIONS_AT_ONCE)]:
-        opened += ledger.open_exceptions(exceptions=some, now=now)
+        opened += ledger.open_exceptions(some, now=now)
     return opened
 
 
-def _exception_of(line: SettlementLine, settlement: Settlement) -> dict[str, Any]:
+def _exception_of(line: SettlementLine, settlement: Settlement) -> NewException:
     expected, actual = _differing_amounts(line)
-    return {
-        "gateway": settlement.gateway,
-        "reason": ExceptionReason(line.problem),
-        "settlement_id": settlement.pk,
-        "line_id": line.pk,
-        "attempt_id": line.attempt_id,
-        "entity_id": line.entity_id,
-        "description": _describe(line),
-        "expected_amount": expected,
-        "actual_amount": actual,
-        "held_amount": line.held_amount,
-        "currency": line.currency,
-    }
+    return NewException(
+        gateway=settlement.gateway,
+        reason=ExceptionReason(line.problem),
+        settlement_id=settlement.pk,
+        line_id=line.pk,
+        attempt_id=line.attempt_id,
+        entity_id=line.entity_id,
+        description=_describe(line),
+        expected_amount=expected,
+        actual_amount=actual,
+        held_amount=line.held_amount,
+        currency=line.currency,
+    )
 
 
 def _describe(line: SettlementLine) -> str:
