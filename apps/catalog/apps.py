@@ -10,5 +10,5 @@ class CatalogConfig(AppConfig):
         from apps.catalog import sql
         from apps.core.hot_path import register_sql
 
-        register_sql("catalog.find_product", sql.find_product)
-        register_sql("catalog.list_product_page", sql.list_product_page)
+        register_sql("catalog.find_shown_product", sql.find_shown_product)
+        register_sql("catalog.list_shown_products", sql.list_shown_products)

@@ -48,10 +48,12 @@ def find_category(slug: str) -> Category | None:
     return find_by(Category, slug=slug)
 
 
-@hot_path("catalog.list_product_page", is_read=True)
-def list_product_page(*, filters: ProductFilters, page: PageRequest, sees_all: bool) -> list[Any]:
+@hot_path("catalog.list_shown_products", is_read=True)
+def list_shown_products(*, filters: ProductFilters, page: PageRequest, sees_all: bool) -> list[Any]:
     """
-    Return the products of a page in the order in which they are read, each with its category, and one more if there are more.
+    Return what is shown of the products of a page, in the order in which they are read, and one more if there are more.
+
+    Each has its category.
 
     What was searched for has its `relevance`, which the page may be sorted by. It is an integer, so that a page's cursor can compare it
     exactly, and depends on the product alone, so that products which come or go do not move the others.
@@ -87,22 +89,22 @@ def search_products(products: QuerySet[Product], text: str) -> QuerySet[Product]
     )
 
 
-def get_visible_product(*, user: Any, product_id: UUID) -> Any:
+def get_shown_product(*, user: Any, product_id: UUID) -> Any:
     """
-    Return a product that a user may see, with its variants and their stock.
+    Return what a response shows of a product that a user may see: it has the attributes of the product and its variants with stock.
 
     :raises ProductNotFound: if there is none, or it is not published
     """
-    product = find_product(product_id=product_id, sees_all=can_view_all_products(user))
+    product = find_shown_product(product_id=product_id, sees_all=can_view_all_products(user))
     if product is None:
         raise ProductNotFound
     return product
 
 
-@hot_path("catalog.find_product", is_read=True)
-def find_product(*, product_id: UUID, sees_all: bool) -> Any:
+@hot_path("catalog.find_shown_product", is_read=True)
+def find_shown_product(*, product_id: UUID, sees_all: bool) -> Any:
     """
-    Return a product with its category and, as `visible_variants`, its variants with their stock, or None.
+    Return what is shown of a product, with its category and, as `visible_variants`, its variants with their stock, or None.
 
     :param sees_all: also if it is not published, and with the variants that are not active
     """

@@ -144,7 +144,7 @@ def _product_page(
     LIMIT ${after + is_search}"""  # noqa: S608 - names of columns, and a number
 
 
-def list_product_page(*, filters: ProductFilters, page: PageRequest, sees_all: bool) -> list[Any]:
+def list_shown_products(*, filters: ProductFilters, page: PageRequest, sees_all: bool) -> list[Any]:
     """Return the products of a page, and one more if there are more; by an index of what is listed, however many there are."""
     given = {name: value for name in _FILTERS if (value := getattr(filters, name)) is not None}
     conditions = [] if sees_all else [_IS_LISTED]
@@ -197,7 +197,7 @@ def _variants() -> str:
     ORDER BY variant.position, variant.id"""  # noqa: S608 - names of columns
 
 
-def find_product(*, product_id: UUID, sees_all: bool) -> Any:
+def find_shown_product(*, product_id: UUID, sees_all: bool) -> Any:
     """Return a product with its category, variants and their stock, or None; two statements, by keys."""
     params = [str(product_id), str(sees_all)]
     rows = fetch_rows(_product(), params)

@@ -112,13 +112,13 @@ class ProductViewSet(_StockViewSet):
         if filters.words is not None:
             paginator.sort_by_relevance()
         products = paginator.paginate(
-            request, self, lambda page: selectors.list_product_page(filters=filters, page=page, sees_all=sees_all)
+            request, self, lambda page: selectors.list_shown_products(filters=filters, page=page, sees_all=sees_all)
         )
         response: Response = paginator.get_paginated_response(self.get_serializer(products, many=True).data)
         return response
 
     def retrieve(self, request: Request, product_id: str) -> Response:
-        product = selectors.get_visible_product(user=request.user, product_id=public_pk(Product, product_id))
+        product = selectors.get_shown_product(user=request.user, product_id=public_pk(Product, product_id))
         return self.answer(self.get_serializer(product).data, page_of=product)
 
     @idempotent(required=False)
@@ -139,7 +139,7 @@ class ProductViewSet(_StockViewSet):
         return Response(data, headers={"ETag": etag})
 
     def _page(self, product_id: Any) -> tuple[Any, str]:
-        return self.get_page(selectors.get_visible_product(user=self.request.user, product_id=product_id))
+        return self.get_page(selectors.get_shown_product(user=self.request.user, product_id=product_id))
 
 
 @openapi.describe_product_variants
@@ -153,7 +153,7 @@ class ProductVariantViewSet(ListModelMixin, _StockViewSet):
 
     def get_queryset(self) -> Any:
         product_id = public_pk(Product, self.kwargs["product_id"])
-        product: Any = selectors.get_visible_product(user=self.request.user, product_id=product_id)
+        product: Any = selectors.get_shown_product(user=self.request.user, product_id=product_id)
         return product.visible_variants
 
     @idempotent(required=False)

@@ -1,4 +1,4 @@
-"""SQL for the hot path."""
+"""SQL that posts to the ledger: one fact of the hot path, or all of an import at once."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache

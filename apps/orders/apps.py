@@ -11,5 +11,5 @@ class OrdersConfig(AppConfig):
         from apps.orders import sql
         from apps.orders.services import prepared_placement
 
-        register_sql("orders.find_order", sql.find_order)
+        register_sql("orders.find_shown_order", sql.find_shown_order)
         register_sql("orders.place_order", prepared_placement.place_order)

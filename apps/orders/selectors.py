@@ -112,14 +112,14 @@ def get_shown_order(*, user: Any, order_id: UUID) -> Any:
 
     :raises OrderNotFound: if there is none, or it is somebody else's
     """
-    order = find_order(order_id=order_id, customer_id=_customer_of(user))
+    order = find_shown_order(order_id=order_id, customer_id=_customer_of(user))
     if order is None:
         raise OrderNotFound
     return order
 
 
-@hot_path("orders.find_order", is_read=True)
-def find_order(*, order_id: UUID, customer_id: UUID | None) -> Any:
+@hot_path("orders.find_shown_order", is_read=True)
+def find_shown_order(*, order_id: UUID, customer_id: UUID | None) -> Any:
     """Return what is shown of an order, with its addresses and lines, of any customer or of one, or None."""
     return _find_with_lines(order_id=order_id, customer_id=customer_id)
 

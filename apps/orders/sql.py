@@ -55,7 +55,7 @@ def _lines() -> str:
     )
 
 
-def find_order(*, order_id: UUID, customer_id: UUID | None) -> Any:
+def find_shown_order(*, order_id: UUID, customer_id: UUID | None) -> Any:
     """Return an order with its addresses and lines, of any customer or of one, or None; two statements, by primary keys."""
     rows = fetch_rows(_order(), [str(order_id), None if customer_id is None else str(customer_id)])
     if not rows:

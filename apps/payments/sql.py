@@ -136,7 +136,7 @@ def _payment() -> str:
     ORDER BY made.created_at, made.id"""  # noqa: S608 - names of columns
 
 
-def find_payment(*, payment_id: UUID, customer_id: UUID | None) -> Any:
+def find_shown_payment(*, payment_id: UUID, customer_id: UUID | None) -> Any:
     """Return a payment with its attempts, of any customer or of one, or None; one statement, by keys."""
     rows = fetch_rows(_payment(), [str(payment_id), None if customer_id is None else str(customer_id)])
     if not rows:

@@ -58,7 +58,7 @@ def plan_of(sort: str, column: str, *, limit: int = 25, start: PageStart | None 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sql, "fetch_rows", run)
-        sql.list_product_page(filters=ProductFilters(**filters), page=page, sees_all=False)
+        sql.list_shown_products(filters=ProductFilters(**filters), page=page, sees_all=False)
     [(statement, params)] = ran
     return explain_prepared(statement, params)
 
@@ -118,24 +118,24 @@ def test_a_search_reads_what_has_the_words_and_ranks_no_more() -> None:
 )
 def test_one_of_thousands_of_variants_is_not_prepared_for_which_a_common_one_would_be_dropped(filters: Any) -> None:
     page = PageRequest(limit=25, sort="-created_at", column="created_at")
-    sql.list_product_page(filters=ProductFilters(), page=page, sees_all=False)
+    sql.list_shown_products(filters=ProductFilters(), page=page, sees_all=False)
     before = list_prepared()
 
-    sql.list_product_page(filters=ProductFilters(**filters), page=page, sees_all=False)
-    sql.list_product_page(filters=ProductFilters(), page=page, sees_all=True)
+    sql.list_shown_products(filters=ProductFilters(**filters), page=page, sees_all=False)
+    sql.list_shown_products(filters=ProductFilters(), page=page, sees_all=True)
 
     assert list_prepared() == before
 
 
 @pytest.mark.parametrize("limit", [1, 99, 100])
 def test_the_number_of_rows_makes_no_other_statement(limit: int) -> None:
-    sql.list_product_page(
+    sql.list_shown_products(
         filters=ProductFilters(), page=PageRequest(limit=25, sort="price", column="lowest_price"), sees_all=False
     )
     before = list_prepared()
 
     page = PageRequest(limit=limit, sort="price", column="lowest_price")
-    rows = sql.list_product_page(filters=ProductFilters(), page=page, sees_all=False)
+    rows = sql.list_shown_products(filters=ProductFilters(), page=page, sees_all=False)
 
     assert (list_prepared(), len(rows)) == (before, limit + 1)
 

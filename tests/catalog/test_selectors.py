@@ -32,7 +32,7 @@ def found(text: str) -> list[str]:
 
 def list_page(page: PageRequest, *, user: Any = BUYER, **filters: Any) -> list[Any]:
     sees_all = selectors.can_view_all_products(user)
-    return selectors.list_product_page(filters=ProductFilters(**filters), page=page, sees_all=sees_all)
+    return selectors.list_shown_products(filters=ProductFilters(**filters), page=page, sees_all=sees_all)
 
 
 def list_all(user: Any) -> list[Any]:
@@ -105,7 +105,7 @@ class TestVisibility:
 class TestFilters:
     def names(self, **params: str) -> list[str]:
         page = PageRequest(limit=10, sort="name", column="name")
-        found = selectors.list_product_page(
+        found = selectors.list_shown_products(
             filters=filters.ProductFilterSet.read_filters(params), page=page, sees_all=False
         )
         return [product.name for product in found]

@@ -36,7 +36,7 @@ def test_an_order_and_its_lines() -> None:
 
 
 def test_a_payment_and_its_attempts() -> None:
-    payments.find_payment(payment_id=uuid4(), customer_id=uuid4())
+    payments.find_shown_payment(payment_id=uuid4(), customer_id=uuid4())
 
     plan = explain_prepared(payments._payment(), [KEY, KEY])
 

@@ -69,10 +69,10 @@ def test_every_read_is_compared() -> None:
         "accounts.find_authenticated_user",
         "payments.get_order_totals",  # in tests/payments, after each step that changes them
         # In test_shown_reads.py:
-        "catalog.find_product",
-        "catalog.list_product_page",
-        "orders.find_order",
-        "payments.find_payment",
+        "catalog.find_shown_product",
+        "catalog.list_shown_products",
+        "orders.find_shown_order",
+        "payments.find_shown_payment",
         "payments.list_current_downtimes",
     }
     assert hot_path.list_reads() <= hot_path.list_sql_implementations().keys()

@@ -92,7 +92,7 @@ class TestProductPage:
 
         def read_page(sort: str, column: str, start: PageStart | None) -> list[Any]:
             page = PageRequest(limit=2, sort=sort, column=column, start=start)
-            reads = read_both("catalog.list_product_page", filters=filters, page=page, sees_all=sees_all)
+            reads = read_both("catalog.list_shown_products", filters=filters, page=page, sees_all=sees_all)
             bodies = show_all(ProductResponse, reads, monkeypatch)
             assert bodies[0] == bodies[1] == bodies[2]
             assert [self.key(row, column) for row in reads[0]] == [self.key(row, column) for row in reads[1]]
@@ -138,7 +138,7 @@ class TestProductPage:
         page = PageRequest(limit=25, sort="-created_at", column="created_at")
 
         with pytest.MonkeyPatch.context() as patch:
-            reads = read_both("catalog.list_product_page", filters=ProductFilters(), page=page, sees_all=False)
+            reads = read_both("catalog.list_shown_products", filters=ProductFilters(), page=page, sees_all=False)
             bodies = show_all(ProductResponse, reads, patch)
 
         assert bodies[0] == bodies[1] == bodies[2]
@@ -169,7 +169,7 @@ class TestProduct:
         StockLevel.objects.filter(variant=first).update(reserved_milli=reserved * 1000)
 
         with pytest.MonkeyPatch.context() as patch:
-            reads = read_both("catalog.find_product", product_id=product.pk, sees_all=staff)
+            reads = read_both("catalog.find_shown_product", product_id=product.pk, sees_all=staff)
             bodies = show_all(ProductDetailResponse, reads, patch, has_stock_counts=staff)
 
         assert bodies[0] == bodies[1] == bodies[2]
@@ -182,9 +182,9 @@ class TestProduct:
         make_variant(product=hidden)
 
         for product_id, sees_all in [(hidden.pk, False), (bare.pk, False), (uuid4(), True)]:
-            assert read_both("catalog.find_product", product_id=product_id, sees_all=sees_all) == (None, None)
+            assert read_both("catalog.find_shown_product", product_id=product_id, sees_all=sees_all) == (None, None)
         for product in (hidden, bare):
-            by_orm, by_sql = read_both("catalog.find_product", product_id=product.pk, sees_all=True)
+            by_orm, by_sql = read_both("catalog.find_shown_product", product_id=product.pk, sees_all=True)
             assert show(ProductDetailResponse, by_orm) == show(ProductDetailResponse, by_sql)
 
 
@@ -216,7 +216,7 @@ class TestOrder:
         update(OrderLine.objects.filter(order=order).order_by("position")[0], line)
 
         with pytest.MonkeyPatch.context() as patch:
-            reads = read_both("orders.find_order", order_id=order.pk, customer_id=order.customer_id)
+            reads = read_both("orders.find_shown_order", order_id=order.pk, customer_id=order.customer_id)
             bodies = show_all(OrderResponse, reads, patch)
 
         assert bodies[0] == bodies[1] == bodies[2]
@@ -229,7 +229,7 @@ class TestOrder:
         order = self.make()
 
         customer_id = None if of_anybody else order.customer_id
-        reads = read_both("orders.find_order", order_id=order.pk, customer_id=customer_id)
+        reads = read_both("orders.find_shown_order", order_id=order.pk, customer_id=customer_id)
 
         bodies = show_all(OrderResponse, reads, monkeypatch)
         assert bodies[0] == bodies[1] == bodies[2]
@@ -239,8 +239,8 @@ class TestOrder:
     def test_of_another_customer_is_none(self) -> None:
         order = self.make()
 
-        assert read_both("orders.find_order", order_id=order.pk, customer_id=make_user().pk) == (None, None)
-        assert read_both("orders.find_order", order_id=uuid4(), customer_id=None) == (None, None)
+        assert read_both("orders.find_shown_order", order_id=order.pk, customer_id=make_user().pk) == (None, None)
+        assert read_both("orders.find_shown_order", order_id=uuid4(), customer_id=None) == (None, None)
 
     @staticmethod
     def make() -> Order:
@@ -282,7 +282,7 @@ class TestPayment:
         update(PaymentAttempt.objects.filter(payment=payment).order_by("gateway_payment_id")[0], attempt)
 
         with pytest.MonkeyPatch.context() as patch:
-            reads = read_both("payments.find_payment", payment_id=payment.pk, customer_id=payment.customer_id)
+            reads = read_both("payments.find_shown_payment", payment_id=payment.pk, customer_id=payment.customer_id)
             bodies = show_all(PaymentResponse, reads, patch)
 
         assert bodies[0] == bodies[1] == bodies[2]
@@ -291,7 +291,7 @@ class TestPayment:
     def test_without_attempts(self, monkeypatch: Any) -> None:
         payment = make_payment(make_order(make_user()))
 
-        reads = read_both("payments.find_payment", payment_id=payment.pk, customer_id=None)
+        reads = read_both("payments.find_shown_payment", payment_id=payment.pk, customer_id=None)
 
         bodies = show_all(PaymentResponse, reads, monkeypatch)
         assert bodies[0] == bodies[1] == bodies[2]
@@ -300,8 +300,8 @@ class TestPayment:
     def test_of_another_customer_is_none(self) -> None:
         payment = make_payment(make_order(make_user()))
 
-        assert read_both("payments.find_payment", payment_id=payment.pk, customer_id=make_user().pk) == (None, None)
-        assert read_both("payments.find_payment", payment_id=uuid4(), customer_id=None) == (None, None)
+        assert read_both("payments.find_shown_payment", payment_id=payment.pk, customer_id=make_user().pk) == (None, None)
+        assert read_both("payments.find_shown_payment", payment_id=uuid4(), customer_id=None) == (None, None)
 
     @staticmethod
     def make() -> Payment:

@@ -70,23 +70,23 @@ def get_upi_link(payment: Payment) -> str:
     return str(link)
 
 
-def get_visible_payment(*, user: "AbstractBaseUser | AnonymousUser", payment_id: UUID) -> Any:
+def get_shown_payment(*, user: "AbstractBaseUser | AnonymousUser", payment_id: UUID) -> Any:
     """
-    Return a payment with its attempts, to be shown.
+    Return what a response shows of a payment that a user may see: it has the attributes of the payment and its attempts.
 
     :raises PaymentNotFound: if there is none, or it is another customer's
     """
     sees_all = is_staff_with(user, "payments.view_payment")
     if not sees_all and user.pk is None:
         raise PaymentNotFound  # nobody; None would mean anybody's
-    payment = find_payment(payment_id=payment_id, customer_id=None if sees_all else user.pk)
+    payment = find_shown_payment(payment_id=payment_id, customer_id=None if sees_all else user.pk)
     if payment is None:
         raise PaymentNotFound
     return payment
 
 
-@hot_path("payments.find_payment", is_read=True)
-def find_payment(*, payment_id: UUID, customer_id: UUID | None) -> Any:
+@hot_path("payments.find_shown_payment", is_read=True)
+def find_shown_payment(*, payment_id: UUID, customer_id: UUID | None) -> Any:
     """Return what is shown of a payment, with its attempts, of any customer or of one, or None."""
     payments = Payment.objects.prefetch_related(_ordered_attempts()).filter(pk=payment_id)
     return (payments if customer_id is None else payments.filter(customer_id=customer_id)).first()

@@ -52,7 +52,7 @@ class PaymentViewSet(ListModelMixin, ApiViewSet):
 
     def get_object(self) -> Any:
         payment_id = public_pk(Payment, self.kwargs["payment_id"])
-        return selectors.get_visible_payment(user=self.request.user, payment_id=payment_id)
+        return selectors.get_shown_payment(user=self.request.user, payment_id=payment_id)
 
     @idempotent(required=True)
     def create(self, request: Request) -> Response:
@@ -119,7 +119,7 @@ class PaymentQrViewSet(ApiViewSet):
     renderer_classes = [SvgRenderer]
 
     def retrieve(self, request: Request, payment_id: str) -> Response:
-        payment = selectors.get_visible_payment(user=request.user, payment_id=public_pk(Payment, payment_id))
+        payment = selectors.get_shown_payment(user=request.user, payment_id=public_pk(Payment, payment_id))
         image = io.BytesIO()
         qr = segno.make(selectors.get_upi_link(payment), error="m", micro=False)
         qr.save(image, kind="svg", border=4, scale=6, xmldecl=False)
