@@ -13,6 +13,8 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db.models import Field, Func, Model, Q, QuerySet, Value
 from django.db.models.lookups import GreaterThan, LessThan
 
+from apps.core.pages import cut_page
+
 _SALT: Final = "admin-list"
 
 
@@ -38,7 +40,7 @@ class Cursor:
 
 
 @dataclass(frozen=True)
-class Slice:
+class KeysetPage:
     """The rows of one page, and the cursors to both sides."""
 
     rows: list[Any]
@@ -70,28 +72,27 @@ class Keyset:
             terms.setdefault(field.attname, _Term(field, each.startswith("-")))
         return cls(model, list(terms.values()))
 
-    def slice(self, rows: "QuerySet[Any]", *, cursor: Cursor | None, size: int) -> Slice:
+    def read_page(self, rows: "QuerySet[Any]", *, cursor: Cursor | None, size: int) -> KeysetPage:
         """Return a page of rows, which reads one row more than it has."""
         goes_back = cursor is not None and cursor.goes_back
-        found = list(self._sorted(self.beyond(rows, cursor), goes_back=goes_back)[: size + 1])
-        has_further = len(found) > size
-        found = found[:size]
-        if goes_back:
-            found.reverse()
+        found, has_next, has_prev = cut_page(
+            list(self._sorted(self.filter_beyond(rows, cursor), goes_back=goes_back)[: size + 1]),
+            limit=size,
+            goes_back=goes_back,
+            has_start=cursor is not None,
+        )
         page = cursor.page if cursor else 1
-        has_next = bool(found) and (goes_back or has_further)
-        has_prev = bool(found) and (has_further if goes_back else cursor is not None)
-        return Slice(
+        return KeysetPage(
             rows=found,
             next_cursor=Cursor(self._values_of(found[-1]), goes_back=False, page=page + 1) if has_next else None,
             prev_cursor=Cursor(self._values_of(found[0]), goes_back=True, page=max(1, page - 1)) if has_prev else None,
         )
 
-    def beyond(self, rows: "QuerySet[Any]", cursor: Cursor | None) -> "QuerySet[Any]":
+    def filter_beyond(self, rows: "QuerySet[Any]", cursor: Cursor | None) -> "QuerySet[Any]":
         """Return those of the rows that are beyond a place in the list."""
         return rows if cursor is None else rows.filter(self._is_beyond(cursor.values, goes_back=cursor.goes_back))
 
-    def within(self, rows: "QuerySet[Any]", *, cursor: Cursor | None, count: int) -> "QuerySet[Any] | None":
+    def filter_nearby(self, rows: "QuerySet[Any]", *, cursor: Cursor | None, count: int) -> "QuerySet[Any] | None":
         """
         Return those of the rows that are among the next `count` of the whole table, or None if the table has no more than that.
 
@@ -99,17 +100,17 @@ class Keyset:
         """
         goes_back = cursor is not None and cursor.goes_back
         names = [term.name for term in self.terms]
-        everything = self.beyond(self.model._default_manager.all(), cursor)
+        everything = self.filter_beyond(self.model._default_manager.all(), cursor)
         # The offset is bounded by what is looked through at once.
         after = list(self._sorted(everything, goes_back=goes_back).values_list(*names)[count : count + 1])
         return rows.filter(self._is_beyond(after[0], goes_back=not goes_back)) if after else None
 
-    def sign(self, cursor: Cursor) -> str:
+    def sign_cursor(self, cursor: Cursor) -> str:
         """Return a cursor as an address holds it."""
         texts = [self._text_of(term, value) for term, value in zip(self.terms, cursor.values, strict=True)]
         return signing.dumps([cursor.goes_back, cursor.page, texts], salt=self._salt)
 
-    def read(self, text: str) -> Cursor | None:
+    def read_cursor(self, text: str) -> Cursor | None:
         """
         Return the cursor that an address holds, or None if it names the first page.
 

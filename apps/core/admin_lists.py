@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from unfold.templatetags.unfold_list import result_headers
 from unfold.views import ChangeList
 
-from apps.core.admin_keysets import Cursor, Keyset, Slice
+from apps.core.admin_keysets import Cursor, Keyset, KeysetPage
 from apps.core.admin_tables import render_rows
 from apps.core.money import group_digits
 from apps.core.search import SearchTerm
@@ -25,7 +25,7 @@ from apps.core.search import SearchTerm
 #: Further pages are for programs; people search.
 _LAST_PAGE = 2_000
 #: How many rows a filter that no index answers looks through for one page. Of these, one in a hundred fills it.
-LOOKED_THROUGH: Final = 5_000
+MAX_UNINDEXED_ROWS: Final = 5_000
 #: How many of the latest rows a filter takes its values from.
 _RECENT: Final = 200
 
@@ -122,10 +122,10 @@ class UncountedChangeList(NamedLookupsChangeList):
     A list that costs the same whatever the size of its table: it counts nothing, and its pages begin at a row, not at a number.
 
     `p` of an address is the cursor of a page. A list whose sort has no keyset, of a table that stays small, is cut by numbers.
-    A filter that no index answers looks through LOOKED_THROUGH rows; `all` in the address looks through the rest too.
+    A filter that no index answers looks through MAX_UNINDEXED_ROWS rows; `all` in the address looks through the rest too.
     """
 
-    #: Whether rows were left out because only LOOKED_THROUGH rows were looked through.
+    #: Whether rows were left out because only MAX_UNINDEXED_ROWS rows were looked through.
     is_cut_short = False
     pages: "ListPages | None" = None
 
@@ -156,12 +156,12 @@ class UncountedChangeList(NamedLookupsChangeList):
         return list(result_headers(self))
 
     def _read_page(self, keyset: Keyset, text: str) -> None:
-        cursor, size = keyset.read(text), self.list_per_page
+        cursor, size = keyset.read_cursor(text), self.list_per_page
         rows = self.queryset
         if self._is_unindexed(keyset) and not self.show_all:
-            near = keyset.within(rows, cursor=cursor, count=LOOKED_THROUGH)
+            near = keyset.filter_nearby(rows, cursor=cursor, count=MAX_UNINDEXED_ROWS)
             self.is_cut_short, rows = near is not None, rows if near is None else near
-        page = keyset.slice(rows, cursor=cursor, size=size)
+        page = keyset.read_page(rows, cursor=cursor, size=size)
         further = page.prev_cursor if cursor is not None and cursor.goes_back else page.next_cursor
         self.is_cut_short = self.is_cut_short and further is None
         self.result_list = page.rows
@@ -179,7 +179,7 @@ class UncountedChangeList(NamedLookupsChangeList):
         )
 
     def _query_of(self, keyset: Keyset, cursor: Cursor | None) -> str:
-        return self.get_query_string({PAGE_VAR: keyset.sign(cursor)}) if cursor else ""
+        return self.get_query_string({PAGE_VAR: keyset.sign_cursor(cursor)}) if cursor else ""
 
     def _is_unindexed(self, keyset: Keyset) -> bool:
         """Test if the list is narrowed by what no index answers; that of its sort answers for a span of its first column."""
@@ -190,7 +190,7 @@ class UncountedChangeList(NamedLookupsChangeList):
         indexed = {*page.indexed_filters, f"{first}__gte", f"{first}__lt"}
         return any(name not in indexed and f"{name}={value}" not in indexed for name, value in given)
 
-    def _count_text(self, page: Slice) -> str:
+    def _count_text(self, page: KeysetPage) -> str:
         """Return how many rows there are, as exactly as can be known without reading them."""
         if self.is_cut_short:
             return ""
@@ -212,7 +212,7 @@ class ListPages:
     first_query: str
     everything_query: str
     count_text: str
-    looked_through: str = group_digits(LOOKED_THROUGH)
+    looked_through: str = group_digits(MAX_UNINDEXED_ROWS)
     template_name: str = "admin/list_pages.html"
 
 

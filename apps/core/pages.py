@@ -1,7 +1,7 @@
-"""Pages of lists by (sort key, id): what a page is asked for by, and its rows of a queryset."""
+"""Pages of lists: what one by (sort key, id) is asked for by, its rows of a queryset, and what is on both sides of any page."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import F, Q, QuerySet
 
@@ -52,6 +52,33 @@ class PageRequest:
     def row_count(self) -> int:
         """Return how many rows to read: one more than the page has says whether another page follows."""
         return self.limit + 1
+
+
+class PageRows(NamedTuple):
+    """The rows of one page in the order of the list, and whether there are others on either side."""
+
+    rows: list[Any]
+    has_next: bool
+    has_prev: bool
+
+
+def cut_page(rows: list[Any], *, limit: int, goes_back: bool, has_start: bool) -> PageRows:
+    """
+    Return the page that these rows are.
+
+    :param rows: in the order in which they were read, with one more than the limit if there are more
+    :param goes_back: whether they are those before a row, and were read from there, so in reverse
+    :param has_start: whether they are those next to a row, which then is on the other side, and not the first of the list
+    """
+    has_further = len(rows) > limit
+    rows = rows[:limit]
+    if goes_back:
+        rows.reverse()
+    return PageRows(
+        rows,
+        has_next=bool(rows) and (goes_back or has_further),
+        has_prev=bool(rows) and (has_further if goes_back else has_start),
+    )
 
 
 def list_page_rows(queryset: "QuerySet[Any]", wanted: PageRequest) -> list[Any]:

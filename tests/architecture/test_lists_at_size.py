@@ -86,7 +86,7 @@ def test_a_far_page_reads_what_the_first_one_reads(entry: Any, root: Any, browse
     values = first.queryset.values_list(*names)[COUNT * 3 // 4]
 
     far, far_reads, far_count = read_page(
-        browser, path, {"p": keyset.sign(Cursor(values, goes_back=False))}, count_queries
+        browser, path, {"p": keyset.sign_cursor(Cursor(values, goes_back=False))}, count_queries
     )
 
     assert (len(first.result_list), len(far.result_list)) == (PER_PAGE, PER_PAGE)
@@ -118,7 +118,7 @@ def test_no_filter_reads_more_than_a_window(
     entry: Any, browser: Client, count_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is chosen, however rare it is: what an index finds, or what is among the next rows."""
-    monkeypatch.setattr(admin_lists, "LOOKED_THROUGH", WINDOW)
+    monkeypatch.setattr(admin_lists, "MAX_UNINDEXED_ROWS", WINDOW)
     path = path_of(entry[0])
     changes, _, _ = read_page(browser, path, {}, count_queries)
     whole_tables = {}

@@ -156,7 +156,7 @@ class TestCount:
 class TestFiltersWithoutIndex:
     @pytest.fixture
     def narrow(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(admin_lists, "LOOKED_THROUGH", 4)
+        monkeypatch.setattr(admin_lists, "MAX_UNINDEXED_ROWS", 4)
 
     def test_it_looks_nearby_and_says_so(self, desk: Client, narrow: None) -> None:
         numbers = make_orders(8)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from apps.core.api.responses import with_etag
 from apps.core.errors import Invalid
-from apps.core.pages import MAX_ROWS, PageRequest, PageStart, list_page_rows
+from apps.core.pages import MAX_ROWS, PageRequest, PageStart, cut_page, list_page_rows
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = MAX_ROWS - 1
@@ -182,13 +182,9 @@ class KeysetPagination(BasePagination):
 
     def make_page(self, rows: list[Any], wanted: PageRequest) -> Page:
         """Return the page that these rows are, with one more if there are more, in the order in which they were read."""
-        has_further = len(rows) > wanted.limit
-        rows = rows[: wanted.limit]
-        if wanted.goes_back:
-            rows.reverse()
-
-        has_next = bool(rows) and (wanted.goes_back or has_further)
-        has_prev = bool(rows) and (has_further if wanted.goes_back else wanted.start is not None)
+        rows, has_next, has_prev = cut_page(
+            rows, limit=wanted.limit, goes_back=wanted.goes_back, has_start=wanted.start is not None
+        )
         return Page(
             rows=rows,
             next_cursor=self._write(wanted, rows[-1], back=False) if has_next else None,
