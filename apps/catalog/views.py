@@ -119,7 +119,7 @@ class ProductViewSet(_StockViewSet):
 
     def retrieve(self, request: Request, product_id: str) -> Response:
         product = selectors.get_shown_product(user=request.user, product_id=public_pk(Product, product_id))
-        return self.answer(self.get_serializer(product).data, page_of=product)
+        return self.answer(self.get_serializer(product).data, subject=product)
 
     @idempotent(required=False)
     def create(self, request: Request) -> Response:
@@ -179,7 +179,7 @@ class VariantViewSet(_StockViewSet):
 
     def retrieve(self, request: Request, variant_id: str) -> Response:
         variant = selectors.get_visible_variant(user=request.user, variant_id=public_pk(Variant, variant_id))
-        return self.answer(self.get_serializer(variant).data, page_of=variant)
+        return self.answer(self.get_serializer(variant).data, subject=variant)
 
     @idempotent(required=False)
     def partial_update(self, request: Request, variant_id: str) -> Response:

@@ -10,7 +10,7 @@ from django.db import models
 from rest_framework import serializers
 
 from apps.core.api import IdField, ResponseSerializer
-from apps.core.api.representations import list_readers
+from apps.core.api.representations import get_readers
 
 pytestmark = pytest.mark.usefixtures("compared_with_rest_framework")
 
@@ -100,4 +100,4 @@ def test_what_an_object_lacks_is_an_error() -> None:
 
 
 def test_a_shape_is_worked_out_once() -> None:
-    assert list_readers(ThingResponse) is list_readers(ThingResponse)
+    assert get_readers(ThingResponse) is get_readers(ThingResponse)

@@ -300,7 +300,10 @@ class TestPayment:
     def test_of_another_customer_is_none(self) -> None:
         payment = make_payment(make_order(make_user()))
 
-        assert read_both("payments.find_shown_payment", payment_id=payment.pk, customer_id=make_user().pk) == (None, None)
+        assert read_both("payments.find_shown_payment", payment_id=payment.pk, customer_id=make_user().pk) == (
+            None,
+            None,
+        )
         assert read_both("payments.find_shown_payment", payment_id=uuid4(), customer_id=None) == (None, None)
 
     @staticmethod

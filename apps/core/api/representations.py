@@ -100,7 +100,7 @@ class Readers:
 
 
 @cache
-def list_readers(shape: Any) -> Readers:
+def get_readers(shape: Any) -> Readers:
     """Return the readers of a serializer class."""
     return Readers(shape)
 
@@ -108,7 +108,7 @@ def list_readers(shape: Any) -> Readers:
 def represent(serializer: Any, instance: Any) -> dict[str, Any]:
     """Return an object as the data of a response."""
     shape: Any = type(serializer)
-    return list_readers(shape).read(serializer, instance)
+    return get_readers(shape).read(serializer, instance)
 
 
 @cache

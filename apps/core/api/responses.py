@@ -65,7 +65,7 @@ def with_etag(
     data: Any,
     *,
     etag: str | None = None,
-    page_of: Subject | None = None,
+    subject: Subject | None = None,
     cache_control: str = PRIVATE,
 ) -> Response:
     """
@@ -74,12 +74,12 @@ def with_etag(
     Without an ETag of its own the answer is hashed, so that lists and composed pages have one too. An answer in which contacts are
     masked has another ETag than the whole one, of the same version.
 
-    :param page_of: the subject of a page that shows more than it; its version is a part of the ETag, as of `get_page_etag`
+    :param subject: of an answer that shows more than its subject; its version is a part of the ETag, as of `get_page_etag`
     """
     shown, body = mask_contacts(request, data), None
     if etag is None:
         body = to_json(shown)
-        etag = _page_etag(page_of, body) if page_of is not None else f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        etag = _page_etag(subject, body) if subject is not None else f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     elif shown is not data and shown != data:
         etag = f'{etag[:-1]}.masked"'
     headers = {"ETag": etag, "Cache-Control": cache_control}

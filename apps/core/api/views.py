@@ -128,9 +128,9 @@ class ApiViewSet(GenericViewSet[Any]):
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
-    def answer(self, data: Any, *, etag: str | None = None, page_of: Subject | None = None) -> Response:
+    def answer(self, data: Any, *, etag: str | None = None, subject: Subject | None = None) -> Response:
         """Answer a GET with an ETag, or with 304 if the client has that answer."""
-        return with_etag(self.request, data, etag=etag, page_of=page_of, cache_control=self.cache_control)
+        return with_etag(self.request, data, etag=etag, subject=subject, cache_control=self.cache_control)
 
     def _takes_body(self, request: Request) -> bool:
         if request.method in METHODS_WITHOUT_BODY:
