@@ -44,10 +44,15 @@ def floor(instant: datetime) -> UUID:
 
 def encode(prefix: str, value: UUID) -> str:
     """Return the public form of an id, such as `ord_01jf3z...`."""
+    return f"{prefix}_{encode_body(value.int)}"
+
+
+def encode_body(number: int) -> str:
+    """Return the 26 characters of the public form of an id whose 128 bits are this number."""
     # Two numbers that fit a machine word, for arithmetic with longer ones takes several times as long.
-    pairs, high, low = _PAIRS, value.int >> 60, value.int & _HALF
+    pairs, high, low = _PAIRS, number >> 60, number & _HALF
     return (
-        f"{prefix}_{pairs[high >> 60]}{pairs[high >> 50 & 1023]}{pairs[high >> 40 & 1023]}{pairs[high >> 30 & 1023]}"
+        f"{pairs[high >> 60]}{pairs[high >> 50 & 1023]}{pairs[high >> 40 & 1023]}{pairs[high >> 30 & 1023]}"
         f"{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}{pairs[low >> 50]}{pairs[low >> 40 & 1023]}"
         f"{pairs[low >> 30 & 1023]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
     )

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
+from apps.core.ids import encode_body
 from devtools.generate import calendar
-from devtools.generate.identifiers import hyphenated, public_text
+from devtools.generate.identifiers import hyphenated
 from devtools.generate.templates import Template
 
 _ID_MASK: Final = (1 << 128) - 1
@@ -70,7 +71,7 @@ class Copier:
             text = f"{base + add:032x}"
             values[name] = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
         for name, base in self._public:
-            values[name] = public_text(base + add)
+            values[name] = encode_body(base + add)
 
     def _fill_times(self, values: Values, at: int) -> None:
         for name, second in self._instants:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from apps.core.ids import encode_body
 from devtools.generate.copies import Values
-from devtools.generate.identifiers import base_of, hyphenated, mix, public_text
+from devtools.generate.identifiers import base_of, hyphenated, mix
 from devtools.generate.patterns import FRACTION_MS
 from devtools.generate.plays import DELHI, HOME, KARNATAKA, STATES
 
@@ -91,7 +92,7 @@ class People:
         first, last = _FIRST[number % len(_FIRST)], _LAST[number // len(_FIRST) % len(_LAST)]
         phone = str(_FIRST_PHONE + number)
         text = hyphenated(value)
-        values["cu"], values["cu_h"], values["cu_p"] = text, text, public_text(value)
+        values["cu"], values["cu_h"], values["cu_p"] = text, text, encode_body(value)
         values["c_first"], values["c_name"] = first, f"{first} {last}"
         values["c_phone"], values["c_digits"] = f"+91{phone}", f"91{phone}"
         values["c_email"] = f"{first.lower()}.{last.lower()}.{number}@example.com"

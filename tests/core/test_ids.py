@@ -14,6 +14,11 @@ def test_what_is_encoded_is_decoded(value: UUID) -> None:
     assert ids.decode("ord", ids.encode("ord", value)) == value
 
 
+@given(st.integers(0, 2**128 - 1))
+def test_the_body_of_a_number_is_that_of_the_id_with_its_bits(number: int) -> None:
+    assert ids.decode("ord", f"ord_{ids.encode_body(number)}").int == number
+
+
 @given(st.uuids(), st.uuids())
 def test_the_text_sorts_as_the_number_does(one: UUID, other: UUID) -> None:
     assert (ids.encode("x", one) < ids.encode("x", other)) == (one.int < other.int)
