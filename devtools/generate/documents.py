@@ -10,7 +10,7 @@ from typing import Final
 
 from django.core.files.storage import FileSystemStorage, default_storage
 
-from devtools.generate.outside import STAND_IN_PDF
+from devtools.generate.played_world import STAND_IN_PDF
 
 #: Fewer than any file system allows one file to have.
 _NAMES_OF_A_FILE: Final = 30_000

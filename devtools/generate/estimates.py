@@ -71,8 +71,8 @@ def estimate(plan: Plan, repertoire: Repertoire) -> Estimate:
     )
     # What the sample has besides its rows: an empty table and an empty index have a page or two.
     least = replace(sample, orders=1, customers=1, products=len(repertoire.kinds))
-    empty = fill(least, repertoire, on_step=_say_nothing, is_rehearsal=True)
-    filled = fill(sample, repertoire, on_step=_say_nothing, is_rehearsal=True)
+    empty = fill(least, repertoire, on_step=_say_nothing, is_sample=True)
+    filled = fill(sample, repertoire, on_step=_say_nothing, is_sample=True)
     bytes_per_order = max(0, filled.bytes - empty.bytes) / orders
     seconds = max(0.0, filled.total_seconds - empty.total_seconds) / orders * plan.orders + empty.total_seconds
     place = find_data_directory()

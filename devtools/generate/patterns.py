@@ -18,7 +18,7 @@ from apps.core import ids
 from apps.core.clock import IST
 from apps.core.dates import format_instant
 from devtools.generate.identifiers import base_of
-from devtools.generate.outside import ID_MARK
+from devtools.generate.played_world import ID_MARK
 from devtools.generate.plays import RRN_MARK
 
 #: The fraction of a second of every generated instant, so that their order is that of their seconds.

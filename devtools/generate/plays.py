@@ -25,7 +25,7 @@ from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.services import order_cancellation, payments, polling, webhooks
 from apps.payments.services.refunds import amounts, requests
 from apps.settlements.services import bank_statements, report_imports
-from devtools.generate.outside import PlayedClock, PlayedGateway, new_gateway_id
+from devtools.generate.played_world import PlayedClock, PlayedGateway, new_gateway_id
 
 #: What every bank reference of a played payment begins with, so that it is found again in any text.
 RRN_MARK: Final = "99990000"

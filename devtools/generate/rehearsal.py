@@ -21,8 +21,8 @@ from apps.core.events import create, user_actor
 from apps.tax.models import Registration
 from devtools.demo_data.shop import ensure_registration
 from devtools.generate.goods import Kind, list_kinds, make_categories, make_product, sold_place
-from devtools.generate.outside import PlayedClock, played_world
 from devtools.generate.people import PLACES, marks_of
+from devtools.generate.played_world import PlayedClock, played_world
 from devtools.generate.plays import KARNATAKA, PLAYS, STATES, Play, Stage, run_handlers
 from devtools.generate.settlements import open_amounts
 from devtools.generate.snapshots import Camera, Row, Snapshot, Table, find_added, list_tables
@@ -39,8 +39,8 @@ _FOREVER: Final = timedelta(days=36_500)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A template of orders: who may have it, how often, and how old such an order is, at least and at most (in seconds)."""
+class OrderTemplate:
+    """A template of orders: whose they may be, how often, and how old such an order is, at least and at most (in seconds)."""
 
     template: Template
     state: str
@@ -56,7 +56,7 @@ class Repertoire:
     begin: datetime
     kinds: Sequence[Kind]
     category_slugs: Sequence[str]
-    outcomes: Sequence[Outcome]
+    orders: Sequence[OrderTemplate]
     customers: dict[str, Template]
     categories: Template
     goods: Sequence[Template]
@@ -70,8 +70,8 @@ class Repertoire:
     @property
     def templates(self) -> list[Template]:
         """All templates."""
-        orders = [each.template for each in self.outcomes]
-        return [*orders, *self.customers.values(), *self.goods, self.categories, self.settlement]
+        played = [each.template for each in self.orders]
+        return [*played, *self.customers.values(), *self.goods, self.categories, self.settlement]
 
 
 @contextmanager
@@ -136,18 +136,18 @@ class _Rehearsal:
         self.clock.pass_time(days=1)
         start, self.before = self.clock.now(), self.camera.take()
         chosen = [(play, state) for play in PLAYS for state in play.states]
-        outcomes = []
+        orders = []
         for number, (play, state) in enumerate(chosen):
             on_progress(number, len(chosen))
             user, address, _ = people[state]
             self.clock.instant = start
-            outcomes.append(self._play(play, state, Stage(self.clock, user, address, self.variants, shift=3 * number)))
+            orders.append(self._play(play, state, Stage(self.clock, user, address, self.variants, shift=3 * number)))
         assert self.settlement is not None  # noqa: S101 - the plays are constants, and most are paid
         return Repertoire(
             begin=begin,
             kinds=self.kinds,
             category_slugs=self.categories,
-            outcomes=outcomes,
+            orders=orders,
             customers={state: one[2] for state, one in people.items()},
             categories=categories,
             goods=goods,
@@ -218,7 +218,7 @@ class _Rehearsal:
         self.clock.instant = now
         return user, address, template
 
-    def _play(self, play: Play, state: str, stage: Stage) -> Outcome:
+    def _play(self, play: Play, state: str, stage: Stage) -> OrderTemplate:
         begin, before = self.clock.now(), self.before
         undo = transaction.savepoint()
         play.steps(stage)
@@ -238,7 +238,9 @@ class _Rehearsal:
             self.settlement = self._learn_settlement(ended, settled, settled_at), settled_at
         transaction.savepoint_rollback(undo)
         self.shared |= template.shared
-        return Outcome(template, state, play.weight / len(play.states), template.seconds, self._oldest(stage, begin))
+        return OrderTemplate(
+            template, state, play.weight / len(play.states), template.seconds, self._oldest(stage, begin)
+        )
 
     def _settle(self, stage: Stage) -> datetime:
         """Settle at the hour of all settlements, so that a template of one fits every day."""
@@ -260,7 +262,7 @@ class _Rehearsal:
         return builder.build(rows, end=self.clock.now(), opened=open_amounts)
 
     def _oldest(self, stage: Stage, begin: datetime) -> int:
-        """Return how old an order of this outcome is at most: a completed one is closed then, and a paid one is sent."""
+        """Return how old an order of this template is at most: a completed one is closed then, and a paid one is sent."""
         order = stage.order
         limit = {
             "completed": (order.completed_at or begin) - begin + settings.RETURN_WINDOW,

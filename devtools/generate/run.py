@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from psycopg import Connection, sql
 from psycopg import Error as PsycopgError
 
-from devtools.generate import documents, loading
+from devtools.generate import bulk_load, documents
 from devtools.generate.rehearsal import Repertoire
 from devtools.generate.shop import Plan, Shop
 from devtools.generate.snapshots import KEPT_IN_SUMS, Table
@@ -40,7 +40,7 @@ OnStep = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Filled:
+class FillResult:
     """What filling took and left: seconds by step, and the bytes of all tables with their indexes."""
 
     seconds: dict[str, float]
@@ -88,9 +88,9 @@ def _has_rows(cursor: Any, query: sql.Composable) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def fill(plan: Plan, repertoire: Repertoire, *, on_step: OnStep, is_rehearsal: bool = False) -> Filled:
+def fill(plan: Plan, repertoire: Repertoire, *, on_step: OnStep, is_sample: bool = False) -> FillResult:
     """
-    Fill the database in one transaction; a rehearsal is rolled back, and only measures what it takes.
+    Fill the database in one transaction; a sample is rolled back, and only measures what it takes.
 
     :param on_step: gets the step, and how much of it is done of how much
     :raises NotEmpty: if there are rows of a shop
@@ -98,28 +98,28 @@ def fill(plan: Plan, repertoire: Repertoire, *, on_step: OnStep, is_rehearsal: b
     :raises DocumentsNotWritten: if the directory of documents refuses the files
     """
     try:
-        return _fill(plan, repertoire, on_step, is_rehearsal=is_rehearsal)
+        return _fill(plan, repertoire, on_step, is_sample=is_sample)
     except PsycopgError as failure:
         if failure.sqlstate in _REFUSALS:
             raise NotLoaded(_REFUSALS[failure.sqlstate]) from failure
         raise
 
 
-def _fill(plan: Plan, repertoire: Repertoire, on_step: OnStep, *, is_rehearsal: bool) -> Filled:
+def _fill(plan: Plan, repertoire: Repertoire, on_step: OnStep, *, is_sample: bool) -> FillResult:
     with contextlib.ExitStack() as files, transaction.atomic():
         with connection.cursor() as cursor:
             # One index of all events may take longer than any query of a shop, and so may the files that it waits for.
             cursor.execute("SET LOCAL statement_timeout = 0")
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        filling = _Filling(_raw(), plan, repertoire, on_step)
-        filled = filling.run()
-        transaction.set_rollback(is_rehearsal)
-        if not is_rehearsal:
+        run = _Run(_raw(), plan, repertoire, on_step)
+        result = run.fill_tables()
+        transaction.set_rollback(is_sample)
+        if not is_sample:
             # Before the commit, so that a shop without its files is never seen; if that fails, they are taken back.
-            files.enter_context(filling.documents_written())
+            files.enter_context(run.documents_written())
             # Last, as sequences are not rolled back.
-            filling.set_sequences()
-    return filled
+            run.set_sequences()
+    return result
 
 
 def _raw() -> Connection[Any]:
@@ -128,7 +128,7 @@ def _raw() -> Connection[Any]:
     return raw
 
 
-class _Filling:
+class _Run:
     def __init__(self, raw: Connection[Any], plan: Plan, repertoire: Repertoire, on_step: OnStep) -> None:
         self.raw, self.plan, self.repertoire, self.on_step = raw, plan, repertoire, on_step
         self.shop = Shop(plan, repertoire)
@@ -139,21 +139,21 @@ class _Filling:
         written -= {"accounts_ratelimitcounter", "catalog_catalogversion"}
         self.tables = {table.name: table for table in repertoire.tables if table.name in written}
 
-    def run(self) -> Filled:
+    def fill_tables(self) -> FillResult:
         names = list(self.tables)
-        loading.lock_tables(self.raw, self.tables.values())
+        bulk_load.lock_tables(self.raw, self.tables.values())
         require_empty(self.repertoire.tables)
-        fresh = loading.empty_tables(self.raw, names)
-        bare = loading.strip(self.raw, names)
-        loading.truncate(self.raw, fresh)
+        fresh = bulk_load.empty_tables(self.raw, names)
+        dropped = bulk_load.strip(self.raw, names)
+        bulk_load.truncate(self.raw, fresh)
         shop = self.shop
         self.on_step("rows", 0, self.plan.orders)
-        for _ in loading.copy_pieces(self.raw, self.tables, shop.pieces(), fresh=fresh):
+        for _ in bulk_load.copy_pieces(self.raw, self.tables, shop.pieces(), fresh=fresh):
             self.on_step("rows", shop.done, self.plan.orders)
-        loading.restore(self.raw, bare, names, report=self._report)
+        bulk_load.restore(self.raw, dropped, names, report=self._report)
         self.raw.execute(_CATALOG_VERSION)
         self._end_step("end")
-        return Filled(self.seconds, self._count_bytes(names))
+        return FillResult(self.seconds, self._count_bytes(names))
 
     def documents_written(self) -> AbstractContextManager[None]:
         """Write the files of the documents, and take them back if the block fails."""

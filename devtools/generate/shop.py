@@ -19,7 +19,7 @@ from devtools.generate.goods import mark_of, mark_of_code, sold_place
 from devtools.generate.identifiers import FREE_BITS, base_of, hyphenated, mix
 from devtools.generate.patterns import FRACTION_MS
 from devtools.generate.people import People
-from devtools.generate.rehearsal import Outcome, Repertoire
+from devtools.generate.rehearsal import OrderTemplate, Repertoire
 from devtools.generate.settlements import Settlements
 from devtools.generate.snapshots import Row
 from devtools.generate.templates import Document, Posting, SettledLine
@@ -62,7 +62,7 @@ class _Order:
     at: int
     bits: int
     customer: int
-    outcome: Outcome
+    source: OrderTemplate
     goods: tuple[int, ...]
     shipment: int
     values: Values = field(default_factory=dict)
@@ -71,16 +71,16 @@ class _Order:
 
 
 class _Choice:
-    """Chooses the outcome of an order of one state by its age."""
+    """Chooses the template of an order of one state by its age."""
 
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
-        self._edges = sorted({0} | {edge for each in outcomes for edge in (each.youngest + _MARGIN, each.oldest)})
+    def __init__(self, sources: Sequence[OrderTemplate]) -> None:
+        self._edges = sorted({0} | {edge for each in sources for edge in (each.youngest + _MARGIN, each.oldest)})
         self._open = []
         for edge in self._edges:
-            fitting = [each for each in outcomes if each.youngest + _MARGIN <= edge < each.oldest]
+            fitting = [each for each in sources if each.youngest + _MARGIN <= edge < each.oldest]
             self._open.append((fitting, list(itertools.accumulate(each.weight for each in fitting))))
 
-    def choose(self, age: int, chance: random.Random) -> Outcome:
+    def choose(self, age: int, chance: random.Random) -> OrderTemplate:
         fitting, weights = self._open[bisect.bisect_right(self._edges, age) - 1]
         return chance.choices(fitting, cum_weights=weights)[0]
 
@@ -102,9 +102,9 @@ class Shop:
         self._goods_at = plan.begin - 41 * _DAY
         self._customers = {state: Copier(template, begin=begin) for state, template in repertoire.customers.items()}
         self._kinds = [Copier(template, begin=begin) for template in repertoire.goods]
-        self._orders = {id(outcome): Copier(outcome.template, begin=begin + _DAY) for outcome in repertoire.outcomes}
+        self._orders = {id(source): Copier(source.template, begin=begin + _DAY) for source in repertoire.orders}
         self._choices = {
-            state: _Choice([each for each in repertoire.outcomes if each.state == state])
+            state: _Choice([each for each in repertoire.orders if each.state == state])
             for state in repertoire.customers
         }
         settled_at = int(repertoire.settlement_begin.timestamp())
@@ -191,10 +191,10 @@ class Shop:
             at = self.plan.begin + int((number + chance.random()) * span / self.plan.orders)
             # Some customers buy often, and most do so seldom; so it is with goods.
             customer = int(self.plan.customers * chance.random() ** 1.5)
-            outcome = self._choices[self.people.state_of(customer)].choose(self.plan.until - at, chance)
-            goods = tuple(int(self._count_of(kind) * chance.random() ** 2) for kind in outcome.template.goods)
-            self.shipments += outcome.template.shipments
-            yield _Order(number, at, chance.getrandbits(FREE_BITS), customer, outcome, goods, self.shipments)
+            source = self._choices[self.people.state_of(customer)].choose(self.plan.until - at, chance)
+            goods = tuple(int(self._count_of(kind) * chance.random() ** 2) for kind in source.template.goods)
+            self.shipments += source.template.shipments
+            yield _Order(number, at, chance.getrandbits(FREE_BITS), customer, source, goods, self.shipments)
 
     def _count_of(self, kind: int) -> int:
         """Return how many products of a kind there are."""
@@ -202,7 +202,7 @@ class Shop:
 
     def _wait(self, order: _Order, step: int, waiting: list[tuple[int, int, int, _Order | None]], into: _Into) -> None:
         """Have an order wait for its next happening that takes numbers, or write it."""
-        happenings = order.outcome.template.happenings
+        happenings = order.source.template.happenings
         if step < len(happenings):
             heapq.heappush(waiting, (order.at + happenings[step][0], order.number, step, order))
         else:
@@ -221,7 +221,7 @@ class Shop:
             self._settle(-number, into)
         else:
             late, order.late = order.late, []
-            for each in late or order.outcome.template.happenings[step][1]:
+            for each in late or order.source.template.happenings[step][1]:
                 self._take_numbers(order, each, at)
             if order.late and at + _LATER < self.plan.until:
                 heapq.heappush(waiting, (at + _LATER, number, step, order))
@@ -242,7 +242,7 @@ class Shop:
                 order.lines.append((each, day))
 
     def _write(self, order: _Order, into: _Into) -> None:
-        values, template = order.values, order.outcome.template
+        values, template = order.values, order.source.template
         values |= self._registration
         year = calendar.short_year_of(calendar.day_number(order.at))
         values["order_number"] = f"ORD-{year}-{order.number + 1:06d}"
@@ -252,7 +252,7 @@ class Shop:
         for (kind, moved), number in zip(template.goods.items(), order.goods, strict=True):
             self._fill_goods(values, kind, number)
             self.stock.take(kind, number, moved)
-        copier = self._orders[id(order.outcome)]
+        copier = self._orders[id(order.source)]
         copier.fill(values, at=order.at, number=order.number, bits=order.bits)
         copier.fill_hashes(values)
         copier.render(values, into)

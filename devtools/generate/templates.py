@@ -11,7 +11,7 @@ from uuid import UUID
 
 from apps.core.quantities import to_milli
 from devtools.generate.goods import PLAYED_UNITS
-from devtools.generate.outside import STAND_IN_SHA256
+from devtools.generate.played_world import STAND_IN_SHA256
 from devtools.generate.patterns import Compiler, Holes
 from devtools.generate.plays import PlayFailed
 from devtools.generate.snapshots import Row, Table

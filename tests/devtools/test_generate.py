@@ -25,7 +25,7 @@ from apps.orders.models import Order
 from apps.orders.states import OrderStatus
 from apps.payments.models import Refund, Webhook
 from apps.settlements.models import Settlement, SettlementLine
-from devtools.generate import estimates, loading, run, shop
+from devtools.generate import bulk_load, estimates, run, shop
 from devtools.generate.identifiers import base_of, mix
 from devtools.generate.patterns import Compiler
 from devtools.generate.plays import PlayFailed
@@ -293,15 +293,15 @@ class TestRefusals:
         """Have Ctrl-C come with a report of the real run: after its rows, or when the files of documents are written."""
         real, seen = run.fill, 0
 
-        def fill(plan: Any, repertoire: Any, *, on_step: Any, is_rehearsal: bool = False) -> Any:
+        def fill(plan: Any, repertoire: Any, *, on_step: Any, is_sample: bool = False) -> Any:
             def stop(step: str, done: int, total: int) -> None:
                 nonlocal seen
-                seen += not is_rehearsal and step == ("rows" if after == 1 else "document")
+                seen += not is_sample and step == ("rows" if after == 1 else "document")
                 if seen == after:
                     raise KeyboardInterrupt
                 on_step(step, done, total)
 
-            return real(plan, repertoire, on_step=stop, is_rehearsal=is_rehearsal)
+            return real(plan, repertoire, on_step=stop, is_sample=is_sample)
 
         with mock.patch.object(run, "fill", fill):
             yield
@@ -310,7 +310,7 @@ class TestRefusals:
         from psycopg.errors import DiskFull
 
         with (
-            mock.patch.object(loading, "restore", side_effect=DiskFull("could not extend file")),
+            mock.patch.object(bulk_load, "restore", side_effect=DiskFull("could not extend file")),
             pytest.raises(CommandError, match=r"The disk of the database is full. Nothing was changed."),
         ):
             generate(*ARGUMENTS)

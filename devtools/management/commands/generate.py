@@ -127,7 +127,7 @@ class Command(OperatorCommand):
             if options["dry_run"]:
                 self._say("nothing was changed, as --dry-run asks for no more.")
                 return
-            filled = run.fill(plan, repertoire, on_step=self._show)
+            result = run.fill(plan, repertoire, on_step=self._show)
         except (PlayFailed, run.NotEmpty, run.NotLoaded, DocumentsNotWritten) as failure:
             raise self.fail(f"{failure} Nothing was changed.") from failure
         except KeyboardInterrupt:
@@ -138,7 +138,7 @@ class Command(OperatorCommand):
         finally:
             signal.signal(signal.SIGTERM, before)
             self._progress.end()
-        self._summarise(plan, filled.bytes, time.monotonic() - began)
+        self._summarise(plan, result.bytes, time.monotonic() - began)
 
     def _make_plan(self, options: dict[str, Any]) -> Plan:
         from devtools.generate.shop import Plan

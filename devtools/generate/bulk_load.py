@@ -1,5 +1,5 @@
 """
-Loading of very many rows: in one transaction, by COPY, into tables that have neither indexes nor foreign keys meanwhile.
+Bulk load: very many rows in one transaction, by COPY, into tables that have neither indexes nor foreign keys meanwhile.
 
 What is taken off a table is made again by the database's own definition of it, and so checked: every foreign key is compared,
 every unique constraint sorted. It is one transaction, so that an end of any kind, also a killed process, leaves the database
@@ -49,7 +49,7 @@ _ENABLE: Final = {"O": "ENABLE TRIGGER", "A": "ENABLE ALWAYS TRIGGER", "R": "ENA
 
 
 @dataclass(frozen=True)
-class Bare:
+class DroppedObjects:
     """What was taken off the tables: the statements that make it again, in their order."""
 
     keys: Sequence[str]
@@ -69,7 +69,7 @@ def lock_tables(connection: Connection[Any], tables: Iterable[Table]) -> None:
     connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
 
 
-def strip(connection: Connection[Any], names: Sequence[str]) -> Bare:
+def strip(connection: Connection[Any], names: Sequence[str]) -> DroppedObjects:
     """Take triggers, foreign keys, indexes and keys off tables, and return how to make them again."""
     found = {"tables": [_quoted(name) for name in names]}
     triggers = connection.execute(_TRIGGERS, found).fetchall()
@@ -82,7 +82,7 @@ def strip(connection: Connection[Any], names: Sequence[str]) -> Bare:
         _run(connection, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     for name, _ in indexes:
         _run(connection, f"DROP INDEX {name}")
-    return Bare(
+    return DroppedObjects(
         keys=[f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}" for table, name, definition in keys],
         indexes=[definition for _, definition in indexes],
         foreign_keys=[
@@ -92,7 +92,7 @@ def strip(connection: Connection[Any], names: Sequence[str]) -> Bare:
     )
 
 
-def restore(connection: Connection[Any], bare: Bare, names: Sequence[str], *, report: Report) -> None:
+def restore(connection: Connection[Any], dropped: DroppedObjects, names: Sequence[str], *, report: Report) -> None:
     """
     Make again what was taken off, and analyse the tables.
 
@@ -101,7 +101,7 @@ def restore(connection: Connection[Any], bare: Bare, names: Sequence[str], *, re
     """
     _run(connection, f"SET LOCAL maintenance_work_mem = '{_MEMORY}'")
     _run(connection, f"SET LOCAL work_mem = '{_MEMORY}'")
-    built = [*bare.keys, *bare.indexes]
+    built = [*dropped.keys, *dropped.indexes]
     for done, statement in enumerate(built):
         report("index", done, len(built))
         _run(connection, statement)
@@ -109,10 +109,10 @@ def restore(connection: Connection[Any], bare: Bare, names: Sequence[str], *, re
     for done, name in enumerate(names):
         report("analyse", done, len(names))
         _run(connection, f"ANALYZE {_quoted(name)}")
-    for done, statement in enumerate(bare.foreign_keys):
-        report("foreign key", done, len(bare.foreign_keys))
+    for done, statement in enumerate(dropped.foreign_keys):
+        report("foreign key", done, len(dropped.foreign_keys))
         _run(connection, statement)
-    for statement in bare.triggers:
+    for statement in dropped.triggers:
         _run(connection, statement)
 
 
