@@ -11,8 +11,8 @@ from uuid import UUID
 
 from apps.core.quantities import to_milli
 from devtools.generate.goods import PLAYED_UNITS
-from devtools.generate.played_world import STAND_IN_SHA256
 from devtools.generate.patterns import Compiler, Holes
+from devtools.generate.played_world import STAND_IN_SHA256
 from devtools.generate.plays import PlayFailed
 from devtools.generate.snapshots import Row, Table
 
@@ -145,19 +145,16 @@ class TemplateBuilder:
         shipments = self._name_shipments(rows.get("fulfilment_shipment", []))
         entries = {row["id"]: f"n{place}" for place, row in enumerate(rows.get("ledger_ledgerentry", []))}
         compiler = self._make_compiler(rows)
-        patterns = {
-            name: "".join(self._row_pattern(compiler, name, row, documents, entries) for row in found)
+        tables = tuple(
+            (name, "".join(self._row_pattern(compiler, name, row, documents, entries) for row in found))
             for name, found in rows.items()
             if name != _SETTLEMENT_LINE
-        }
+        )
         settled = [self._settled_line(compiler, row, rows) for row in rows.get(_SETTLEMENT_LINE, [])]
-        happenings: list[Happening] = [
-            *(each for each, _ in documents.values()),
-            *self._list_postings(rows, entries),
-            *settled,
-        ]
+        numbered = [each for each, _ in documents.values()]
+        happenings: list[Happening] = [*numbered, *self._list_postings(rows, entries), *settled]
         return Template(
-            tables=tuple(patterns.items()),
+            tables=tables,
             holes=compiler.holes,
             seconds=int(end.timestamp()) - self._begin,
             happenings=_by_second(happenings),
@@ -165,11 +162,7 @@ class TemplateBuilder:
             goods=_count_goods(rows, kinds or {}),
             texts=tuple(self._texts),
             shared=shared,
-            bases={
-                name: compiler.bases[UUID(found[0]["id"])]
-                for name, found in rows.items()
-                if len(found) == 1 and "id" in found[0]
-            },
+            bases=_bases_of_single_rows(rows, compiler),
         )
 
     def _check_keys(self, rows: Mapping[str, list[Row]]) -> None:
@@ -302,6 +295,14 @@ def _of_opening_stock(cells: Row, variant: str) -> Row:
     if "on_hand_milli" in cells:
         return {**cells, "on_hand_milli": f"%({variant}_hand)s", "reserved_milli": f"%({variant}_held)s"}
     return {**cells, "quantity_milli": f"%({variant}_opening)s"}
+
+
+def _bases_of_single_rows(rows: Mapping[str, list[Row]], compiler: Compiler) -> dict[str, int]:
+    return {
+        name: compiler.bases[UUID(found[0]["id"])]
+        for name, found in rows.items()
+        if len(found) == 1 and "id" in found[0]
+    }
 
 
 def _by_second(happenings: Iterable[Happening]) -> tuple[tuple[int, tuple[Happening, ...]], ...]:

@@ -36,6 +36,12 @@ _STEPS = {
     "rows": "orders written", "index": "indexes made", "analyse": "tables analysed", "foreign key": "foreign keys checked",
     "document": "document files named",
 }  # fmt: skip
+_EXAMPLES = [
+    ("manage.py generate --orders 10000", "ten thousand orders of the last six months"),
+    ("manage.py generate --orders 1000000 --products 20000 --dry-run", "only say how much disk and time it takes"),
+    ("manage.py generate --orders 300 --products 50 --days 15 --seed 7", "a small shop, the same one each time"),
+    ("manage.py audit", "the proof afterwards"),
+]
 
 
 def _count(most: int) -> Callable[[str], int]:
@@ -60,21 +66,23 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_examples(
-            parser,
-            [
-                ("manage.py generate --orders 10000", "ten thousand orders of the last six months"),
-                (
-                    "manage.py generate --orders 1000000 --products 20000 --dry-run",
-                    "only say how much disk and time it takes",
-                ),
-                (
-                    "manage.py generate --orders 300 --products 50 --days 15 --seed 7",
-                    "a small shop, the same one each time",
-                ),
-                ("manage.py audit", "the proof afterwards"),
-            ],
+        add_examples(parser, _EXAMPLES)
+        self._add_size(parser)
+        parser.add_argument(
+            "--seed", type=int, default=1, help="another number makes another shop of the same kind (default: 1)"
         )
+        parser.add_argument(
+            "--until",
+            type=parse_instant,
+            metavar="TIME",
+            help="when the last order is placed, about (default: now); an audit then misses what the jobs should have done since",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what it would take, and change nothing")
+        parser.add_argument(
+            "--yes", action="store_true", help="go on although the database or its disk is on another machine"
+        )
+
+    def _add_size(self, parser: CommandParser) -> None:
         parser.add_argument("--orders", type=_count(_MOST_ORDERS), required=True, help="how many orders")
         parser.add_argument(
             "--products",
@@ -89,19 +97,6 @@ class Command(OperatorCommand):
         )
         parser.add_argument(
             "--days", type=_count(3_650), help="over how many days (default: 180, or fewer so that each has 20 orders)"
-        )
-        parser.add_argument(
-            "--seed", type=int, default=1, help="another number makes another shop of the same kind (default: 1)"
-        )
-        parser.add_argument(
-            "--until",
-            type=parse_instant,
-            metavar="TIME",
-            help="when the last order is placed, about (default: now); an audit then misses what the jobs should have done since",
-        )
-        parser.add_argument("--dry-run", action="store_true", help="say what it would take, and change nothing")
-        parser.add_argument(
-            "--yes", action="store_true", help="go on although the database or its disk is on another machine"
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
