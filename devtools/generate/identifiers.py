@@ -6,6 +6,8 @@ import hashlib
 from typing import Final
 from uuid import UUID
 
+from apps.core.ids import encode_body
+
 _VERSION: Final = 7 << 76
 _VARIANT: Final = 2 << 62
 #: The bits of a UUIDv7 that say nothing.
@@ -26,3 +28,9 @@ def mix(*parts: object) -> int:
 def hyphenated(number: int) -> str:
     """Return a UUID as JSON has it."""
     return str(UUID(int=number))
+
+
+def id_values(hole: str, number: int) -> dict[str, str]:
+    """Return the values of the holes of an id: in a cell, in JSON (`_h`) and in a public id (`_p`)."""
+    text = hyphenated(number)
+    return {hole: text, f"{hole}_h": text, f"{hole}_p": encode_body(number)}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from apps.core.ids import encode_body
 from devtools.generate.copies import Values
-from devtools.generate.identifiers import base_of, hyphenated, mix
+from devtools.generate.identifiers import base_of, id_values, mix
 from devtools.generate.patterns import FRACTION_MS
 from devtools.generate.plays import DELHI, HOME, KARNATAKA, STATES
 
@@ -91,8 +90,7 @@ class People:
         value = base_of(self.signed_up_at(number) * 1000 + FRACTION_MS, 0) + self.bits_of(number)
         first, last = _FIRST[number % len(_FIRST)], _LAST[number // len(_FIRST) % len(_LAST)]
         phone = str(_FIRST_PHONE + number)
-        text = hyphenated(value)
-        values["cu"], values["cu_h"], values["cu_p"] = text, text, encode_body(value)
+        values |= id_values("cu", value)
         values["c_first"], values["c_name"] = first, f"{first} {last}"
         values["c_phone"], values["c_digits"] = f"+91{phone}", f"91{phone}"
         values["c_email"] = f"{first.lower()}.{last.lower()}.{number}@example.com"

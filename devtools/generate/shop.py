@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from apps.core.ids import encode_body
 from devtools.generate import calendar
 from devtools.generate.books import Books, Numbers, Stock
 from devtools.generate.copies import Copier, Values
 from devtools.generate.goods import mark_of, mark_of_code, sold_place
-from devtools.generate.identifiers import FREE_BITS, base_of, hyphenated, mix
+from devtools.generate.identifiers import FREE_BITS, base_of, id_values, mix
 from devtools.generate.patterns import FRACTION_MS
 from devtools.generate.people import People
 from devtools.generate.rehearsal import OrderTemplate, Repertoire
@@ -122,7 +121,7 @@ class Shop:
         value = self.repertoire.registration.pk.int
         if self.repertoire.is_registration_new:
             value = base_of(self._goods_at * 1000 + FRACTION_MS, 0) + mix(self.plan.seed, "registration")
-        return {"reg": hyphenated(value), "reg_h": hyphenated(value), "reg_p": encode_body(value)}
+        return id_values("reg", value)
 
     def pieces(self) -> Iterator[Piece]:
         """Return all rows: customers, orders with what happens to their money, and what follows from all of them."""
@@ -283,10 +282,8 @@ class Shop:
 
     def _fill_goods(self, values: Values, kind: int, number: int) -> None:
         """Add the values of the holes that are about what was sold of a kind: the product with a number."""
-        value = self._sold_id(kind, number)
         demo = self.repertoire.kinds[kind].demo
-        text = hyphenated(value)
-        values[f"v{kind}"], values[f"v{kind}_h"], values[f"v{kind}_p"] = text, text, encode_body(value)
+        values |= id_values(f"v{kind}", self._sold_id(kind, number))
         values[f"name{kind}"] = demo.name + mark_of(number)
         values[f"sku{kind}"] = demo.variants[sold_place(self.repertoire.kinds[kind], kind)].sku + mark_of_code(number)
 
@@ -296,8 +293,7 @@ class Shop:
         shared: Values = {}
         for place in range(len(self.repertoire.category_slugs)):
             value = base_of(self._goods_at * 1000 + FRACTION_MS, place) + mix(self.plan.seed, "category", place)
-            text = hyphenated(value)
-            shared |= {f"cat{place}": text, f"cat{place}_h": text, f"cat{place}_p": encode_body(value)}
+            shared |= id_values(f"cat{place}", value)
         values = dict(shared)
         categories.fill(values, at=self._goods_at, number=3 * _OTHER_NUMBERS, bits=0)
         categories.render(values, into)
@@ -319,9 +315,9 @@ class Shop:
             value = self._sold_id(kind, number) if is_sold else self._sold_id(kind, number) + ((place + 1) << 70)
             gone, held = self.stock.taken(kind, number) if is_sold else (0, 0)
             hand = held + max(1, variant.stock) * 1_000
-            text = hyphenated(value)
+            values |= id_values(hole, value)
             values |= {
-                hole: text, f"{hole}_h": text, f"{hole}_p": encode_body(value), f"sku{place}": variant.sku + mark_of_code(number),
+                f"sku{place}": variant.sku + mark_of_code(number),
                 f"{hole}_hand": str(hand), f"{hole}_held": str(held), f"{hole}_opening": str(hand + gone),
             }  # fmt: skip
         copier.fill(
