@@ -97,17 +97,8 @@ def post_to_ledger_by_sql(
     currency: str = "INR",
 ) -> LedgerTransaction:
     """Do what `post_to_ledger` does, and raise what it raises."""
-    wanted = _checked(entries)
-
-    posting = _new_posting(
-        source_type=source_type,
-        source_id=source_id,
-        kind=kind,
-        order_id=order_id,
-        description=description,
-        occurred_at=occurred_at,
-    )
-    [posted] = _post_all([Posting(posting, wanted, currency)])
+    new = NewPosting(source_type, source_id, kind, entries, description, occurred_at, currency, order_id)
+    [posted] = _post_all([new])
     return posted
 
 
@@ -127,31 +118,27 @@ class NewPosting(NamedTuple):
 @transactional
 def post_all_to_ledger(postings: Sequence[NewPosting]) -> list[LedgerTransaction]:
     """Do what `post_to_ledger` does for each of some facts, in one statement, and raise what it raises; then none is posted."""
-    if not postings:
-        return []
-    prepared = [
-        Posting(
-            _new_posting(
-                source_type=new.source_type,
-                source_id=new.source_id,
-                kind=new.kind,
-                order_id=new.order_id,
-                description=new.description,
-                occurred_at=new.occurred_at,
-            ),
-            _checked(new.entries),
-            new.currency,
-        )
-        for new in postings
-    ]
-    return _post_all(prepared)
+    return _post_all(postings) if postings else []
 
 
-def _post_all(postings: Sequence[Posting]) -> list[LedgerTransaction]:
-    stored, unknown = sql.insert_postings(postings)
+def _post_all(postings: Sequence[NewPosting]) -> list[LedgerTransaction]:
+    prepared = [_prepare(new) for new in postings]
+    stored, unknown = sql.insert_postings(prepared)
     if unknown:
         raise AccountNotFound(unknown[0])
-    return [each.row if each.row.pk in stored else _require_posted(each) for each in postings]
+    return [each.row if each.row.pk in stored else _require_posted(each) for each in prepared]
+
+
+def _prepare(new: NewPosting) -> Posting:
+    row = _new_posting(
+        source_type=new.source_type,
+        source_id=new.source_id,
+        kind=new.kind,
+        order_id=new.order_id,
+        description=new.description,
+        occurred_at=new.occurred_at,
+    )
+    return Posting(row, _checked(new.entries), new.currency)
 
 
 def _require_posted(posting: Posting) -> LedgerTransaction:
