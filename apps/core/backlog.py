@@ -21,7 +21,7 @@ from apps.core.redis_client import open_redis
 log = structlog.get_logger(__name__)
 
 #: How long a measure holds.
-LIFE_SECONDS = 10
+MEASURE_TTL_SECONDS = 10
 #: A process reads the measure at most this often.
 READ_INTERVAL_SECONDS = 1.0
 #: A process asks a Redis that did not answer again after this time.
@@ -84,7 +84,7 @@ def publish(measured: Mapping[str, QueueBacklog]) -> None:
 
     :raises RedisError: if Redis does not take it
     """
-    _client().set(_KEY, orjson.dumps({queue: asdict(each) for queue, each in measured.items()}), ex=LIFE_SECONDS)
+    _client().set(_KEY, orjson.dumps({queue: asdict(each) for queue, each in measured.items()}), ex=MEASURE_TTL_SECONDS)
 
 
 def read() -> dict[str, QueueBacklog]:

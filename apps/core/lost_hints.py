@@ -1,6 +1,6 @@
 """Hints that the broker has lost: which they are is seen from the order in which the others of their queue were begun."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime
 
 import structlog
@@ -8,7 +8,7 @@ from django.db.models import F, Q, QuerySet
 
 from apps.core import relay
 from apps.core.models import HandlerRun, all_null
-from apps.core.queues import Room
+from apps.core.queues import HintBudget
 from apps.core.transactions import transactional
 
 log = structlog.get_logger(__name__)
@@ -21,31 +21,30 @@ _IS_WITH_BROKER = all_null("done_at", "parked_at", "send_after")
 
 
 def claim_lost(
-    *, now: datetime, count_hints: Callable[[str], int | None], limit: int = relay.BATCH, room: Room | None = None
+    *, now: datetime, held: Mapping[str, int], limit: int = relay.BATCH, budget: HintBudget | None = None
 ) -> list[HandlerRun]:
     """
     Return the handler runs whose hint the broker has lost, to be sent again.
 
-    `count_hints` returns how many messages the broker holds in a queue, or None if it does not answer; it is called outside any
-    transaction. A queue is worked off in the order in which it was filled, so that a hint is lost if one that was sent
-    RESEND_AFTER later has been begun. Where nothing was begun for as long, only the broker knows: what it holds waits for a
-    worker, up to HINT_SIZE handler runs a message, and what is missing there for sure, the oldest, is lost. Each resend
-    doubles the wait.
+    `held` is how many messages the broker holds in each queue of which it has said so. A queue is worked off in the order in
+    which it was filled, so that a hint is lost if one that was sent RESEND_AFTER later has been begun. Where nothing was begun
+    for as long, only the broker knows: what it holds waits for a worker, up to HINT_SIZE handler runs a message, and what is
+    missing there for sure, the oldest, is lost. Each resend doubles the wait.
     """
     lost: list[HandlerRun] = []
     for queue in _list_queues_with_old_hints(now):
-        if room is not None and room.left(queue) == 0:
+        if budget is not None and budget.count_left(queue) == 0:
             continue  # a broker that does not answer is not asked about each queue
         head, missing = _find_queue_head(queue, now=now), limit
         if head is None:
-            held = count_hints(queue)
-            head, missing = now, 0 if held is None else _list_sent_hints(queue).count() - held * relay.HINT_SIZE
-        most = min(limit, missing) if room is None else min(limit, missing, room.left(queue))
+            known = queue in held
+            head, missing = now, _list_sent_hints(queue).count() - held[queue] * relay.HINT_SIZE if known else 0
+        most = min(limit, missing) if budget is None else min(limit, missing, budget.count_left(queue))
         if most > 0:
             lost += _claim_sent_before(head, queue=queue, now=now, limit=most)
-    if room is not None:
+    if budget is not None:
         for group in relay.group_by_hint(lost):
-            room.take(group[0].queue)
+            budget.take(group[0].queue)
     return lost
 
 

@@ -8,7 +8,7 @@ from django.utils.module_loading import import_string
 
 #: Of this many messages that a worker takes, one is the next of a queue that is not the most urgent: a flood delays the
 #: others and never stops them.
-FAIR_SHARE = 10
+MESSAGES_PER_FAIR_TURN = 10
 #: Hints of one queue that the broker holds, at most: about a megabyte. The others wait in Postgres.
 MAX_HINTS = 1_000
 #: Hints of one queue that the relay sends before it looks again for what is more urgent.
@@ -53,7 +53,7 @@ class PriorityCycle:
     """
     The order in which a worker looks at its queues for the next message: by their priority, with a fair share for each.
 
-    Redis takes from the first queue that has a message. Every `FAIR_SHARE` messages one look begins with the less urgent
+    Redis takes from the first queue that has a message. Every `MESSAGES_PER_FAIR_TURN` messages one look begins with the less urgent
     queues, with another of them each time. Kombu's transport for Redis calls these three methods.
     """
 
@@ -68,9 +68,9 @@ class PriorityCycle:
 
     def consume(self, count: int) -> list[str]:
         """Return the queues in the order in which the next message is looked for."""
-        turn, place = divmod(self._taken, FAIR_SHARE)
+        turn, place = divmod(self._taken, MESSAGES_PER_FAIR_TURN)
         first, rest = self._queues[:1], self._queues[1:]
-        if place < FAIR_SHARE - 1 or not rest:
+        if place < MESSAGES_PER_FAIR_TURN - 1 or not rest:
             return self._queues[:count]
         start = turn % len(rest)
         return [*rest[start:], *rest[:start], *first][:count]
@@ -81,9 +81,9 @@ class PriorityCycle:
         return last_used
 
 
-class Room:
+class HintBudget:
     """
-    How many more hints the broker takes of each queue: in all, and in one pass of the relay.
+    How many more hints may be sent to each queue of the broker: in all, and in one pass of the relay.
 
     A pass is short, so that what somebody waits for does not wait for hints of others to be sent.
     """
@@ -98,7 +98,7 @@ class Room:
         self.begin_pass()
 
     @property
-    def is_for_waiting(self) -> bool:
+    def can_send_waiting(self) -> bool:
         """Whether there is room in the next pass for what had none."""
         return any(self._left.get(queue) for queue in self.waiting)
 
@@ -112,13 +112,13 @@ class Room:
         self.refused = 0
         self._left_in_pass = {queue: min(left, PASS_HINTS) for queue, left in self._left.items()}
 
-    def left(self, queue: str) -> int:
+    def count_left(self, queue: str) -> int:
         """Return how many hints of a queue may be sent in this pass."""
         return self._left_in_pass.get(queue, 0)
 
     def take(self, queue: str) -> bool:
         """Take the room of one hint, and return whether there was any."""
-        if not self.left(queue):
+        if not self.count_left(queue):
             self.waiting.add(queue)
             self.refused += 1
             return False
@@ -126,7 +126,7 @@ class Room:
         self._left[queue] -= 1
         return True
 
-    def note_claimed(self, claimed: Mapping[str, int], asked: Mapping[str, int]) -> None:
+    def mark_waiting(self, claimed: Mapping[str, int], asked: Mapping[str, int]) -> None:
         """Note of which queues as many due runs were claimed as had been asked for: more of them may wait."""
         self.waiting -= {queue for queue, most in asked.items() if claimed.get(queue, 0) < most}
         self.waiting |= {queue for queue, most in asked.items() if claimed.get(queue, 0) == most}

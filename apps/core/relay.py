@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 
 from apps.core.models import HandlerRun, Outbox
 from apps.core.prepared import execute, fetch_rows, to_array
-from apps.core.queues import Room, find_queue, handler_name, list_assignments, list_queues
+from apps.core.queues import HintBudget, find_queue, handler_name, list_assignments, list_queues
 from apps.core.rows import columns, to_object
 from apps.core.transactions import transactional
 
@@ -134,7 +134,7 @@ _ADD_RUNS = """
 """
 
 
-def claim_outbox(*, now: datetime, limit: int = BATCH, room: Room | None = None) -> list[HandlerRun]:
+def claim_outbox(*, now: datetime, limit: int = BATCH, budget: HintBudget | None = None) -> list[HandlerRun]:
     """
     Turn each waiting Outbox row into handler runs once, and return those to be sent; several relays may do so in parallel.
 
@@ -143,11 +143,11 @@ def claim_outbox(*, now: datetime, limit: int = BATCH, room: Room | None = None)
     """
     if not fetch_rows(_IS_ANYTHING_WAITING, []):
         return []  # one statement, most of the time
-    return _claim_waiting(now=now, limit=limit, room=room)
+    return _claim_waiting(now=now, limit=limit, budget=budget)
 
 
 @transactional
-def _claim_waiting(*, now: datetime, limit: int, room: Room | None) -> list[HandlerRun]:
+def _claim_waiting(*, now: datetime, limit: int, budget: HintBudget | None) -> list[HandlerRun]:
     known = [*get_subscriptions(), *import_string(settings.UNSUBSCRIBED)]
     ranks = to_array(map(_rank, known))
     waiting = fetch_rows(_TAKE, [to_array(known), str(limit), _types_with_conditions(), ranks])
@@ -158,7 +158,7 @@ def _claim_waiting(*, now: datetime, limit: int, room: Room | None) -> list[Hand
         if subscription.concerns(orjson.loads(values or "{}"))
     ]
     to_be_sent = [
-        run for group in group_by_hint(handler_runs) if room is None or room.take(group[0].queue) for run in group
+        run for group in group_by_hint(handler_runs) if budget is None or budget.take(group[0].queue) for run in group
     ]
     if handler_runs:
         sent = {run.pk for run in to_be_sent}
@@ -213,13 +213,13 @@ _CLAIM_DUE = """
 
 
 @transactional
-def claim_due(*, now: datetime, limit: int = BATCH, room: Room | None = None) -> list[HandlerRun]:
+def claim_due(*, now: datetime, limit: int = BATCH, budget: HintBudget | None = None) -> list[HandlerRun]:
     """
-    Return the handler runs whose time to be sent has come: failed ones, those whose worker crashed, those that had no room.
+    Return the handler runs whose time to be sent has come: failed ones, those whose worker crashed, those that had no budget.
 
     :param limit: how many of each queue
     """
-    most = {queue: limit if room is None else min(limit, room.left(queue)) for queue in list_queues()}
+    most = {queue: limit if budget is None else min(limit, budget.count_left(queue)) for queue in list_queues()}
     asked = {queue: count for queue, count in most.items() if count}
     if not asked:
         return []
@@ -230,10 +230,10 @@ def claim_due(*, now: datetime, limit: int = BATCH, room: Room | None = None) ->
             _CLAIM_DUE.format(run=columns(HandlerRun, "claimed")), [queues, now.isoformat()]
         )
     ]
-    if room is not None:
-        room.note_claimed(Counter(run.queue for run in due), asked)
+    if budget is not None:
+        budget.mark_waiting(Counter(run.queue for run in due), asked)
         for group in group_by_hint(due):
-            room.take(group[0].queue)
+            budget.take(group[0].queue)
     return due
 
 
@@ -288,7 +288,7 @@ def mark_unsent(handler_run_ids: Iterable[UUID], *, now: datetime) -> None:
     )
 
 
-def measure_backlog(*, now: datetime) -> dict[str, Any]:
+def count_open_work(*, now: datetime) -> dict[str, Any]:
     """Return what is on its way: outbox rows, open and parked handler runs, and the age of the oldest in seconds."""
     oldest = Outbox.objects.order_by("id").values_list("created_at", flat=True).first()
     is_open = Q(done_at__isnull=True, parked_at__isnull=True)

@@ -9,7 +9,6 @@ from uuid import UUID
 import orjson
 import structlog
 from celery import current_app, shared_task
-from kombu.exceptions import ChannelError
 
 from apps.core import audit, clock, handler_runs, idempotency
 from apps.core.backlog import QueueBacklog
@@ -78,21 +77,9 @@ def send_hints(groups: Sequence[Sequence[HandlerRun]]) -> None:
             run_handlers.apply_async(kwargs=hint, queue=first.queue, retry=False, producer=producer)
 
 
-def count_hints(queue: str) -> int:
-    """Return how many messages the broker holds in a queue; the caller copes with a broker that is away."""
-    pool: Any = current_app.pool
-    with pool.acquire(block=True) as connection:
-        connection.connect()
-        with connection.channel() as channel:
-            try:
-                return int(channel.queue_declare(queue, passive=True).message_count)
-            except ChannelError:  # an empty queue is none
-                return 0
-
-
 def find_backlog() -> dict[str, QueueBacklog]:
     """
-    Return what the broker holds in each queue, and that it takes writes; the caller copes with a broker that is away.
+    Return what the broker holds in each queue; the caller copes with a broker that is away.
 
     :raises RedisError: if it cannot be read
     """

@@ -108,7 +108,7 @@ class MetricsCollector:
                 yield GaugeMetricFamily(gauge.name, gauge.statement, value=value)
         yield _cache_metrics()
         yield from _queue_metrics()
-        for name, value in relay.measure_backlog(now=clock.now()).items():
+        for name, value in relay.count_open_work(now=clock.now()).items():
             yield GaugeMetricFamily(
                 f"bahi_{name}", f"Events and handler runs that wait: {name.replace('_', ' ')}.", value=value
             )

@@ -1,249 +1,114 @@
-"""A backlog of thousands of handler runs: what one start costs, and what is sent again."""
+"""How long queues wait: what the relay measures, and what processes read of it."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from uuid import UUID
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-import redis
-from django.core.management import call_command
-from django.db import connection
+from django.test import override_settings
+from redis.exceptions import ConnectionError as RedisIsDown
+from rest_framework.test import APIClient
 
-from apps.core import clock, handler_runs, lost_hints, relay
-from apps.core.management import relay_loop
-from apps.core.models import Event, HandlerRun
-from apps.core.tasks import count_hints
-from tests.support.broker import Broker
-from tests.support.broker import broker as open_broker
-from tests.support.events import USER_MADE, make_event
-from tests.support.statistics import count_rows_read, kept_statistics
+from apps.core import backlog
+from apps.core.backlog import QueueBacklog, WaitMeter
+from tests.support.queue_waits import forget, published_waits
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
+ClientOf = Callable[[Any], APIClient]
+NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
+LIMITS = override_settings(MAX_QUEUE_WAIT_SECONDS={"buyer": 20, "money": 120})
 
-_ADD = """
-    INSERT INTO core_handlerrun (id, event_id, handler, queue, created_at, sent_at, send_after, starts, done_at, last_error)
-    SELECT gen_random_uuid(), %(event)s, %(name)s || n, 'housekeeping', %(now)s, %(now)s, %(due)s, 0, %(done)s, ''
-    FROM generate_series(1, %(count)s) AS n RETURNING id
-"""
 
+@pytest.fixture(autouse=True)
+def _unmeasured() -> Iterator[None]:
+    yield
+    forget()
 
-def add_handler_runs(
-    event: Event, count: int, *, name: str, done: datetime | None = None, is_sent: bool = False
-) -> list[UUID]:
-    now = clock.now()
-    values = {
-        "event": event.pk, "name": name, "now": now, "done": done, "due": None if is_sent else now, "count": count,
-    }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_ADD, values)
-        return [row[0] for row in cursor.fetchall()]
 
+class TestRead:
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        asked: list[str] = []
+        get = backlog._client().get
 
-class TestStart:
-    """The planner believes that nothing is open: its statistics are those of a quiet day."""
+        def count(key: str) -> Any:
+            asked.append(key)
+            return get(key)
 
-    def test_start_reads_only_its_own_run(self) -> None:
-        event = make_event()
-        add_handler_runs(event, 20_000, name="done", done=clock.now())
-        with kept_statistics(HandlerRun):
-            waiting = add_handler_runs(event, 6_000, name="open")
+        monkeypatch.setattr(backlog._client(), "get", count)
+        return asked
 
-            read = count_rows_read(HandlerRun, lambda: handler_runs._start([waiting[3_000]], now=clock.now()))
+    def test_a_process_reads_once_a_second(self, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        now = [100.0]
+        monkeypatch.setattr(backlog.time, "monotonic", lambda: now[0])
+        with published_waits(buyer=3.0):
+            for _ in range(10):
+                assert backlog.read()["buyer"] == QueueBacklog(hints=7, wait_seconds=3.0)
+            assert len(asked) == 1
 
-        assert HandlerRun.objects.get(pk=waiting[3_000]).starts == 1
-        assert read <= 4
+            now[0] += 1.0
+            backlog.read()
 
+        assert len(asked) == 2
 
-class TestClaimLost:
-    def test_sweep_of_a_moving_queue_reads_few_hints(self) -> None:
-        event = make_event()
-        now = clock.now()
-        add_handler_runs(event, 20_000, name="done", done=now)
-        with kept_statistics(HandlerRun):
-            waiting = add_handler_runs(event, 6_000, name="open", is_sent=True)
-            later = now + timedelta(minutes=10)
-            handler_runs._start([waiting[0]], now=later)
+    def test_a_redis_that_does_not_answer_is_left_alone_for_five_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now, asked = [100.0], []
 
-            read = count_rows_read(HandlerRun, lambda: lost_hints.claim_lost(now=later, count_hints=unasked))
+        def refuse(key: str) -> Any:
+            asked.append(key)
+            raise RedisIsDown
 
-        assert read <= 10
+        monkeypatch.setattr(backlog.time, "monotonic", lambda: now[0])
+        with published_waits(buyer=3.0):
+            monkeypatch.setattr(backlog._client(), "get", refuse)
+            assert backlog.read() == {}
+            now[0] += 4.9
+            assert (backlog.read(), len(asked)) == ({}, 1)
+            now[0] += 0.1
+            backlog.read()
 
+        assert len(asked) == 2
 
-def unasked(queue: str) -> int:
-    raise AssertionError("the broker need not be asked about a queue that moves")
 
+class TestWaitMeter:
+    def measure(
+        self, meter: WaitMeter, *, after: float, waited: float | None, hints: int = 1, oldest_id: str = ""
+    ) -> float:
+        now = NOW + timedelta(seconds=after)
+        since = None if waited is None else now - timedelta(seconds=waited)
+        return meter.measure({"buyer": QueueBacklog(hints, since, oldest_id)}, now=now)["buyer"].wait_seconds
 
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    with open_broker() as found:
-        yield found
+    def test_a_wait_grows_with_the_oldest_hint(self) -> None:
+        meter = WaitMeter()
 
+        waits = [self.measure(meter, after=after, waited=after) for after in (0, 2, 4, 30)]
 
-class Day:
-    """A relay that looks every ten seconds, on a clock that the test moves; unless it is told otherwise, each run has its hint."""
+        assert waits == [0, 2, 4, 30]
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(relay, "HINT_SIZE", 1)
-        self.now = clock.now()
-        monkeypatch.setattr(clock, "now", lambda: self.now)
-        monkeypatch.setattr(relay, "get_subscriptions", lambda: {USER_MADE: (self.subscription,)})
-        monkeypatch.setattr(relay, "get_subscription", lambda name: self.subscription)
-        self.subscription = relay.Subscription(
-            name="apps.orders.handlers.one", queue="housekeeping", call=self.handle, calls_external=False
-        )
-        self.handled: list[UUID] = []
+    def test_an_old_hint_that_a_broker_was_given_late_is_no_long_wait(self) -> None:
+        meter = WaitMeter()
+        self.measure(meter, after=0, waited=None, hints=0)
 
-    def handle(self, *, event: Event, now: datetime) -> None:
-        self.handled.append(event.pk)
+        waits = [self.measure(meter, after=2, waited=600), self.measure(meter, after=4, waited=602)]
 
-    def look(self) -> None:
-        call_command("relay", once=True)
+        assert waits == [2, 4]
 
-    def record_events(self, count: int) -> None:
-        for _ in range(count):
-            make_event()
-        self.look()
+    def test_an_empty_queue_waits_no_more(self) -> None:
+        meter = WaitMeter()
+        self.measure(meter, after=0, waited=0)
+        self.measure(meter, after=30, waited=30)
 
-    def pass_time(self, seconds: int, each: Callable[[], object] = lambda: None, *, step: int = 10) -> None:
-        for _ in range(seconds // step):
-            self.now += timedelta(seconds=step)
-            each()
-            self.look()
+        assert self.measure(meter, after=32, waited=None, hints=0) == 0
 
+    def test_a_task_of_the_clock_in_front_says_nothing_until_it_stays_there(self) -> None:
+        meter = WaitMeter()
+        self.measure(meter, after=0, waited=0)
+        self.measure(meter, after=30, waited=30)
 
-@pytest.fixture
-def day(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> Day:
-    return Day(monkeypatch)
+        assert self.measure(meter, after=32, waited=None, oldest_id="of the clock") == 30
+        assert self.measure(meter, after=34, waited=None, oldest_id="of the clock") == 32
+        assert self.measure(meter, after=36, waited=None, oldest_id="another") == 32
 
-
-class TestHintsOfSeveral:
-    """Sixty events have six hints, of ten handler runs each."""
-
-    @pytest.fixture(autouse=True)
-    def _of_ten(self, day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(relay, "HINT_SIZE", 10)
-
-    def test_each_is_sent_once_while_it_waits(self, day: Day, broker: Broker) -> None:
-        day.record_events(60)
-
-        day.pass_time(3600, step=30)
-
-        assert broker.count("housekeeping") == 6
-        assert broker.consume("housekeeping", 100) == 6
-        assert (len(day.handled), len(set(day.handled))) == (60, 60)
-
-    def test_what_an_emptied_broker_lost_is_sent_again(self, day: Day, broker: Broker) -> None:
-        day.record_events(60)
-        broker.client.flushdb()
-
-        day.pass_time(120, step=30)
-
-        assert broker.consume("housekeeping", 100) == 6
-        assert (len(day.handled), len(set(day.handled))) == (60, 60)
-
-    def test_only_what_is_missing_for_sure_is_sent_again_while_no_worker_comes(self, day: Day) -> None:
-        day.record_events(60)
-        later = day.now + timedelta(hours=1)
-
-        assert lost_hints.claim_lost(now=later, count_hints=lambda queue: 6) == []
-        assert len(lost_hints.claim_lost(now=later, count_hints=lambda queue: 5)) == 10
-
-
-class TestResend:
-    COUNT = 60
-
-    def test_what_waits_for_a_worker_is_sent_once(self, day: Day, broker: Broker) -> None:
-        day.record_events(self.COUNT)
-
-        day.pass_time(3600, step=30)
-
-        assert broker.count("housekeeping") == self.COUNT
-
-    def test_a_slow_worker_gets_each_hint_once(self, day: Day, broker: Broker) -> None:
-        day.record_events(self.COUNT)
-        worked_off: list[int] = []
-
-        day.pass_time(600, lambda: worked_off.append(broker.consume("housekeeping", 1)))
-
-        assert (sum(worked_off), len(day.handled), len(set(day.handled))) == (60, 60, 60)
-        assert broker.count("housekeeping") == 0
-        assert not HandlerRun.objects.filter(done_at__isnull=True).exists()
-
-    def test_a_worker_that_takes_two_minutes_for_each_gets_each_hint_once(self, day: Day, broker: Broker) -> None:
-        day.record_events(10)
-        worked_off = 0
-
-        for _ in range(10):
-            day.pass_time(120)
-            worked_off += broker.consume("housekeeping", 1)
-
-        assert (worked_off, len(set(day.handled)), broker.count("housekeeping")) == (10, 10, 0)
-
-    def test_what_an_emptied_broker_lost_is_sent_again_once(self, day: Day, broker: Broker) -> None:
-        day.record_events(self.COUNT)
-        broker.client.flushdb()
-
-        day.pass_time(80)
-        assert broker.count("housekeeping") == 0
-        day.pass_time(3600, step=30)
-
-        assert broker.count("housekeeping") == self.COUNT
-        assert broker.consume("housekeeping", 1_000) == self.COUNT
-        assert len(set(day.handled)) == self.COUNT
-
-    def test_only_lost_hints_are_sent_again(self, day: Day, broker: Broker) -> None:
-        day.record_events(self.COUNT)
-        for _ in range(7):
-            broker.client.rpop("housekeeping")
-        day.pass_time(60)
-        day.record_events(self.COUNT)
-        worked_off: list[int] = []
-
-        day.pass_time(1500, lambda: worked_off.append(broker.consume("housekeeping", 1)))
-
-        assert len(set(day.handled)) == 2 * self.COUNT
-        assert sum(worked_off) == 2 * self.COUNT
-
-    def test_the_wait_doubles_with_each_resend_up_to_six_minutes(self, day: Day, broker: Broker) -> None:
-        day.record_events(1)
-        started, sent = day.now, []
-
-        def lose() -> None:
-            if broker.client.rpop("housekeeping"):
-                sent.append((day.now - started).total_seconds())
-
-        lose()
-        for _ in range(30):
-            day.pass_time(90, step=90)
-            lose()
-
-        assert sent == [0, 90, 270, 630, 990, 1350, 1710, 2070, 2430]
-        assert HandlerRun.objects.get().resends == 8
-
-    def test_the_broker_is_asked_also_before_anything_was_sent(self, broker: Broker) -> None:
-        assert count_hints("housekeeping") == 0
-
-    def test_a_broker_that_does_not_answer_is_sent_nothing_again(
-        self, day: Day, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        day.record_events(3)
-        later = day.now + timedelta(hours=1)
-
-        assert lost_hints.claim_lost(now=later, count_hints=lambda queue: None) == []
-        assert len(lost_hints.claim_lost(now=later, count_hints=lambda queue: 1)) == 2
-
-    def test_hint_that_the_broker_refused_is_sent_with_the_next_sweep(
-        self, day: Day, broker: Broker, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def refuse(groups: object) -> None:
-            raise redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
-
-        with monkeypatch.context() as full:
-            full.setattr(relay_loop, "send_hints", refuse)
-            day.record_events(3)
-        assert broker.count("housekeeping") == 0
-
-        day.pass_time(10)
-
-        assert broker.count("housekeeping") == 3
+    def test_hint_of_a_relay_whose_clock_is_ahead_does_not_wait(self) -> None:
+        assert self.measure(WaitMeter(), after=0, waited=-5) == 0

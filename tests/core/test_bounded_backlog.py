@@ -15,13 +15,13 @@ from apps.core.backlog import QueueBacklog
 from apps.core.events import SYSTEM
 from apps.core.management import relay_loop
 from apps.core.models import Event, HandlerRun, Outbox
-from apps.core.queues import PASS_HINTS, Room, list_queues
+from apps.core.queues import PASS_HINTS, HintBudget, list_queues
 from apps.core.tasks import delete_expired_idempotency_keys, find_backlog
 from tests.factories.accounts import make_user
 from tests.support.broker import Broker
 from tests.support.broker import broker as open_broker
 from tests.support.events import record_event
-from tests.support.measures import forget
+from tests.support.queue_waits import forget
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,7 +73,7 @@ def look() -> None:
     call_command("relay", once=True)
 
 
-class TestRoom:
+class TestHintBudget:
     def test_the_broker_never_holds_more_than_it_has_room_for_and_each_is_done_once(
         self, shop: Shop, broker: Broker
     ) -> None:
@@ -131,14 +131,14 @@ class TestUrgency:
     def test_a_pass_claims_few_of_a_queue_so_that_the_next_look_is_soon(self, shop: Shop) -> None:
         shop.record(2 * PASS_HINTS)
 
-        sent = relay.claim_outbox(now=clock.now(), room=Room({"documents": 1_000, "buyer": 1_000}))
+        sent = relay.claim_outbox(now=clock.now(), budget=HintBudget({"documents": 1_000, "buyer": 1_000}))
 
         assert (len(sent), HandlerRun.objects.count()) == (PASS_HINTS, 2 * PASS_HINTS)
 
     def test_due_runs_of_each_queue_are_claimed_however_many_of_one_are_older(self, shop: Shop) -> None:
         shop.record(5)
         shop.record(1, URGENT)
-        relay.claim_outbox(now=clock.now(), room=Room({}))
+        relay.claim_outbox(now=clock.now(), budget=HintBudget({}))
 
         due = relay.claim_due(now=clock.now(), limit=2)
 
@@ -149,7 +149,7 @@ class TestHint:
     def test_it_says_since_when_its_oldest_has_waited(self, shop: Shop, broker: Broker, monkeypatch: Any) -> None:
         shop.record(1)
         recorded = clock.now()
-        relay.claim_outbox(now=recorded, room=Room({}))
+        relay.claim_outbox(now=recorded, budget=HintBudget({}))
         later = recorded + timedelta(minutes=5)
         monkeypatch.setattr(clock, "now", lambda: later)
 

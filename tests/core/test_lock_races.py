@@ -97,7 +97,7 @@ class TestRelays:
         run = make_run(sent_at=NOW - timedelta(hours=1))
 
         def claim() -> list[HandlerRun]:
-            return lost_hints.claim_lost(now=NOW, count_hints=lambda _: 0)
+            return lost_hints.claim_lost(now=NOW, held={run.queue: 0})
 
         results = run_amid("apps.core.lost_hints._claim_sent_before", claim, claim, is_locked=is_locked)
 

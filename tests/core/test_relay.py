@@ -416,7 +416,7 @@ def test_stored_error_has_no_personal_data(subscribe: Callable[..., None], monke
     assert handler_run.last_error == "ConnectionError: Key (phone)=([phone]) already exists."
 
 
-def test_backlog_counts_events_and_handler_runs(subscribe: Callable[..., None]) -> None:
+def test_open_work_is_counted(subscribe: Callable[..., None]) -> None:
     subscribe(RecordingHandler("one", failures=5))
     make_event()
     [handler_run] = relay.claim_outbox(now=clock.now())
@@ -424,7 +424,7 @@ def test_backlog_counts_events_and_handler_runs(subscribe: Callable[..., None]) 
     for _ in range(5):
         run_handler(handler_run.pk)
 
-    backlog = relay.measure_backlog(now=clock.now() + timedelta(seconds=60))
+    found = relay.count_open_work(now=clock.now() + timedelta(seconds=60))
 
-    assert (backlog["outbox"], backlog["handler_runs_open"], backlog["handler_runs_parked"]) == (1, 0, 1)
-    assert 59 < backlog["outbox_oldest_seconds"] < 70
+    assert (found["outbox"], found["handler_runs_open"], found["handler_runs_parked"]) == (1, 0, 1)
+    assert 59 < found["outbox_oldest_seconds"] < 70

@@ -8,7 +8,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 from structlog.testing import capture_logs
 
-from tests.support.measures import measured
+from tests.support.queue_waits import published_waits
 
 
 def test_livez_queries_nothing() -> None:
@@ -22,7 +22,7 @@ OK = {"database": "ok", "migrations": "ok", "redis": "ok", "queues": "ok"}
 
 @pytest.fixture(autouse=True)
 def _measured() -> Iterator[None]:
-    with measured(buyer=0.0):
+    with published_waits(buyer=0.0):
         yield
 
 
@@ -140,7 +140,7 @@ class TestEveryAnswer:
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError("secret detail")
 
-        monkeypatch.setattr(views.relay, "measure_backlog", fail)
+        monkeypatch.setattr(views.relay, "count_open_work", fail)
         response = Client(raise_request_exception=False).get("/metrics")
 
         assert response.status_code == 500

@@ -18,7 +18,7 @@ from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import pay
 from tests.support.events import record_event
-from tests.support.measures import measured
+from tests.support.queue_waits import published_waits
 from tests.support.stock import plant_stock, stock_of
 from tests.support.stored_rows import nothing_changes
 
@@ -46,11 +46,11 @@ def test_no_order_is_placed_while_buyers_wait_too_long_and_the_same_request_is_t
     owner: Any, client_of: ClientOf
 ) -> None:
     client, body = client_of(owner), body_for(owner)
-    with measured(buyer=21.0), nothing_changes():
+    with published_waits(buyer=21.0), nothing_changes():
         refused = place(client, body)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
 
-    with measured(buyer=20.0):
+    with published_waits(buyer=20.0):
         taken = place(client, body)
 
     assert (taken.status_code, taken.get("Idempotent-Replayed")) == (201, None)

@@ -9,7 +9,7 @@ from apps.core import backlog, idempotency
 from apps.core.errors import Unavailable
 
 #: Seconds after which the client may ask again, at least and at most.
-_RETRY_AFTER = (5, 60)
+_RETRY_AFTER_SECONDS = (5, 60)
 
 
 class Overloaded(Unavailable):
@@ -38,7 +38,7 @@ def check_admission(request: Request) -> None:
         return
     queue, excess = overloaded
     backlog.count_refused(queue)
-    least, longest = _RETRY_AFTER
+    least, longest = _RETRY_AFTER_SECONDS
     raise Overloaded(retry_after=min(longest, max(least, ceil(excess))))
 
 

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 from apps.core import backlog, clock, lost_hints, relay
 from apps.core.models import HandlerRun
 from apps.core.outbox_watch import OutboxWatch
-from apps.core.queues import MAX_HINTS, Room
-from apps.core.tasks import count_hints, find_backlog, send_hints
+from apps.core.queues import MAX_HINTS, HintBudget
+from apps.core.tasks import find_backlog, send_hints
 
 log = structlog.get_logger(__name__)
 
@@ -56,15 +56,16 @@ class _Relaying:
     """What one relay knows of the broker, and when it looks next."""
 
     def __init__(self) -> None:
-        self._room = Room({})
+        self._budget = HintBudget({})
+        self._held: dict[str, int] = {}
         self._meter = backlog.WaitMeter()
         self._failures = 0
         self._next_sweep = self._next_assignment = 0.0
 
     @property
     def has_work(self) -> bool:
-        """Whether more may be in the outbox, or something waits for which there is room."""
-        return self._room.refused > 0 or self._room.is_for_waiting
+        """Whether more may be in the outbox, or something waits for which there is budget."""
+        return self._budget.refused > 0 or self._budget.can_send_waiting
 
     def relay(self) -> bool:
         """
@@ -73,18 +74,19 @@ class _Relaying:
         What one step has claimed is sent before the next one, which may fail.
         """
         connection.ensure_connection()
-        self._room.begin_pass()
+        self._budget.begin_pass()
         is_sweep = time.monotonic() >= self._next_sweep
         if is_sweep:
             self._look()
         found = False
-        if is_sweep or self._room.is_for_waiting:
-            found |= self._send(relay.claim_due(now=clock.now(), room=self._room))
         if is_sweep:
-            lost = lost_hints.claim_lost(now=clock.now(), count_hints=_find_hint_count, room=self._room)
+            # Before anything else is sent: what the broker held when it was asked is compared with what was sent by then.
+            lost = lost_hints.claim_lost(now=clock.now(), held=self._held, budget=self._budget)
             found |= self._send(lost)
             self._assign_queues()
-        return found | self._send(relay.claim_outbox(now=clock.now(), room=self._room))
+        if is_sweep or self._budget.can_send_waiting:
+            found |= self._send(relay.claim_due(now=clock.now(), budget=self._budget))
+        return found | self._send(relay.claim_outbox(now=clock.now(), budget=self._budget))
 
     def _send(self, handler_runs: list[HandlerRun]) -> bool:
         """Send hints, if there are any; what cannot be sent now is sent by a later sweep, because its row says so."""
@@ -99,7 +101,7 @@ class _Relaying:
         return True
 
     def _look(self) -> None:
-        """Find out how much room the broker has, and let the web know what waits; without an answer there is no room."""
+        """Find out how much room the broker has, and let the web know what waits; without an answer there is no budget."""
         self._next_sweep = time.monotonic() + SWEEP_INTERVAL_SECONDS
         try:
             found = find_backlog()
@@ -108,13 +110,15 @@ class _Relaying:
             self._leave_broker_alone(error)
             return
         self._failures = 0
-        self._room.renew({queue: max(0, MAX_HINTS - each.hints) for queue, each in found.items()})
+        self._held = {queue: each.hints for queue, each in found.items()}
+        self._budget.renew({queue: max(0, MAX_HINTS - hints) for queue, hints in self._held.items()})
 
     def _leave_broker_alone(self, error: Exception) -> None:
         pause = BROKER_PAUSE_SECONDS[min(self._failures, len(BROKER_PAUSE_SECONDS) - 1)]
         self._failures += 1
         self._next_sweep = time.monotonic() + pause
-        self._room.renew({})
+        self._held = {}
+        self._budget.renew({})
         log.warning("relay_broker_unavailable", error=str(error), next_in=pause)
 
     def _assign_queues(self) -> None:
@@ -130,11 +134,3 @@ def _resend_soon(handler_run_ids: list[UUID]) -> None:
         relay.mark_unsent(handler_run_ids, now=clock.now())
     except (OperationalError, InterfaceError):
         connection.close()
-
-
-def _find_hint_count(queue: str) -> int | None:
-    try:
-        return count_hints(queue)
-    except _BROKER_FAILURES as error:
-        log.warning("relay_broker_unavailable", error=str(error), queue=queue)
-        return None
