@@ -17,7 +17,7 @@ from apps.core import admin_lists
 from apps.core.admin_keysets import Cursor, Keyset
 from tests.factories.accounts import make_staff
 from tests.support.admin_clients import label
-from tests.support.many_rows import COUNT, LARGE, TABLES, Reads, counted_reads, multiply_rows
+from tests.support.many_rows import COUNT, LARGE, TABLES, TableReads, counted_reads, multiply_rows
 from tests.support.shop import make_busy_shop
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def path_of(model: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
-def read_page(browser: Client, path: str, query: dict[str, str], count_queries: Any) -> tuple[Any, Reads, int]:
+def read_page(browser: Client, path: str, query: dict[str, str], count_queries: Any) -> tuple[Any, TableReads, int]:
     """Open a page; return its list, what was read of the large tables, and the number of statements."""
     with count_queries() as queries, counted_reads() as reads:
         answer = browser.get(path, query)
@@ -68,7 +68,7 @@ def read_page(browser: Client, path: str, query: dict[str, str], count_queries: 
     return answer.context["cl"], reads, len(queries)
 
 
-def large_scans(reads: Reads) -> dict[str, int]:
+def large_scans(reads: TableReads) -> dict[str, int]:
     return {table: count for table, count in reads.scans.items() if table in TABLES}
 
 

@@ -20,7 +20,6 @@ SMALL = {
     "catalog.CatalogVersion": "one row",
     "catalog.Category": "as many as a menu shows",
     "catalog.Location": "warehouses",
-    "core.AuditRun": "one a day",
     "invoicing.NumberSeries": "a few each year",
     "ledger.Account": "the chart of accounts",
     "ledger.BalanceCheckpoint": "one a night for each account",
@@ -145,7 +144,7 @@ def _unique_indexes(model: type[Model]) -> list[list[str]]:
 
 
 @dataclass
-class Reads:
+class TableReads:
     """What a block of code read of each table, by the counters of the database for this transaction."""
 
     #: The tables that were read whole, and how many rows that took.
@@ -155,9 +154,9 @@ class Reads:
 
 
 @contextmanager
-def counted_reads() -> Iterator[Reads]:
+def counted_reads() -> Iterator[TableReads]:
     """Count what the statements inside of a block read; each of them counts, prepared or not."""
-    before, reads = _counters(), Reads()
+    before, reads = _counters(), TableReads()
     yield reads
     for table, (scans, rows) in _counters().items():
         scans_before, rows_before = before.get(table, (0, 0))

@@ -10,7 +10,7 @@ from apps.core.backlog import QueueBacklog
 
 
 @contextmanager
-def measured(**waits: float) -> Iterator[None]:
+def published_waits(**waits: float) -> Iterator[None]:
     """Let all processes read that these queues wait for so many seconds; without any there is no measure."""
     forget()
     if waits:

@@ -45,7 +45,7 @@ SLOW = frozenset(
         "tests/config/test_settings.py::TestStart",
         "tests/core/test_api.py::TestClient::test_an_answer_in_time_keeps_its_connection",
         "tests/core/test_back_office_sessions.py::TestLifetime::test_it_ends_after_eight_hours_however_busy",
-        "tests/core/test_backlog.py",
+        "tests/core/test_lost_hints.py",
         "tests/core/test_commands.py",
         "tests/core/test_ids.py::test_what_is_encoded_is_decoded",
         "tests/core/test_lost_database.py",
