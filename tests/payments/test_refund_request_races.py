@@ -14,8 +14,9 @@ from tests.factories.accounts import make_staff
 from tests.factories.catalog import make_registration
 from tests.factories.orders import actor_for, make_order
 from tests.factories.payments import pay
+from tests.support.admin_clients import signed_in
 from tests.support.lock_controls import without_lock
-from tests.support.refund_form import hidden, preview, signed_in
+from tests.support.refund_form import hidden, preview
 from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]

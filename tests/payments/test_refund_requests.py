@@ -18,7 +18,8 @@ from tests.factories.catalog import make_variant
 from tests.factories.notifications import make_invoice_of
 from tests.factories.orders import make_order
 from tests.factories.payments import make_dispute, make_refund, pay
-from tests.support.refund_form import REASON, address, hidden, preview, signed_in
+from tests.support.admin_clients import signed_in
+from tests.support.refund_form import REASON, address, hidden, preview
 
 pytestmark = pytest.mark.django_db
 
