@@ -82,7 +82,7 @@ nightly: setup-dev ## What takes longer or needs more than Python: workflows, 1,
 mutants: setup-dev ## Plant 300 faults of a fixed seed and see whether the tests and the audit notice (hours; goes on where it was stopped)
 	@exec $(BIN)/python -m tests.mutants run
 
-check: setup-dev check-code ## Format, lint, types, layers, migrations, repository files, licences, API description
+check: setup-dev check-code ## Format, lint, types, layers, imports of the tests, migrations, repository files, licences, API description
 	@$(DEVTOOLS) with-servers -- $(MAKE) --no-print-directory check-database
 	@echo "check: no fault was found"
 
@@ -91,6 +91,7 @@ check-code:
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@mkdir -p .bahi && $(BIN)/python -m pytest --collect-only -q >.bahi/collected.log || { tail -n 40 .bahi/collected.log; exit 1; }
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
