@@ -1,9 +1,11 @@
-"""How a worker behaves while its broker is down, full, read-only, loading or busy: it waits, as the relay does."""
+"""How a worker behaves while its broker is down, full, read-only, loading or busy: it waits, as the relay does, and goes on."""
 
 import time
 from typing import Any
 
 import structlog
+from celery.concurrency.asynpool import AsynPool
+from celery.concurrency.prefork import TaskPool
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
@@ -38,6 +40,26 @@ class BrokerWaitingConsumer(Consumer):
             maybe_shutdown()
             time.sleep(BROKER_RETRY_SECONDS)
         log.info("worker_broker_available")
+
+
+class ReconnectingAsynPool(AsynPool):
+    """
+    Celery's pool of child processes, which may be watched anew while a child has ended that is not replaced yet.
+
+    Celery watches its children again with each new connection to the broker. One that it has seen the end of has no descriptor any more,
+    and watching it ended the worker. This overrides a private method of Celery, which a test checks.
+    """
+
+    def _track_child_process(self, proc: Any, hub: Any) -> None:
+        has_ended = getattr(proc, "_sentinel_poll", proc) is None
+        if not has_ended:
+            super()._track_child_process(proc, hub)  # type: ignore[misc]  # Celery has no types
+
+
+class ReconnectingTaskPool(TaskPool):
+    """Celery's prefork pool with `ReconnectingAsynPool`."""
+
+    Pool = ReconnectingAsynPool
 
 
 def probe_broker(app: Any) -> bool:

@@ -189,6 +189,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: worker and clock wait for their broker, as the relay does
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a broker that is full, read-only or busy refuses commands
+CELERY_WORKER_POOL = "apps.core.worker:ReconnectingTaskPool"
 CELERY_WORKER_CONSUMER = "apps.core.worker:BrokerWaitingConsumer"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,
