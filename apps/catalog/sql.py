@@ -1,7 +1,7 @@
 """SQL for the hot path, and what the ORM cannot say."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import UUID
 from apps.catalog.models import Category, Product, Variant
 from apps.catalog.rules import ProductFilters
 from apps.core.pages import MAX_ROWS, PageRequest
-from apps.core.prepared import fetch_all, fetch_rows
+from apps.core.prepared import execute, fetch_all, fetch_rows, to_array
 from apps.core.rows import RowReader
 
 #: The primary key of a stock level: (variant_id, location_id).
@@ -53,6 +53,14 @@ def update_stock_counts(
     )
     if len(updated) != len(keys):
         raise LookupError("a stock level that is to change does not exist")
+
+
+def set_reservation_status(reservation_ids: Iterable[UUID], *, status: str, now: datetime) -> None:
+    """Store that reservations, which the caller has locked, have this status."""
+    execute(
+        "UPDATE catalog_reservation SET status = $2, updated_at = $3 WHERE id = ANY($1::uuid[])",
+        [to_array(reservation_ids), status, now.isoformat()],
+    )
 
 
 def read_catalog_version() -> int:

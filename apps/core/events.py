@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db import connection
@@ -169,16 +169,30 @@ def create_all(
     :raises IntegrityError: if a constraint refuses a row; then none is stored
     :raises TypeError: if a value is of a kind that is not supported
     """
-    if not rows:
-        return []
     made = [prepare_creation(row, event_type, actor=actor, now=now) for row in rows]
+    return store_all(made, ignore_conflicts=ignore_conflicts)
+
+
+def store_all(creations: "Sequence[Creation[Row]]", *, ignore_conflicts: bool = False) -> list[Row]:
+    """
+    Insert the rows of some creations, all of one model, with their events, in one statement, and return those that were stored.
+
+    With `ignore_conflicts` a row that a unique constraint refuses is left out, as `create_if_absent` does.
+
+    :raises IntegrityError: if a constraint refuses a row; then none is stored
+    """
+    if not creations:
+        return []
     stored = event_sql.insert_all(
-        type(rows[0]), [one.values for one in made], [one.event for one in made], ignore_conflicts=ignore_conflicts
+        type(creations[0].row),
+        [one.values for one in creations],
+        [one.event for one in creations],
+        ignore_conflicts=ignore_conflicts,
     )
-    kept = [(row, creation) for row, creation in zip(rows, made, strict=True) if row.pk in stored]
-    for _, creation in kept:
-        creation.mark_stored()
-    return [row for row, _ in kept]
+    kept = [one for one in creations if one.row.pk in stored]
+    for one in kept:
+        one.mark_stored()
+    return [one.row for one in kept]
 
 
 def _insert(
@@ -202,10 +216,10 @@ def _insert(
 
 
 @dataclass(frozen=True)
-class Creation:
+class Creation(Generic[Row]):
     """A new row and its first event, before a statement stores both: `values` of the row, and the parameters of the event."""
 
-    row: Subject
+    row: Row
     event_id: UUID
     event: list[str | None]
     values: dict[str, Any]
@@ -217,7 +231,7 @@ class Creation:
 
 
 def prepare_creation(
-    row: Subject,
+    row: Row,
     event_type: str,
     *,
     actor: Actor,
@@ -225,7 +239,7 @@ def prepare_creation(
     root: UUID | None = None,
     event_reason: str = "",
     event_values: Mapping[str, Any] | None = None,
-) -> Creation:
+) -> Creation[Row]:
     """
     Return what `create` would store of a new row and its event, for a statement that stores more than these.
 

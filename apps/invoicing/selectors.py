@@ -10,7 +10,7 @@ from django.db.models import Prefetch, QuerySet, Sum
 
 from apps.core.errors import Conflict, NotFound, Unavailable
 from apps.core.models import Event, HandlerRun, Outbox, Subject, is_staff_with
-from apps.core.rows import find_by
+from apps.core.rows import find_by, find_rows, list_by
 from apps.core.search import SearchTerm, any_of
 from apps.invoicing import events, rules
 from apps.invoicing.gateways import pdf_files
@@ -66,11 +66,11 @@ def find_invoice_of_order(order_id: UUID) -> Invoice | None:
 
 def list_invoices_of_order(order_id: UUID) -> list[Invoice]:
     """Return the documents that say what an order sold and stand: one, or a tax invoice and a bill of supply, in this order."""
-    invoices = (
-        Invoice.objects.filter(order_id=order_id, type__in=rules.SALE_DOCUMENT_TYPES)
-        .exclude(status=InvoiceStatus.CANCELLED)
-        .select_related("file")
-    )
+    invoices = [
+        invoice
+        for invoice in list_by(Invoice, order_id=order_id)
+        if invoice.type in rules.SALE_DOCUMENT_TYPES and invoice.status != InvoiceStatus.CANCELLED
+    ]
     return sorted(invoices, key=lambda invoice: rules.SALE_DOCUMENT_TYPES.index(invoice.type))
 
 
@@ -148,12 +148,15 @@ def get_invoice(invoice_id: UUID) -> Invoice:
 
     :raises InvoiceNotFound: if there is none
     """
-    return _one(Invoice.objects.filter(pk=invoice_id))
+    invoice = find_invoice(invoice_id)
+    if invoice is None:
+        raise InvoiceNotFound
+    return invoice
 
 
 def find_invoice(invoice_id: UUID) -> Invoice | None:
     """Return a document, or None."""
-    return Invoice.objects.filter(pk=invoice_id).select_related("file", "refers_to").first()
+    return find_by(Invoice, id=invoice_id)
 
 
 def list_visible_invoices(*, user: Any) -> "QuerySet[Invoice]":
@@ -189,9 +192,9 @@ def get_visible_invoice(*, user: Any, invoice_id: UUID) -> Invoice:
     return _one(list_visible_invoices(user=user).filter(pk=invoice_id).prefetch_related(lines))
 
 
-def list_invoice_lines(invoice_id: UUID) -> "QuerySet[InvoiceLine]":
+def list_invoice_lines(invoice_id: UUID) -> list[InvoiceLine]:
     """Return the lines of a document in their order."""
-    return InvoiceLine.objects.filter(invoice_id=invoice_id).order_by("position")
+    return find_rows(InvoiceLine, "WHERE it.invoice_id = $1 ORDER BY it.position", [str(invoice_id)])
 
 
 def list_unrendered_invoices(*, issued_before: datetime) -> "QuerySet[Invoice]":

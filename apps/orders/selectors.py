@@ -16,7 +16,7 @@ from apps.core.event_replay import list_events_until, rebuild
 from apps.core.hot_path import hot_path
 from apps.core.models import is_staff_with
 from apps.core.quantities import to_units
-from apps.core.rows import find_by
+from apps.core.rows import find_by, find_rows
 from apps.core.search import SearchTerm, any_of
 from apps.orders import rules
 from apps.orders.models import REVERSED_NUMBER, UNPAID, Order, OrderAddress, OrderLine
@@ -91,7 +91,17 @@ def list_orders_of_customer(customer_id: UUID) -> list[Order]:
 
 def is_customer_erased(order: Order) -> bool:
     """Test if the customer of an order was erased; it stays so while the order is locked."""
-    return OrderAddress.objects.filter(pk=order.billing_address_id, erased_at__isnull=False).exists()
+    address = find_by(OrderAddress, id=order.billing_address_id)
+    return address is not None and address.erased_at is not None
+
+
+def read_addresses(order: Order) -> Order:
+    """Return an order with both of its addresses at hand, by one statement."""
+    wanted = [str(order.billing_address_id), str(order.shipping_address_id)]
+    found = {address.pk: address for address in find_rows(OrderAddress, "WHERE it.id IN ($1, $2)", wanted)}
+    order.billing_address = found[order.billing_address_id]
+    order.shipping_address = found[order.shipping_address_id]
+    return order
 
 
 def get_visible_order(*, user: Any, order_id: UUID) -> Order:
@@ -188,9 +198,9 @@ def count_unpaid_orders(*, customer_id: UUID, variant_ids: Collection[UUID]) -> 
     return len(orders), dict(units)
 
 
-def list_lines(order_id: UUID) -> QuerySet[OrderLine]:
+def list_lines(order_id: UUID) -> list[OrderLine]:
     """Return the lines of an order by position."""
-    return OrderLine.objects.filter(order_id=order_id).order_by("position")
+    return find_rows(OrderLine, "WHERE it.order_id = $1 ORDER BY it.position", [str(order_id)])
 
 
 def list_orders_to_send() -> "QuerySet[Order]":
@@ -213,7 +223,7 @@ def prefetch_lines(order: Order) -> Order:
 
 def list_line_ids(order_id: UUID) -> list[UUID]:
     """Return the ids of an order's lines: the references of its reservations."""
-    return list(list_lines(order_id).values_list("pk", flat=True))
+    return [line.pk for line in list_lines(order_id)]
 
 
 def list_expirable_order_ids(*, now: datetime, limit: int) -> list[UUID]:

@@ -243,7 +243,7 @@ def _completed(statement: str) -> str:
 
 
 def write_order(
-    creation: Creation,
+    creation: Creation[Order],
     *,
     addresses: Sequence[OrderAddress],
     lines: Sequence[OrderLine],

@@ -12,7 +12,7 @@ from django.db import connection
 
 from apps.core.external_calls import GatewayCall
 from apps.core.locks import lock_row
-from apps.core.rows import find_row
+from apps.core.rows import find_row, find_rows
 from apps.payments.models import (
     Dispute,
     Payment,
@@ -24,10 +24,13 @@ from apps.payments.models import (
     Webhook,
     WebhookNotFound,
 )
-from apps.payments.states import NOT_AWAITING_APPROVAL, AttemptStatus, RefundStatus, ReviewReason
+from apps.payments.states import LIVE, NOT_AWAITING_APPROVAL, AttemptStatus, RefundStatus, ReviewReason
 
 #: The key of the advisory lock: any number that no other lock uses.
 _TRANSFER_REFERENCES_LOCK = 7_204
+
+_LIVE_STATUSES = ", ".join(f"'{status}'" for status in LIVE)
+_LIVE_OF_ORDER = f"WHERE it.order_id = $1 AND it.status IN ({_LIVE_STATUSES}) ORDER BY it.id FOR NO KEY UPDATE"
 
 
 def lock_transfer_references() -> None:
@@ -51,8 +54,7 @@ def lock_payment(payment_id: UUID) -> Payment:
 
 def lock_live_payments(order_id: UUID) -> list[Payment]:
     """Lock the live payments of an order, which the caller holds; oldest first."""
-    rows = Payment.objects.select_for_update(no_key=True, of=("self",)).filter(order_id=order_id)
-    return list(rows.live().order_by("pk"))
+    return find_rows(Payment, _LIVE_OF_ORDER, [str(order_id)])
 
 
 def lock_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:

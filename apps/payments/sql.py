@@ -96,6 +96,20 @@ def find_captured_attempt(order_id: UUID) -> PaymentAttempt | None:
     return find_row(PaymentAttempt, _CAPTURED, [str(order_id)])
 
 
+_SUM_CAPTURED = f"""
+    SELECT coalesce(sum(coalesce(attempt.accepted_amount, attempt.amount)), 0)::bigint
+    FROM payments_payment AS payment JOIN payments_paymentattempt AS attempt ON attempt.payment_id = payment.id
+    WHERE payment.order_id = $1 AND attempt.status = '{AttemptStatus.CAPTURED}' AND attempt.currency = $2
+      AND attempt.review_reason <> '{ReviewReason.AMOUNT_MISMATCH}'
+"""  # noqa: S608 - statuses
+
+
+def sum_captured(order_id: UUID, *, currency: str) -> int:
+    """Return the captured money (paise) of an order in attempts that are not, or no longer, of another amount than was requested."""
+    [(total,)] = fetch_rows(_SUM_CAPTURED, [str(order_id), currency])
+    return int(total)
+
+
 _KNOWN_AMOUNTS = """
     WITH wanted AS MATERIALIZED (
         SELECT id FROM json_array_elements_text($2::json) AS it (id)

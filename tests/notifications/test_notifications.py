@@ -177,7 +177,7 @@ def test_failed_notification_leaves_nothing(reachable: Any, monkeypatch: pytest.
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("not now")
 
-    monkeypatch.setattr(notifications, "create", broken)
+    monkeypatch.setattr(notifications, "store_all", broken)
 
     with pytest.raises(RuntimeError):
         services.create_notifications(template="order_cancelled", event=event, now=NOON)

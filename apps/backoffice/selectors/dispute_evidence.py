@@ -96,7 +96,7 @@ def get_evidence(dispute_id: UUID) -> Evidence:
     return Evidence(
         dispute=dispute,
         order=order,
-        lines=list(orders.list_lines(order.pk)),
+        lines=orders.list_lines(order.pk),
         customer=customer,
         phone=mask(customer.phone) if customer.phone else "",
         email=mask(customer.email) if customer.email else "",

@@ -225,7 +225,7 @@ def _store_status(reservations: Collection[Reservation], status: ReservationStat
     """Store that locked reservations have this status; much quicker than `_save`, which may give each row another."""
     for reservation in reservations:
         reservation.updated_at = now
-    Reservation.objects.filter(pk__in=[each.pk for each in reservations]).update(status=status, updated_at=now)
+    sql.set_reservation_status([each.pk for each in reservations], status=status, now=now)
 
 
 def _save(reservations: Iterable[Reservation], now: datetime) -> None:

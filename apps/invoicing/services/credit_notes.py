@@ -121,7 +121,7 @@ def _is_processed(refund: Any) -> bool:
 def _load_sale_document(invoice: Invoice) -> _SaleDocument:
     return _SaleDocument(
         invoice=invoice,
-        lines=list(selectors.list_invoice_lines(invoice.pk)),
+        lines=selectors.list_invoice_lines(invoice.pk),
         credited=selectors.sum_credited_amounts(invoice.pk),
     )
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from apps.core.errors import Conflict
 from apps.core.events import Actor
 from apps.core.money import rupees
+from apps.core.row_writes import insert_rows
 from apps.core.transactions import atomic, transactional
 from apps.invoicing import events, rules, selectors
 from apps.invoicing.models import Invoice, InvoiceLine
@@ -64,14 +65,18 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
     started = time.monotonic()
     order = order_locks.lock_order(order_id)
 
-    if selectors.find_invoice_of_order(order_id) is not None:
-        return selectors.list_invoices_of_order(order_id)
+    issued = selectors.list_invoices_of_order(order_id)
+    return issued or _issue(order, actor=actor, now=now, started=started)
+
+
+def _issue(order: Any, *, actor: Actor, now: datetime, started: float) -> list[Invoice]:
+    """Do what `issue_invoices` does for an order that is locked and has no documents."""
     if order.status not in INVOICEABLE_STATUSES or order.paid_amount < order.total_amount:
         raise OrderNotInvoiceable(order.number, order.status, rupees(order.paid_amount), rupees(order.total_amount))
-    if order.billing_address.erased_at is not None:
+    if orders.read_addresses(order).billing_address.erased_at is not None:
         raise BuyerErased(order.number)
     registration = tax.get_registration(order.registration_id)
-    draft = rules.draft_of(order, orders.list_lines(order_id), supplier_state=registration.state)
+    draft = rules.draft_of(order, orders.list_lines(order.pk), supplier_state=registration.state)
     refusal = rules.check_draft(draft)
     if refusal is not None:
         raise OrderTotalsMismatch(order.number, refusal.replace("_", " "))
@@ -81,10 +86,8 @@ def issue_invoices(*, order_id: UUID, actor: Actor, now: datetime) -> list[Invoi
     for invoice, (_, part) in zip(invoices, parts, strict=True):
         _post_to_ledger(invoice, registration, now=now)
         # Postgres checks foreign keys at commit, so the lines are inserted first, without waiting for the number.
-        InvoiceLine.objects.bulk_create(
-            [InvoiceLine(invoice=invoice, created_at=now, **asdict(line)) for line in part.lines]
-        )
-    facts = {"is_refunded": payments.is_any_refund_processed(order_id)}
+        insert_rows([InvoiceLine(invoice=invoice, created_at=now, **asdict(line)) for line in part.lines])
+    facts = {"is_refunded": payments.is_any_refund_processed(order.pk)}
     for invoice in invoices:
         prefix = rules.prefix_of(DocumentType(invoice.type), invoice_prefix=registration.invoice_prefix)
         assign_number(invoice, prefix=prefix, now=now, started=started)
@@ -101,11 +104,13 @@ def invoice_confirmed_order(*, order_id: UUID, actor: Actor, now: datetime) -> l
     """
     if settings.INVOICE_AT == "dispatch":
         return []
+    started = time.monotonic()
     with atomic(savepoint=False):
         order = order_locks.lock_order(order_id)
-        if order.status == OrderStatus.CANCELLED and selectors.find_invoice_of_order(order_id) is None:
-            return []
-        return issue_invoices(order_id=order_id, actor=actor, now=now)
+        issued = selectors.list_invoices_of_order(order_id)
+        if issued or order.status == OrderStatus.CANCELLED:
+            return issued
+        return _issue(order, actor=actor, now=now, started=started)
 
 
 def _build_document(order: Any, registration: Any, document_type: DocumentType, draft: rules.Draft) -> Invoice:

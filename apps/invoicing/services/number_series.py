@@ -8,6 +8,7 @@ from typing import Any
 from apps.core import clock
 from apps.core.errors import Conflict
 from apps.core.events import Actor, create
+from apps.core.row_writes import update_row
 from apps.invoicing import locks, rules
 from apps.invoicing.models import Invoice, NumberSeries
 
@@ -43,7 +44,7 @@ def assign_number(document: Invoice, *, prefix: str, now: datetime, started: flo
 
     series.last_number += 1
     series.last_issued_at = issued_at
-    series.save(update_fields=["last_number", "last_issued_at"])
+    update_row(series, "last_number", "last_issued_at")
 
     document.series = series
     document.sequence = series.last_number

@@ -7,6 +7,7 @@ from uuid import UUID
 import structlog
 
 from apps.core.events import SYSTEM, change
+from apps.core.row_writes import insert_rows
 from apps.core.transactions import transactional
 from apps.invoicing import documents, events, locks, selectors
 from apps.invoicing.gateways import pdf_files
@@ -31,7 +32,7 @@ def render_document(*, invoice_id: UUID, now: datetime) -> InvoiceFile:
     if existing is not None:
         return existing
 
-    content = documents.render_invoice_pdf(invoice, list(selectors.list_invoice_lines(invoice_id)))
+    content = documents.render_invoice_pdf(invoice, selectors.list_invoice_lines(invoice_id))
     path = _path_of(invoice)
     temporary = pdf_files.write_temporary(path, content)
     try:
@@ -49,7 +50,7 @@ def _store_file(invoice_id: UUID, content: bytes, *, path: str, temporary: Path,
 
     # Under the lock, as of two renderings only the one that writes the row may put its bytes in place.
     pdf_files.move_into_place(temporary, path)
-    file = InvoiceFile.objects.create(
+    file = InvoiceFile(
         invoice=invoice,
         path=path,
         sha256=pdf_files.sha256_of(content),
@@ -57,6 +58,7 @@ def _store_file(invoice_id: UUID, content: bytes, *, path: str, temporary: Path,
         rendered_at=now,
         created_at=now,
     )
+    insert_rows([file])
 
     is_credit_note = invoice.type == DocumentType.CREDIT_NOTE
     rendered = events.CREDIT_NOTE_RENDERED if is_credit_note else events.INVOICE_RENDERED

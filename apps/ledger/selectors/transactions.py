@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from apps.core.errors import NotFound
+from apps.core.prepared import fetch_rows, to_array
 from apps.ledger.models import Account, BalanceCheckpoint, LedgerEntry, LedgerTransaction
 
 
@@ -119,4 +120,5 @@ def sum_posted(
 
 def has_accounts(codes: Collection[str]) -> bool:
     """Test if all of some accounts are open."""
-    return Account.objects.filter(pk__in=codes).count() == len(set(codes))
+    [(found,)] = fetch_rows("SELECT count(*) FROM ledger_account WHERE code = ANY($1::text[])", [to_array(codes)])
+    return bool(found == len(set(codes)))

@@ -39,11 +39,6 @@ def get_in_app_message(*, user_id: UUID, notification_id: UUID) -> Notification:
     return found
 
 
-def list_notifications_of_event(event_id: UUID) -> QuerySet[Notification]:
-    """Return the messages about one event."""
-    return Notification.objects.filter(event_id=event_id).order_by("id")
-
-
 def list_notifications_of_order(order_id: UUID) -> QuerySet[Notification]:
     """Return the messages about an order and all that belongs to it, oldest first."""
     return Notification.objects.filter(root_id=order_id).order_by("created_at", "id")

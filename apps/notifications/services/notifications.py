@@ -13,7 +13,7 @@ from apps.accounts import selectors as accounts
 from apps.accounts.states import Role
 from apps.core import clock
 from apps.core.dates import format_instant
-from apps.core.events import SYSTEM, create
+from apps.core.events import SYSTEM, Creation, prepare_creation, store_all
 from apps.core.models import Event
 from apps.core.transactions import transactional
 from apps.fulfilment import selectors as fulfilment
@@ -21,7 +21,7 @@ from apps.fulfilment.states import ShipmentStatus
 from apps.invoicing import selectors as invoicing
 from apps.notifications import events, rules
 from apps.notifications.models import Notification
-from apps.notifications.selectors.messages import has_duplicate, list_notifications_of_event
+from apps.notifications.selectors.messages import has_duplicate
 from apps.notifications.services import rendering
 from apps.notifications.states import Channel, NotificationStatus
 from apps.orders import locks as order_locks
@@ -68,23 +68,15 @@ def create_notifications(*, template: str, event: Event, now: datetime) -> list[
 
     composed = _COMPOSERS[template](event) or []
     messages = [composed] if isinstance(composed, OutgoingMessage) else composed
-    existing = set(list_notifications_of_event(event.pk).values_list("channel", "recipient"))
-
     rows = [
         _build_notification(spec, event, message, channel, recipient)
         for message in messages
         for channel, recipient in _find_recipients(spec, message)
-        if (channel, recipient) not in existing and _fits_channel(spec, channel, message)
+        if _fits_channel(spec, channel, message)
     ]
     if spec.once_per_order:
         rows = [row for row in rows if not has_duplicate(row)]
-    for row in rows:
-        _schedule(row, now=now)
-        is_sent = row.status == NotificationStatus.SENT
-        event_type = events.NOTIFICATION_SENT if is_sent else events.NOTIFICATION_QUEUED
-        create(row, event_type, root=row.root_id, actor=SYSTEM, now=now)
-
-    return rows
+    return store_all([_schedule(row, now=now) for row in rows], ignore_conflicts=True)
 
 
 def is_still_valid(notification: Notification) -> bool:
@@ -155,14 +147,17 @@ def _build_notification(
     return row
 
 
-def _schedule(row: Notification, *, now: datetime) -> None:
+def _schedule(row: Notification, *, now: datetime) -> Creation[Notification]:
     if row.channel == Channel.IN_APP:
         # It is where the person reads it as soon as we commit.
         row.status = NotificationStatus.SENT
         row.sent_at = now
         row.attempts = 1
+        event_type = events.NOTIFICATION_SENT
     else:
         row.next_attempt_at = now + rules.SWEEP_DELAY
+        event_type = events.NOTIFICATION_QUEUED
+    return prepare_creation(row, event_type, root=row.root_id, actor=SYSTEM, now=now)
 
 
 def _user_message(event: Event) -> OutgoingMessage | None:
@@ -193,7 +188,7 @@ def _order_message(
         user = accounts.get_user(order.customer_id)
         context = {**rendering.user_context(user), **rendering.order_context(order)}
         if with_lines:
-            context |= rendering.order_lines_context(order, orders.list_lines(order.pk))
+            context |= rendering.order_lines_context(orders.read_addresses(order), orders.list_lines(order.pk))
         return OutgoingMessage(user, context)
 
     return compose

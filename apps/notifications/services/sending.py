@@ -18,6 +18,7 @@ from apps.core.events import SYSTEM, change
 from apps.core.external_calls import poll_due
 from apps.core.incidents import sync_credentials_incident
 from apps.core.logs import redact_text
+from apps.core.row_writes import update_row
 from apps.core.transactions import transactional
 from apps.invoicing import selectors as invoicing
 from apps.notifications import events, locks, rules, states
@@ -97,7 +98,7 @@ def claim_notification(*, notification_id: UUID, now: datetime) -> Notification 
         notification.status = states.transition(notification.status, to=NotificationStatus.SENDING)
     notification.attempts += 1
     notification.claimed_until = notification.next_attempt_at = now + rules.LEASE
-    notification.save(update_fields=["status", "attempts", "claimed_until", "next_attempt_at", "updated_at"])
+    update_row(notification, "status", "attempts", "claimed_until", "next_attempt_at")
 
     return notification
 
@@ -169,7 +170,7 @@ def _requeue(notification: Notification, error: str, *, retry_at: datetime) -> N
     notification.claimed_until = None
     notification.next_attempt_at = retry_at
     notification.last_error = rules.one_line(error, limit=500)
-    notification.save(update_fields=["status", "claimed_until", "next_attempt_at", "last_error", "updated_at"])
+    update_row(notification, "status", "claimed_until", "next_attempt_at", "last_error")
 
 
 def fail_queued(notification: Notification, why: str, *, now: datetime) -> None:

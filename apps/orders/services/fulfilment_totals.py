@@ -32,7 +32,7 @@ def update_fulfilment_totals(
 
     A line that is not named stays as it is. A confirmed order is in fulfilment afterwards: the caller has packed a shipment of it.
     """
-    stored = list(selectors.list_lines(order.pk))
+    stored = selectors.list_lines(order.pk)
     for line in stored:
         if line.pk in lines:
             line.dispatched_milli = lines[line.pk].dispatched_milli
@@ -61,7 +61,7 @@ def complete_order(*, order: Order, actor: Actor, now: datetime) -> Order:
     :raises InvalidTransition: if it is not in fulfilment
     """
     completed = states.transition(OrderStatus(order.status), to=OrderStatus.COMPLETED)
-    lines = list(selectors.list_lines(order.pk))
+    lines = selectors.list_lines(order.pk)
     left = [line for line in lines if line.dispatched_milli < line.quantity_milli]
 
     for line in left:

@@ -15,7 +15,7 @@ from apps.core.event_replay import list_events_of_subjects
 from apps.core.external_calls import GatewayCall
 from apps.core.hot_path import hot_path
 from apps.core.models import Event, is_staff_with
-from apps.core.rows import find_by, list_by
+from apps.core.rows import find_by, find_row, list_by
 from apps.payments import rules, sql
 from apps.payments.facts import GatewayLink, GatewayPayment
 from apps.payments.models import (
@@ -109,7 +109,7 @@ def list_payments_of_order(order_id: UUID) -> QuerySet[Payment]:
 
 def find_last_payment(order_id: UUID) -> Payment | None:
     """Return the newest payment of an order, or None. If the order has a live payment, this is it: while it is live, none is started."""
-    return Payment.objects.filter(order_id=order_id).order_by("-sequence").first()
+    return find_row(Payment, "WHERE it.order_id = $1 ORDER BY it.sequence DESC LIMIT 1", [str(order_id)])
 
 
 def find_live_payment(order_id: UUID) -> Payment | None:
@@ -227,10 +227,7 @@ def sum_captured(order_id: UUID, *, currency: str) -> int:
     An attempt of another amount than requested is left out until it is accepted; only the ledger includes it until
     then.
     """
-    captured = PaymentAttempt.objects.filter(
-        payment__order_id=order_id, status=AttemptStatus.CAPTURED, currency=currency
-    ).exclude(review_reason=ReviewReason.AMOUNT_MISMATCH)
-    return captured.aggregate(total=Sum(Coalesce("accepted_amount", "amount")))["total"] or 0
+    return sql.sum_captured(order_id, currency=currency)
 
 
 def sum_under_review(order_id: UUID, *, currency: str) -> int:

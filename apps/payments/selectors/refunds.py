@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.models import is_staff_with
+from apps.core.rows import list_by
 from apps.orders import selectors as orders
 from apps.payments import rules
 from apps.payments.facts import GatewayRefund
@@ -75,7 +76,7 @@ def list_refunds_of_order(order_id: UUID) -> QuerySet[Refund]:
 
 def is_any_refund_processed(order_id: UUID) -> bool:
     """Test if money of an order went back."""
-    return Refund.objects.filter(order_id=order_id, status=RefundStatus.PROCESSED).exists()
+    return any(refund.status == RefundStatus.PROCESSED for refund in list_by(Refund, order_id=order_id))
 
 
 def count_other_refunds(refund: Refund) -> int:

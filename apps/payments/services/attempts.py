@@ -31,7 +31,7 @@ from apps.payments.services.late_payments import resolve_late_payment
 from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, gateway_receivable
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_acceptance import accept_explained_mismatch, may_be_accepted_later
-from apps.payments.services.payment_status import sync_payment_status
+from apps.payments.services.payment_status import PendingChange, sync_payment_status
 from apps.payments.services.payments import enqueue_payment_sync
 from apps.payments.services.review_status import find_review_reason
 from apps.payments.states import AttemptStatus, PaymentChannel, PaymentStatus, ReviewReason, Source
@@ -107,8 +107,38 @@ def _apply(
         return UnknownGatewayPayment(facts.id)
     order = lock_order(found.order_id)
     payment = locks.lock_payment(found.pk)
-    attempt = locks.lock_attempt(gateway=facts.gateway, gateway_payment_id=facts.id)
 
+    return _apply_to_locked(order, payment, facts, source=source, actor=actor, now=now)
+
+
+@transactional
+def record_opened_attempt(
+    *, order: "Order", payment: Payment, facts: GatewayPayment, pending: PendingChange, actor: Actor, now: datetime
+) -> None:
+    """
+    Record an attempt that our own call opened at the gateway, together with what that call changes of its payment.
+
+    The caller has locked order and payment.
+
+    :raises UnknownGatewayPayment: if the attempt belongs to another payment; the caller's transaction ends
+    :raises PaymentFactsConflict: if account or currency is not ours; the caller's transaction ends
+    """
+    applied = _apply_to_locked(order, payment, facts, source=Source.POLL, pending=pending, actor=actor, now=now)
+    if isinstance(applied, (UnknownGatewayPayment, PaymentFactsConflict)):
+        raise applied
+
+
+def _apply_to_locked(
+    order: "Order",
+    payment: Payment,
+    facts: GatewayPayment,
+    *,
+    source: Source,
+    pending: PendingChange | None = None,
+    actor: Actor,
+    now: datetime,
+) -> PaymentAttempt | UnknownGatewayPayment | PaymentFactsConflict:
+    attempt = locks.lock_attempt(gateway=facts.gateway, gateway_payment_id=facts.id)
     if attempt is not None and attempt.payment_id != payment.pk:
         return UnknownGatewayPayment(facts.id)
     is_by_order = payment.channel == PaymentChannel.CHECKOUT
@@ -122,7 +152,8 @@ def _apply(
     known_reason = attempt.review_reason if attempt is not None else ""
     _backfill_gateway_ids(order, payment, facts, actor=actor, now=now)
     attempt, has_advanced = _merge(order, payment, attempt, facts, source=source, actor=actor, now=now)
-    if known == (payment.version, attempt.version) and _is_settled(order, payment, attempt):
+    is_known = pending is None and known == (payment.version, attempt.version)
+    if is_known and _is_settled(order, payment, attempt):
         return attempt
     is_captured = attempt.status == AttemptStatus.CAPTURED
     if has_advanced and is_captured:
@@ -131,7 +162,7 @@ def _apply(
         accept_explained_mismatch(
             order=order, payment=payment, attempt=attempt, gateway_order=facts.gateway_order, actor=actor, now=now
         )
-    sync_payment_status(order, payment, attempt, has_advanced=has_advanced, actor=actor, now=now)
+    sync_payment_status(order, payment, attempt, has_advanced=has_advanced, pending=pending, actor=actor, now=now)
 
     sync_order_totals(order=order, actor=actor, now=now)
     _open_review(order, payment, attempt, is_order_known=facts.gateway_order is not None, actor=actor, now=now)

@@ -33,6 +33,8 @@ class _WatchedGateway:
 
     def __init__(self, adapter: Gateway) -> None:
         self._adapter = adapter
+        #: Whether a call of this instance was answered, so that the incident is closed already.
+        self._is_accepted = False
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._adapter, name)
@@ -54,9 +56,12 @@ class _WatchedGateway:
         return answer
 
     def _report(self, failure: GatewayFailure) -> None:
+        self._is_accepted = False
         error = failure.error
         detail = f"HTTP {error.status}: {error.description or error.reason or error.code or 'no reason given'}"
         report_incident(kind=CREDENTIALS_REJECTED, key=self._adapter.name, detail=detail, now=clock.now())
 
     def _resolve(self) -> None:
-        resolve_incident(kind=CREDENTIALS_REJECTED, key=self._adapter.name, now=clock.now())
+        if not self._is_accepted:
+            resolve_incident(kind=CREDENTIALS_REJECTED, key=self._adapter.name, now=clock.now())
+            self._is_accepted = True

@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from apps.accounts import selectors as accounts
-from apps.core.events import SYSTEM, change
+from apps.core.events import SYSTEM, change, current_values
 from apps.core.external_calls import OPEN_CALLS, GatewayCall
 from apps.core.transactions import transactional
 from apps.orders import selectors as orders
@@ -32,13 +32,14 @@ from apps.payments.gateways.interface import (
 )
 from apps.payments.models import Payment
 from apps.payments.selectors import payments as selectors
-from apps.payments.services.attempts import apply_gateway_payment
+from apps.payments.services.attempts import record_opened_attempt
 from apps.payments.services.gateway_access import get_monitored_gateway
 from apps.payments.services.order_totals import sync_order_totals
 from apps.payments.services.payment_links import find_or_create_link, link_action
+from apps.payments.services.payment_status import PendingChange
 from apps.payments.services.payments import schedule_payment_check
 from apps.payments.services.upi_intents import open_upi_intent, upi_action, upi_attempt_facts
-from apps.payments.states import CLOSED, LINK_CHANNELS, LIVE, PaymentStatus, Source
+from apps.payments.states import CLOSED, LINK_CHANNELS, LIVE, PaymentStatus
 
 if TYPE_CHECKING:
     from apps.orders.models import Order
@@ -166,25 +167,26 @@ def _record_success(claimed: Payment, made: _Created, *, now: datetime) -> None:
         return
 
     is_live = payment.status in LIVE
+    event_type = events.PAYMENT_READY if is_live else events.PAYMENT_UPDATED
+    event_values = {"channel": payment.channel}
+    before = current_values(payment)
     payment.checks = 0
-    change(
-        payment,
-        events.PAYMENT_READY if is_live else events.PAYMENT_UPDATED,
-        {
-            made.field: made.id,
-            "gateway_call": GatewayCall.SUCCEEDED,
-            "next_action": made.next_action if is_live else payment.next_action,
-            "claimed_until": None,
-            "checks": payment.checks,
-            "next_check_at": schedule_payment_check(payment, is_known_to_gateway=True, now=now),
-        },
-        root=order.pk,
-        actor=SYSTEM,
-        event_values={"channel": payment.channel},
-        now=now,
-    )
-    if made.facts is not None:
-        apply_gateway_payment(facts=made.facts, source=Source.POLL, actor=SYSTEM, now=now)
+    values = {
+        made.field: made.id,
+        "gateway_call": GatewayCall.SUCCEEDED,
+        "next_action": made.next_action if is_live else payment.next_action,
+        "claimed_until": None,
+        "checks": payment.checks,
+        "next_check_at": schedule_payment_check(payment, is_known_to_gateway=True, now=now),
+    }
+
+    if made.facts is None:
+        change(payment, event_type, values, root=order.pk, actor=SYSTEM, event_values=event_values, now=now)
+        return
+    for name, value in values.items():
+        setattr(payment, name, value)
+    pending = PendingChange(before, event_type, event_values)
+    record_opened_attempt(order=order, payment=payment, facts=made.facts, pending=pending, actor=SYSTEM, now=now)
 
 
 def _next_action(

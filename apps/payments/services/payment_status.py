@@ -1,8 +1,9 @@
 """The status of a payment: derived from its attempts whenever one of them changes, and its rivals closed once it has the money."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apps.core.events import Actor, change, changes_since, current_values
 from apps.orders.states import CANCELLED_OR_EXPIRED
@@ -15,6 +16,20 @@ from apps.payments.states import LIVE, SUCCESSFUL, AttemptStatus, PaymentStatus
 if TYPE_CHECKING:
     from apps.orders.models import Order
 
+
+@dataclass(frozen=True)
+class PendingChange:
+    """
+    A change of a payment that its instance has and its row does not, to be stored with what its attempts say of it.
+
+    `before` are all values of the row, `event_values` facts that the event keeps and the row does not have.
+    """
+
+    before: Mapping[str, Any]
+    event_type: str
+    event_values: Mapping[str, Any]
+
+
 _PAYMENT_EVENTS = {
     PaymentStatus.SUCCEEDED: events.PAYMENT_SUCCEEDED,
     PaymentStatus.SUCCEEDED_LATE: events.PAYMENT_SUCCEEDED_LATE,
@@ -22,10 +37,17 @@ _PAYMENT_EVENTS = {
 
 
 def sync_payment_status(
-    order: "Order", payment: Payment, attempt: PaymentAttempt, *, has_advanced: bool, actor: Actor, now: datetime
+    order: "Order",
+    payment: Payment,
+    attempt: PaymentAttempt,
+    *,
+    has_advanced: bool,
+    pending: PendingChange | None = None,
+    actor: Actor,
+    now: datetime,
 ) -> None:
     """Bring a locked payment in line with its attempts, and close its rivals if it has the money. The caller has locked the order."""
-    before = current_values(payment)
+    before = pending.before if pending else current_values(payment)
     attempts = selectors.summarize_attempts(payment)
     to = rules.derive_payment_status(
         payment.status,
@@ -48,8 +70,10 @@ def sync_payment_status(
     changed = changes_since(payment, before)
     if not changed:
         return
-    event_type = _PAYMENT_EVENTS.get(PaymentStatus(to), events.PAYMENT_UPDATED) if has_moved else events.PAYMENT_UPDATED
-    change(payment, event_type, changed, root=order.pk, actor=actor, now=now)
+    usual = pending.event_type if pending else events.PAYMENT_UPDATED
+    event_type = _PAYMENT_EVENTS.get(PaymentStatus(to), usual) if has_moved else usual
+    event_values = pending.event_values if pending else None
+    change(payment, event_type, changed, root=order.pk, actor=actor, event_values=event_values, now=now)
     if has_moved and to in SUCCESSFUL:
         _close_rivals(order, actor=actor, now=now)
 

@@ -16,6 +16,7 @@ from django.db import DataError
 from apps.core.errors import Conflict, Unauthenticated
 from apps.core.events import SYSTEM, Actor, change, create_if_absent, gateway_actor
 from apps.core.hot_path import hot_path
+from apps.core.row_writes import update_row
 from apps.core.security_log import log_security_event
 from apps.core.transactions import atomic, transactional
 from apps.ledger.states import ExceptionReason
@@ -150,7 +151,7 @@ def process_webhook(*, webhook_id: UUID, now: datetime) -> None:
     webhook.processed_at = now
     webhook.outcome = outcome
     webhook.outcome_reason = reason[:200]
-    webhook.save(update_fields=["processed_at", "outcome", "outcome_reason", "metadata", "updated_at"])
+    update_row(webhook, "processed_at", "outcome", "outcome_reason", "metadata")
 
 
 def _record_failure(webhook: Webhook, error: Exception, *, now: datetime) -> None:
@@ -163,7 +164,7 @@ def _record_failure(webhook: Webhook, error: Exception, *, now: datetime) -> Non
     if webhook.next_attempt_at is None:
         webhook.parked_at = now
         _open_failure_exception(webhook, attempts=webhook.attempts, error=error, now=now)
-    webhook.save(update_fields=["attempts", "last_error", "next_attempt_at", "parked_at", "updated_at"])
+    update_row(webhook, "attempts", "last_error", "next_attempt_at", "parked_at")
 
 
 def _open_failure_exception(webhook: Webhook, *, attempts: int, error: Exception, now: datetime) -> None:
@@ -373,7 +374,7 @@ def _start_attempt(webhook_id: UUID, *, now: datetime) -> bool:
 
     webhook.attempts += 1
     webhook.next_attempt_at = rules.next_webhook_attempt(attempts=webhook.attempts, now=now) or now + _SWEEP_AFTER
-    webhook.save(update_fields=["attempts", "next_attempt_at", "updated_at"])
+    update_row(webhook, "attempts", "next_attempt_at")
     return True
 
 
