@@ -7,12 +7,14 @@ from uuid import uuid4
 import pytest
 
 from apps.accounts.models import User
+from apps.core import clock, handler_runs, relay
+from apps.core.models import Outbox
 from apps.payments.models import Payment
 from tests.factories.accounts import make_address, make_user
 from tests.factories.catalog import make_registration, make_variant
 from tests.factories.orders import make_order
 from tests.factories.payments import make_payment, new_gateway_id, pay
-from tests.support.webhooks import URL, body_of, sign
+from tests.support.webhooks import URL, body_of, receive, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,6 +91,40 @@ def test_taking_a_webhook(anonymous: Any, buyer: User, count_queries: Any) -> No
         response = anonymous.post(URL, data=raw, content_type="application/json", headers=headers)
 
     assert (response.status_code, len(queries)) == (200, 3)
+
+
+def carry_out_all(count_queries: Any) -> list[tuple[str, int]]:
+    """Carry out what events have workers do, but for messages and calls to the gateway; return each handler with its statements."""
+    counts = []
+    while Outbox.objects.exists():
+        for run in relay.claim_outbox(now=clock.now()):
+            subscription = relay.get_subscription(run.handler)
+            if subscription.calls_external and subscription.queue != "documents":
+                continue
+            with count_queries() as queries:
+                assert handler_runs.run_handlers([run.pk]) == 1
+            counts.append((run.handler.rpartition(".")[2], len(queries)))
+    return sorted(counts)
+
+
+def sell_three_lines(buyer: User, count_queries: Any) -> list[tuple[str, int]]:
+    payment = make_payment(make_order(buyer, [make_variant(stock=5) for _ in range(3)]))
+    placed = carry_out_all(count_queries)
+    receive(body_of(payment, id=new_gateway_id("pay")))
+    return placed + carry_out_all(count_queries)
+
+
+def test_what_workers_do_for_a_sale(buyer: User, count_queries: Any) -> None:
+    sell_three_lines(buyer, count_queries)  # the first document of a shop opens its accounts and its series of numbers
+
+    assert sell_three_lines(buyer, count_queries) == [
+        ("notify", 7),  # of the order that was placed
+        ("issue_invoices_of_order", 17),
+        ("notify", 7),  # of the invoice
+        ("notify", 9),  # of the order that was confirmed, with its lines
+        ("process_webhook", 24),
+        ("render_invoice", 11),
+    ]
 
 
 def test_making_the_page_of_a_product(anonymous: Any, buyer: User, count_queries: Any) -> None:
