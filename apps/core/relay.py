@@ -78,7 +78,7 @@ def latest_first(handler: Callable[..., object]) -> Callable[..., object]:
     """
     Mark a handler that has little left to do for an event once it has been called for a later one.
 
-    Of the events of one hint it is called for the latest first. Order is promised to no handler.
+    Of the events of one hint it is called for the latest first. No handler may rely on an order.
     """
     handler.is_latest_first = True  # type: ignore[attr-defined]
     return handler

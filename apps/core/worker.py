@@ -44,7 +44,7 @@ class BrokerWaitingConsumer(Consumer):
 
 class ReconnectingAsynPool(AsynPool):
     """
-    Celery's pool of child processes, which may be watched anew while a child has ended that is not replaced yet.
+    Celery's pool of child processes, which may be watched again while a child has ended that is not replaced yet.
 
     Celery watches its children again with each new connection to the broker. One that it has seen the end of has no descriptor any more,
     and watching it ended the worker. This overrides a private method of Celery, which a test checks.

@@ -78,6 +78,9 @@ class AttemptStatus(models.TextChoices):
     CAPTURED = "captured", "Captured"
 
 
+#: No money has moved yet: what an order has been paid is as it was.
+WITHOUT_MONEY = (AttemptStatus.CREATED, AttemptStatus.FAILED, AttemptStatus.AUTHORIZED)
+
 #: The rank of an attempt's status only rises. `failed -> authorized` is a late response of the bank, and normal.
 ATTEMPT_RANK: dict[str, int] = {
     AttemptStatus.CREATED: 0,

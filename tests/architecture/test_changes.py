@@ -16,6 +16,8 @@ WRITING = {
     "save", "update", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create", "delete",
     "claim", "release", "defer_check",
 }  # fmt: skip
+#: What `apps.core.row_writes` has: `update_row(row, "column", ...)` and `insert_rows(rows)`.
+WRITING_FUNCTIONS = {"update_row", "insert_rows"}
 #: Of these, the ones that take the columns by keyword, and keywords of theirs that are none.
 BY_KEYWORD, NO_COLUMNS = {"update", "claim", "release", "defer_check"}, {"now", "ttl", "until"}
 
@@ -108,7 +110,9 @@ WITHOUT_EVENTS = {
     "accounts.services.erasure:_blank_log": "the log of the back office",
     "accounts.services.sessions:end_locked_session": "refresh tokens",
     "catalog.services.products:update_category": "categories",
+    "invoicing.services.invoices:_issue": "lines of a document",
     "invoicing.services.number_series:assign_number": "number series",
+    "invoicing.services.pdf:_store_file": "files of documents",
     "orders.services.erasure:_erase_order": "addresses of orders",
     "ledger.services.postings:_insert": "postings",
     "ledger.services.resolvers:register_resolver": "a table of functions, and no row",
@@ -134,7 +138,21 @@ def _find_writes() -> Iterator[tuple[str, ast.Call]]:
 
 
 def _is_write(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITING
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Name):
+        return node.func.id in WRITING_FUNCTIONS
+    return isinstance(node.func, ast.Attribute) and node.func.attr in WRITING
+
+
+def test_a_write_is_found_by_what_it_calls_and_so_are_its_columns() -> None:
+    calls = [
+        ast.parse(text, mode="eval").body
+        for text in ('update_row(row, "a", "b")', "row.save(update_fields=['c'])", "f(x)")
+    ]
+
+    assert [_is_write(call) for call in calls] == [True, True, False]
+    assert [_columns(call) for call in calls[:2]] == [{"a", "b"}, {"c"}]
 
 
 def _names_model_without_events(module: str, node: ast.AST) -> bool:
@@ -150,6 +168,8 @@ def _columns(call: ast.Call) -> set[str]:
     is_update = isinstance(call.func, ast.Attribute) and call.func.attr in BY_KEYWORD
     named = {keyword.arg for keyword in call.keywords if keyword.arg} - NO_COLUMNS if is_update else set()
     lists = [keyword.value for keyword in call.keywords if keyword.arg == "update_fields"]
+    if isinstance(call.func, ast.Name):
+        lists = call.args[1:]
     texts = {node.value for each in lists for node in ast.walk(each) if isinstance(node, ast.Constant)}
     return {str(name) for name in named | texts}
 

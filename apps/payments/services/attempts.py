@@ -29,12 +29,20 @@ from apps.payments.services.erasure import ERASED
 from apps.payments.services.gateway_exceptions import open_gateway_exception
 from apps.payments.services.late_payments import resolve_late_payment
 from apps.payments.services.ledger_accounts import CUSTOMER_ADVANCES, gateway_receivable
-from apps.payments.services.order_totals import sync_order_totals
+from apps.payments.services.order_totals import show_live_payment, sync_order_totals
 from apps.payments.services.payment_acceptance import accept_explained_mismatch, may_be_accepted_later
 from apps.payments.services.payment_status import PendingChange, sync_payment_status
 from apps.payments.services.payments import enqueue_payment_sync
 from apps.payments.services.review_status import find_review_reason
-from apps.payments.states import AttemptStatus, PaymentChannel, PaymentStatus, ReviewReason, Source
+from apps.payments.states import (
+    LIVE,
+    WITHOUT_MONEY,
+    AttemptStatus,
+    PaymentChannel,
+    PaymentStatus,
+    ReviewReason,
+    Source,
+)
 
 if TYPE_CHECKING:
     from apps.ledger.models import ReconciliationException
@@ -164,7 +172,10 @@ def _apply_to_locked(
         )
     sync_payment_status(order, payment, attempt, has_advanced=has_advanced, pending=pending, actor=actor, now=now)
 
-    sync_order_totals(order=order, actor=actor, now=now)
+    if payment.status in LIVE and attempt.status in WITHOUT_MONEY:
+        show_live_payment(order, payment, actor=actor, now=now)
+    else:
+        sync_order_totals(order=order, actor=actor, now=now)
     _open_review(order, payment, attempt, is_order_known=facts.gateway_order is not None, actor=actor, now=now)
     # Once: if its refund is given up later, staff decide about the money, and no report that is repeated.
     if is_captured and (has_advanced or attempt.review_reason != known_reason):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def show_live_payment(order: "Order", payment: "Payment", *, actor: Actor, now: datetime) -> None:
-    """Store in a locked order that a payment was started; it has moved no money, so that the totals stay as they are."""
+    """Store in a locked order how its live payment stands, which has moved no money, so that the totals stay as they are."""
     orders.update_payment_totals(
         order=order,
         paid_amount=order.paid_amount,
