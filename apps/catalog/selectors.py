@@ -26,6 +26,7 @@ from apps.catalog.rules import ProductFilters, StockCounts
 from apps.core.hot_path import hot_path
 from apps.core.models import is_staff_with
 from apps.core.pages import PageRequest, list_page_rows
+from apps.core.replica import tolerates_lag
 from apps.core.rows import find_by
 from apps.core.search import MIN_WORD, SearchTerm, any_of
 
@@ -43,11 +44,19 @@ def list_categories() -> QuerySet[Category]:
     return Category.objects.order_by("position", "name")
 
 
+@tolerates_lag
+def list_shown_categories() -> list[Category]:
+    """Return the categories in the order of the shop, for a response."""
+    return list(list_categories())
+
+
+@tolerates_lag
 def find_category(slug: str) -> Category | None:
     """Return the category of a slug, or None."""
     return find_by(Category, slug=slug)
 
 
+@tolerates_lag
 @hot_path("catalog.list_shown_products", is_read=True)
 def list_shown_products(*, filters: ProductFilters, page: PageRequest, sees_all: bool) -> list[Any]:
     """
@@ -101,6 +110,7 @@ def get_shown_product(*, user: Any, product_id: UUID) -> Any:
     return product
 
 
+@tolerates_lag
 @hot_path("catalog.find_shown_product", is_read=True)
 def find_shown_product(*, product_id: UUID, sees_all: bool) -> Any:
     """
@@ -118,6 +128,7 @@ def find_shown_product(*, product_id: UUID, sees_all: bool) -> Any:
     )
 
 
+@tolerates_lag
 def get_visible_variant(*, user: Any, variant_id: UUID) -> Variant:
     """
     Return a variant that a user may see, with its product and stock.

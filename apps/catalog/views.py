@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -13,7 +12,7 @@ from rest_framework.response import Response
 
 from apps.catalog import locks, openapi, selectors
 from apps.catalog.filters import ProductFilterSet
-from apps.catalog.models import Category, Product, Variant
+from apps.catalog.models import Product, Variant
 from apps.catalog.pagination import ProductPagination
 from apps.catalog.serializers import (
     CategoryResponse,
@@ -28,8 +27,9 @@ from apps.catalog.serializers import (
     VariantResponse,
 )
 from apps.catalog.services import products, stock_adjustments
-from apps.core import clock
+from apps.core import clock, replica
 from apps.core.api import ApiViewSet, WholeListPagination, check_if_match, get_actor, get_page_etag, idempotent
+from apps.core.api.requests import METHODS_WITHOUT_BODY
 from apps.core.api.response_cache import CacheDescription, ResponseCache
 from apps.core.api.responses import PRIVATE, PUBLIC
 from apps.core.models import public_pk
@@ -55,7 +55,18 @@ class CatalogViewSet(ApiViewSet):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         # Before the request is authenticated and its query parsed: both cost more than the whole stored response.
-        return RESPONSES.respond(request, lambda: super(CatalogViewSet, self).dispatch(request, *args, **kwargs))
+        return RESPONSES.respond(request, lambda: self._make(request, *args, **kwargs))
+
+    def _make(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with replica.lag_tolerated(None):
+            return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        # Staff act on what they see, and see counts that each order changes.
+        if request.method in METHODS_WITHOUT_BODY and not getattr(request.user, "is_staff", False):
+            position = RESPONSES.find_position(is_fresh=request.user.is_authenticated)
+            replica.tolerate_lag(position)
 
     @property
     def cache_control(self) -> str:
@@ -89,8 +100,8 @@ class CategoryViewSet(ListModelMixin, CatalogViewSet):
     serializer_class = CategoryResponse
     pagination_class = WholeListPagination
 
-    def get_queryset(self) -> "QuerySet[Category]":
-        return selectors.list_categories()
+    def get_queryset(self) -> Any:
+        return selectors.list_shown_categories()
 
 
 @openapi.describe_products

@@ -8,6 +8,7 @@ orders and rows by temporary tables of those that have changed since an instant.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from datetime import time as time_of_day
@@ -16,10 +17,10 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.utils.module_loading import import_string
 
-from apps.core import clock
+from apps.core import clock, replica
 from apps.core.errors import Conflict, NotFound
 from apps.core.long_queries import allow_long_queries
 from apps.core.models import AuditRun
@@ -34,6 +35,8 @@ RECENT = timedelta(hours=2)
 QUICK_MILLISECONDS = 3_000
 #: When, in India, one that takes longer is due each night.
 AUDIT_AT = time_of_day(3)
+#: How long an audit of the replica waits until that has what was committed before the audit began.
+_REPLICA_PATIENCE_SECONDS = 60
 #: Any numbers that nothing else in the database locks by.
 _LOCK, _RECENT_LOCK = 8_224_421, 8_224_422
 
@@ -146,17 +149,21 @@ def run(
     since: datetime | None = None,
     on_result: Callable[[Result], None] | None = None,
     is_alone: bool = False,
+    is_of_replica: bool = False,
     max_seconds: float = float("inf"),
 ) -> Report:
     """
     Check the invariants in one snapshot and return what was found.
 
     :param since: read only what has changed since, and leave out the invariants that have to read all
+    :param is_of_replica: read the replica, once it has all that was committed by `now`; not with `since`, which writes temporary tables
     :param max_seconds: after which no further check is begun; those that are left could not be checked
+    :raises ReplicaUnavailable: if `is_of_replica` and there is none that answers and has replayed all that
     :raises AuditInProgress: if `is_alone` and another audit of everything, or of changes, with `is_alone` is running
     """
     chosen = list_invariants(only)
-    with transaction.atomic(), connection.cursor() as cursor:
+    place = replica.all_reads_there(patience_seconds=_REPLICA_PATIENCE_SECONDS) if is_of_replica else nullcontext()
+    with place, transaction.atomic(using=_database()), connections[_database()].cursor() as cursor:
         _take_snapshot(cursor, is_read_only=since is None)
         _require_tables(cursor)
         if is_alone:
@@ -182,7 +189,7 @@ class _Checks:
     def run(self, invariants: Iterable[Invariant]) -> None:
         """Check invariants, and leave out those for which there is no time left."""
         # One for all checks: they only read, so that going back to it after one has failed loses nothing.
-        before_checks = transaction.savepoint()
+        before_checks = transaction.savepoint(using=_database())
         for invariant in invariants:
             is_in_time = time.monotonic() < self._ends_at
             result = _check(invariant, self.cursor, self._now, before_checks) if is_in_time else _leave_out(invariant)
@@ -202,9 +209,13 @@ def _check_recent_rows(checks: _Checks, chosen: Iterable[Invariant], *, since: d
     transaction.savepoint_rollback(before_hiding)
 
 
+def _database() -> str:
+    return replica.reading_alias()
+
+
 def _take_snapshot(cursor: Any, *, is_read_only: bool) -> None:
     # Inside a test's transaction queries have run already, and Postgres no longer lets the level be set.
-    if len(connection.atomic_blocks) == 1:
+    if len(connections[_database()].atomic_blocks) == 1:
         cursor.execute(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ {'ONLY' if is_read_only else 'WRITE'}")
     allow_long_queries(cursor)
 
@@ -233,7 +244,7 @@ def _check(invariant: Invariant, cursor: Any, now: datetime, before_checks: str)
         rows = _violations(invariant, cursor, now)
     except Exception as failure:  # noqa: BLE001 - a check that cannot run is a violation, not an excuse
         error = str(failure).strip()
-        transaction.savepoint_rollback(before_checks)
+        transaction.savepoint_rollback(before_checks, using=_database())
     return Result(
         invariant=invariant,
         rows=rows[:SHOWN_ROWS],

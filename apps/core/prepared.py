@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import connections
 from psycopg._preparing import Prepare, PrepareManager
 from psycopg.rows import dict_row
+
+from apps.core.replica import reading_alias
 
 Result = TypeVar("Result")
 
@@ -113,7 +115,7 @@ def _run(
 ) -> Result:
     """Run one statement, and return what `take` makes of its cursor."""
     # Once: `django.db.connection` looks for it again at each use of one of its attributes.
-    database: Any = connections[DEFAULT_DB_ALIAS]
+    database: Any = connections[reading_alias()]
     raw = _connect(database)
     started = time.monotonic()
     with database.wrap_database_errors:

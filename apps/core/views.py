@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import audit, backlog, clock, incidents, relay
+from apps.core import audit, backlog, clock, incidents, relay, replica
 from apps.core.api.schema import describe_api
 from apps.core.security_log import log_security_event
 
@@ -38,13 +38,16 @@ def readyz(request: HttpRequest) -> JsonResponse:
     Answer 200 if orders can be taken: the database answers and its schema is the code's.
 
     Redis is reported and not required, because orders go on without it. So are the queues, which another process would not work
-    off any faster. What was checked is for operators.
+    off any faster, and the replica, without which the primary is read. What was checked is for operators.
     """
     checks = {"database": _database(), "migrations": "unknown", "redis": _redis(), "queues": _queues()}
     if checks["database"] == "ok":
         checks["migrations"] = _migrations()
+    if replica.is_configured() and checks["database"] == "ok":
+        checks["replica"] = replica.find_state()
     is_ready = checks["database"] == checks["migrations"] == "ok"
-    is_degraded = is_ready and (checks["redis"] != "ok" or checks["queues"] == "overloaded")
+    is_whole = checks["redis"] == checks.get("replica", "ok") == "ok" and checks["queues"] != "overloaded"
+    is_degraded = is_ready and not is_whole
     status = "degraded" if is_degraded else "ready" if is_ready else "unready"
     details = {"checks": checks} if _is_operator(request) else {}
     return JsonResponse({"status": status, **details}, status=200 if is_ready else 503)
@@ -107,6 +110,10 @@ class MetricsCollector:
             if value is not None:
                 yield GaugeMetricFamily(gauge.name, gauge.statement, value=value)
         yield _cache_metrics()
+        lag = replica.measure_lag()
+        if lag is not None:
+            about = "How much of the primary's log the replica has not replayed."
+            yield GaugeMetricFamily("bahi_replica_lag_bytes", about, value=lag)
         yield from _queue_metrics()
         for name, value in relay.count_open_work(now=clock.now()).items():
             yield GaugeMetricFamily(

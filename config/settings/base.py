@@ -4,9 +4,11 @@ Settings that hold everywhere. Every value that may differ comes from the typed 
 A missing, wrong or unsafe value ends the process with exit code 2 and a sentence that names it.
 """
 
+import multiprocessing
 from datetime import timedelta
 from email.utils import formataddr
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from apps.core.logs import set_up_logs
@@ -14,6 +16,7 @@ from config.settings import environment
 from config.settings.api import *
 from config.settings.colours import COLOURS
 from config.settings.cors import *
+from config.settings.environment.servers import Database
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environment.read_or_exit()
@@ -119,14 +122,16 @@ QUEUES = "config.queues.QUEUES"
 
 # Postgres holds the truth ----------------------------------------------------------------------------------------------
 
-DATABASES = {
-    "default": {
+
+def _database(server: Database, **session: int | str) -> dict[str, Any]:
+    """Return Django's settings of a database, whose sessions begin with these settings of Postgres."""
+    return {
         "ENGINE": "apps.core.postgres",
-        "NAME": env.DATABASE_URL.name,
-        "USER": env.DATABASE_URL.user,
-        "PASSWORD": env.DATABASE_URL.password,
-        "HOST": env.DATABASE_URL.host,
-        "PORT": env.DATABASE_URL.port,
+        "NAME": server.name,
+        "USER": server.user,
+        "PASSWORD": server.password,
+        "HOST": server.host,
+        "PORT": server.port,
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": False,
@@ -135,16 +140,29 @@ DATABASES = {
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
-            **env.DATABASE_URL.options,
+            **server.options,
             "connect_timeout": 2,
             "application_name": "bahi",
-            "options": (
-                f"-c statement_timeout={env.DB_STATEMENT_TIMEOUT_MS} -c lock_timeout={env.DB_LOCK_TIMEOUT_MS} "
-                f"-c idle_in_transaction_session_timeout={env.DB_IDLE_IN_TRANSACTION_TIMEOUT_MS}"
-            ),
+            "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
         },
     }
+
+
+_SESSION = {
+    "statement_timeout": env.DB_STATEMENT_TIMEOUT_MS,
+    "lock_timeout": env.DB_LOCK_TIMEOUT_MS,
+    "idle_in_transaction_session_timeout": env.DB_IDLE_IN_TRANSACTION_TIMEOUT_MS,
 }
+DATABASES = {"default": _database(env.DATABASE_URL, **_SESSION)}
+REPLICA_MAX_LAG_SECONDS = env.REPLICA_MAX_LAG_SECONDS
+if env.DATABASE_REPLICA_URL is not None:
+    DATABASES["replica"] = _database(env.DATABASE_REPLICA_URL, **_SESSION, default_transaction_read_only="on")
+    DATABASE_ROUTERS = ["apps.core.replica.Router"]
+
+#: What opens connections to it, for the budget that `manage.py check` compares with what Postgres allows.
+WEB_PROCESSES = env.WEB_CONCURRENCY or multiprocessing.cpu_count()
+WEB_THREADS = env.WEB_THREADS
+WORKER_CONCURRENCY = env.WORKER_CONCURRENCY
 
 HOT_PATH = env.HOT_PATH  # orm, or: sql
 

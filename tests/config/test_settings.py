@@ -360,6 +360,15 @@ WRONG_IN_PRODUCTION_AND_STAGING = [
     ("DATABASE_URL", "postgres://db.example/bahi?sslmode=prefer",
      ("DATABASE_URL would connect to db.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
      "for example DATABASE_URL=postgres://user:password@db.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_REPLICA_URL", "postgres://replica.example/bahi",
+     ("DATABASE_REPLICA_URL would connect to replica.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
+     "for example DATABASE_REPLICA_URL=postgres://user:password@replica.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_REPLICA_URL", "postgres://other@db.example/bahi?sslmode=verify-full",
+     ("DATABASE_REPLICA_URL names the server of DATABASE_URL, which is no replica of itself; "
+     "for example DATABASE_REPLICA_URL=postgres://user:password@replica.example:5432/bahi?sslmode=verify-full.")),
+    ("DATABASE_REPLICA_URL", "postgres://replica.example/shop?sslmode=verify-full",
+     ("DATABASE_REPLICA_URL must name the database 'bahi', as DATABASE_URL does; "
+     "for example DATABASE_REPLICA_URL=postgres://user:password@replica.example:5432/bahi?sslmode=verify-full.")),
     ("REDIS_URL", "redis://redis.example:6379/0",
      ("REDIS_URL would connect to redis.example in plain text, and PLAINTEXT_HOSTS does not name that host; "
      "for example REDIS_URL=rediss://user:password@redis.example:6379/0.")),

@@ -21,6 +21,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
 
+from apps.core import replica
 from apps.core.api.responses import has_seen
 from apps.core.response_store import MAX_BODY_BYTES, LocalResponses, SharedResponses, StoredResponse
 
@@ -88,6 +89,8 @@ class ResponseCache:
         self._version_is_read_at = float("-inf")
         self._version_failed_at = float("-inf")
         self._version_lock = threading.Lock()
+        #: Of the primary's log, read after the version: what covers it, and with it all that the responses show.
+        self._position: replica.Position | None = None
         #: Key -> until when, by the monotonic clock, its response is made for each request.
         self._not_stored: OrderedDict[str, float] = OrderedDict()
         self._makers: dict[str, threading.Lock] = {}
@@ -113,7 +116,7 @@ class ResponseCache:
 
     def _present_version(self) -> int | None:
         """Return the version, at most VERSION_SECONDS old, or None if Postgres does not answer."""
-        if time.monotonic() - self._version_is_read_at < VERSION_SECONDS:
+        if not self._is_version_old():
             return self._version
         with self._version_lock:
             now = time.monotonic()
@@ -121,16 +124,40 @@ class ResponseCache:
                 return None  # of many requests, one waits for a database that does not answer
             if now - self._version_is_read_at >= VERSION_SECONDS:
                 try:
-                    number = self._read_version()
+                    self._note_version(self._read_version(), now)
                 except DatabaseError:
                     self._version_failed_at = time.monotonic()
                     return None
-                self._note_version(number, now)
                 self._share_counts(now)
         return self._version
 
+    def find_position(self, *, is_fresh: bool) -> replica.Position | None:
+        """
+        Return what covers all that the responses show and was committed before; None without a replica.
+
+        :param is_fresh: before this call, for somebody who may just have changed it; else before the version was last read
+        """
+        if not replica.is_configured():
+            return None
+        if not is_fresh and self._position is not None and not self._is_version_old():
+            return self._position
+        number = self._read_version()
+        with self._version_lock:
+            if number > self._version or self._position is None or self._is_version_old():
+                self._note_version(max(number, self._version), time.monotonic())
+            if number == self._version:
+                return self._position
+        return replica.read_position()
+
+    def _is_version_old(self) -> bool:
+        return time.monotonic() - self._version_is_read_at >= VERSION_SECONDS
+
     def _note_version(self, number: int, now: float) -> None:
+        """Note the version that the primary has, and what covers it: a position of the log that is read afterwards."""
+        position = replica.read_position()
         self._version_is_read_at = now
+        if number != self._version or self._position is None:
+            self._position = position
         if number == self._version:
             return
         if number < self._version:  # a backup was restored: what is stored shows what is lost

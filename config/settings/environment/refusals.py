@@ -45,6 +45,7 @@ def find_unsafe_settings(environment: "Environment", *, module: str) -> list[Pro
     """
     problems = [*_other_module(environment, module), *_insecure_secrets(environment), *_equal_secrets(environment)]
     problems += _served_files(environment)
+    problems += _own_replica(environment)
     if environment.is_strict:
         problems += _unset(environment)
         problems += _published_secrets(environment)
@@ -88,6 +89,16 @@ def _equal_secrets(environment: "Environment") -> Iterator[Problem]:
     for name, secret in _secrets(environment):
         if (owner := owners.setdefault(secret, name)) != name:
             yield name, f"holds the same secret as {owner}"
+
+
+def _own_replica(environment: "Environment") -> Iterator[Problem]:
+    database, replica = environment.DATABASE_URL, environment.DATABASE_REPLICA_URL
+    if replica is None:
+        return
+    if (replica.host, replica.port) == (database.host, database.port):
+        yield "DATABASE_REPLICA_URL", "names the server of DATABASE_URL, which is no replica of itself"
+    elif replica.name != database.name:
+        yield "DATABASE_REPLICA_URL", f"must name the database {database.name!r}, as DATABASE_URL does"
 
 
 def _unset(environment: "Environment") -> Iterator[Problem]:
@@ -141,8 +152,10 @@ def _without_brackets(host: str) -> str:
 def _plain_text(environment: "Environment") -> Iterator[Problem]:
     """Find the servers that would get passwords and personal data in plain text over a network."""
     database, redis, mail = environment.DATABASE_URL, environment.REDIS_URL, environment.EMAIL_URL
+    replica = environment.DATABASE_REPLICA_URL or database
     for name, host, is_encrypted in (
         ("DATABASE_URL", database.host, database.is_encrypted),
+        ("DATABASE_REPLICA_URL", replica.host, replica.is_encrypted or replica is database),
         ("REDIS_URL", redis.host, redis.is_encrypted),
         ("EMAIL_URL", mail.host, mail.use_tls or mail.use_ssl),
     ):

@@ -97,6 +97,15 @@ class Postgres(BaseModel):
         example="postgres://user:password@db.example:5432/bahi?sslmode=verify-full",
         secret=True,
     )
+    DATABASE_REPLICA_URL: servers.DatabaseUrl | None = variable(
+        "a streaming replica of that database, which answers reads that tolerate lag; without it the database answers all",
+        None,
+        example="postgres://user:password@replica.example:5432/bahi?sslmode=verify-full",
+        secret=True,
+    )
+    REPLICA_MAX_LAG_SECONDS: Annotated[int, values.whole_number(1, 300)] = variable(
+        "how far the replica may be behind the database and still be read", "10"
+    )
     DB_STATEMENT_TIMEOUT_MS: Annotated[int, values.whole_number(1, 3_600_000)] = variable(
         "the longest statement", "15000"
     )

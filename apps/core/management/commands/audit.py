@@ -30,6 +30,10 @@ class Command(OperatorCommand):
                 ("manage.py audit --list", "what each of them says, without checking it"),
                 ("manage.py audit --only INV-10 --only INV-62", "two of them, with the rows that break them"),
                 ("manage.py audit --recent", "what has changed in the last two hours, in seconds at any size"),
+                (
+                    "manage.py audit --replica",
+                    "the copy of the books that the replica has, without any load on the database",
+                ),
                 ("manage.py audit --json", "the same for a program"),
             ],
         )
@@ -49,13 +53,29 @@ class Command(OperatorCommand):
             action="store_true",
             help="check what has changed in the last two hours, without the invariants that have to read all",
         )
+        parser.add_argument(
+            "--replica",
+            action="store_true",
+            help="audit the replica (DATABASE_REPLICA_URL) instead of the database, once it has all that the database has now",
+        )
         parser.add_argument("--keep", action="store_true", help="also store the result, as the scheduled audit does")
 
     def handle(
-        self, *args: Any, only: list[str], only_list: bool, recent: bool, as_json: bool, keep: bool, **options: Any
+        self,
+        *args: Any,
+        only: list[str],
+        only_list: bool,
+        recent: bool,
+        as_json: bool,
+        keep: bool,
+        replica: bool,
+        **options: Any,
     ) -> None:
         from apps.core import audit
+        from apps.core.replica import ReplicaUnavailable
 
+        if replica and (recent or keep):
+            raise self.fail("--replica audits a copy as a whole: leave out --recent, which writes, and --keep.")
         if keep and only:
             raise self.fail("--keep stores what is known of all invariants, and --only checks a part: leave one out.")
         now = clock.now()
@@ -68,9 +88,12 @@ class Command(OperatorCommand):
                 only=only,
                 since=now - audit.RECENT if recent else None,
                 on_result=None if as_json else self._print,
+                is_of_replica=replica,
             )
         except audit.InvariantNotFound as error:
             raise self.fail(f"{error.text} `audit --list` shows their names.") from error
+        except ReplicaUnavailable as error:
+            raise self.fail(f"{error} Audit the database: leave out --replica.") from error
 
         if keep:
             audit.store_report(report)
