@@ -6,12 +6,14 @@ a response of an older version is not used, but for the moment in which somebody
 frozen or gone: a process then has its own memory alone, and asks Redis again after a pause.
 """
 
+import hashlib
 import struct
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import orjson
@@ -112,22 +114,29 @@ class SharedResponses:
     """The responses of a cache that Redis keeps for all processes; each call does nothing while Redis does not answer."""
 
     def __init__(self, name: str) -> None:
-        self._prefix = f"bahi:responses:{name}"
+        self._name = name
         self._paused_until = 0.0
+
+    @property
+    def prefix(self) -> str:
+        """Return how the keys of this cache begin: others' stacks may use the same Redis, and show other goods."""
+        database = settings.DATABASES["default"]
+        shop = _name_of_shop(settings.PUBLIC_URL, database["HOST"], str(database["PORT"]), database["NAME"])
+        return f"bahi:responses:{self._name}@{shop}"
 
     def get(self, key: str) -> StoredResponse | None:
         """Return a response, of whatever version, or None."""
-        packed: Any = self._ask(lambda client: client.get(f"{self._prefix}:{key}"), otherwise=None)
+        packed: Any = self._ask(lambda client: client.get(f"{self.prefix}:{key}"), otherwise=None)
         return StoredResponse.unpack(packed) if packed else None
 
     def put(self, key: str, response: StoredResponse) -> None:
         """Keep a response, unless as much as Redis has room for was kept already."""
         packed = response.pack()
-        used = f"{self._prefix}#bytes:{int(time.time() // SHARED_LIFE_SECONDS)}"
+        used = f"{self.prefix}#bytes:{int(time.time() // SHARED_LIFE_SECONDS)}"
 
         def keep(client: redis.Redis) -> None:
             if client.incrby(used, len(packed) + len(key) + _ENTRY_BYTES) <= MAX_SHARED_BYTES:
-                client.set(f"{self._prefix}:{key}", packed, ex=SHARED_LIFE_SECONDS)
+                client.set(f"{self.prefix}:{key}", packed, ex=SHARED_LIFE_SECONDS)
             client.expire(used, 2 * SHARED_LIFE_SECONDS)
 
         self._ask(keep, otherwise=None)
@@ -147,7 +156,7 @@ class SharedResponses:
 
         def add(client: redis.Redis) -> bool:
             for name, count in counts.items():
-                client.hincrby(f"{self._prefix}#counts", name, count)
+                client.hincrby(f"{self.prefix}#counts", name, count)
             return True
 
         return self._ask(add, otherwise=False)
@@ -155,11 +164,11 @@ class SharedResponses:
     def read_counts(self) -> dict[str, int]:
         """Return the sums of all processes since Redis began to count, or nothing if it does not answer."""
         nothing: dict[Any, Any] = {}
-        found: Any = self._ask(lambda client: client.hgetall(f"{self._prefix}#counts"), otherwise=nothing)
+        found: Any = self._ask(lambda client: client.hgetall(f"{self.prefix}#counts"), otherwise=nothing)
         return {name.decode(): int(count) for name, count in found.items()}
 
     def _claim_key(self, key: str) -> str:
-        return f"{self._prefix}#claim:{key}"
+        return f"{self.prefix}#claim:{key}"
 
     def _ask(self, call: Callable[[redis.Redis], Result], *, otherwise: Result) -> Result:
         """Return what a call of the client returns, or `otherwise` if Redis gives an error, and in the pause that follows one."""
@@ -171,6 +180,11 @@ class SharedResponses:
             self._paused_until = time.monotonic() + _PAUSE_SECONDS
             log.warning("response_cache_unavailable", error=type(error).__name__)
             return otherwise
+
+
+@cache
+def _name_of_shop(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _client() -> redis.Redis:

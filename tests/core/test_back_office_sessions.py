@@ -1,13 +1,18 @@
 """A log-in of the back office ends after 30 minutes without a request, and 8 hours after it in any case."""
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
+from unittest import mock
 
 import pytest
 import time_machine
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
+from django.core.cache import caches
 from django.test import Client
+from django_redis.client import DefaultClient
+from django_redis.exceptions import ConnectionInterrupted
 
 from apps.accounts.models import User
 from apps.accounts.services import set_roles
@@ -117,3 +122,54 @@ class TestSession:
             browser.get("/admin/")
 
         assert Session.objects.get().session_data == before
+
+
+class TestLogOut:
+    """A log-out holds at once: whoever has copied the cookie is asked to log in, whatever Redis does meanwhile."""
+
+    def log_in(self, staff: User) -> Client:
+        client = Client()
+        client.post("/admin/login/?next=/admin/", {"username": staff.email, "password": "correct horse battery"})
+        assert client.get("/admin/").status_code == 200
+        return client
+
+    def copy_of(self, browser: Client) -> Client:
+        copy = Client()
+        copy.cookies["sessionid"] = browser.cookies["sessionid"].value
+        return copy
+
+    def status_after_log_out_without_redis(self, staff: User) -> int:
+        browser = self.log_in(staff)
+        copy = self.copy_of(browser)
+        with mock.patch.object(DefaultClient, "delete", side_effect=ConnectionInterrupted(None)):
+            browser.post("/admin/logout/")
+        return copy.get("/admin/").status_code
+
+    def status_after_log_out_during_a_request(self, staff: User, engine: str) -> int:
+        """Return how a copy is answered if another request has read the row before the log-out, and goes on after it."""
+        browser = self.log_in(staff)
+        copy = self.copy_of(browser)
+        caches["default"].clear()
+        store: Any = import_module(engine).SessionStore(browser.cookies["sessionid"].value)
+        read_row = store._get_session_from_db
+
+        def read_and_be_late() -> Any:
+            row = read_row()
+            browser.post("/admin/logout/")
+            return row
+
+        store._get_session_from_db = read_and_be_late
+        store.load()
+        return copy.get("/admin/").status_code
+
+    def test_it_holds_if_redis_does_not_answer(self, support: User) -> None:
+        assert self.status_after_log_out_without_redis(support) == 302
+
+    def test_a_request_that_is_under_way_does_not_undo_it(self, support: User, settings: Any) -> None:
+        assert self.status_after_log_out_during_a_request(support, settings.SESSION_ENGINE) == 302
+
+    def test_control_neither_holds_for_sessions_that_are_cached(self, support: User, settings: Any) -> None:
+        settings.SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+
+        assert self.status_after_log_out_without_redis(support) == 200
+        assert self.status_after_log_out_during_a_request(support, settings.SESSION_ENGINE) == 200

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import RequestFactory
@@ -224,6 +225,27 @@ class TestRedis:
         assert answers[1].content == b"one"
         assert shop.made == 1
 
+    def test_two_shops_on_one_redis_are_not_shown_each_others(self, name: str, shop: Shop, settings: Any) -> None:
+        """Both have just changed theirs, the other one later: its version passes for one that this process has not learnt of."""
+        other = Shop()
+        other.change("other")
+        settings.PUBLIC_URL = "https://other.example"
+        assert make_cache(name, other).respond(GET("/a"), other.make).content == b"other"
+        settings.PUBLIC_URL = "https://shop.example"
+
+        assert make_cache(name, shop).respond(GET("/a"), shop.make).content == b"one"
+        assert (shop.made, other.made) == (1, 1)
+
+    def test_two_databases_of_one_address_are_not_shown_each_others(
+        self, name: str, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = Shop()
+        other.change("other")
+        make_cache(name, other).respond(GET("/a"), other.make)
+        monkeypatch.setitem(django_settings.DATABASES["default"], "NAME", "another")
+
+        assert make_cache(name, shop).respond(GET("/a"), shop.make).content == b"one"
+
     def test_what_people_type_is_not_shared(self, name: str, shop: Shop) -> None:
         for each in (make_cache(name, shop), make_cache(name, shop)):
             each.respond(GET("/a?limit=1&q=x"), shop.make)
@@ -251,7 +273,7 @@ class TestRedis:
 
     def test_bytes_that_are_no_response_are_made_anew(self, name: str, shop: Shop) -> None:
         for packed in (b"", b"x", b"\x00" * 8 + b"\xff\xff{", b"\x7f" * 8 + b"\x00\x02{"):
-            response_store._client().set(f"bahi:responses:{name}:/a", packed)
+            response_store._client().set(f"{make_cache(name, shop).shared.prefix}:/a", packed)
             shop.change(str(packed))
             assert make_cache(name, shop).respond(GET("/a"), shop.make).content == str(packed).encode()
 
@@ -261,7 +283,7 @@ class TestRedis:
         for path in ("/a", "/b", "/c", "/d"):
             one.respond(GET(path), shop.make)
 
-        kept = list(response_store._client().scan_iter(f"bahi:responses:{name}:*"))
+        kept = list(response_store._client().scan_iter(f"{make_cache(name, shop).shared.prefix}:*"))
         assert 1 <= len(kept) <= 3
         assert all(0 < response_store._client().ttl(key) <= 300 for key in kept)
 
