@@ -2,7 +2,8 @@
 Which tests run in the same worker when several share a run, and which begin first.
 
 The tests of faults share one running stack, which takes half a minute to start: they are one unit of work, and so are those of
-the benchmark. Every other test is a unit of its own. The longest unit is handed out first, while the other workers run the rest.
+the benchmark and of the replica. Every other test is a unit of its own. The longest unit is handed out first, while the other
+workers run the rest.
 """
 
 import pytest
@@ -13,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 GROUPS = {
     "tests/bench/": "benchmark shop",
     "tests/faults/": "running stack",
+    "tests/faults/replica/": "replica",
     "tests/faults/test_slow_clients.py": "slow clients",
 }
 

@@ -14,7 +14,10 @@ import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from apps.core import replica
+from apps.catalog.models import Variant
+from apps.catalog.services import update_product
+from apps.core import clock, replica
+from apps.core.events import SYSTEM
 from devtools import data_dirs, embedded, posix
 from devtools.servers import Postgres
 
@@ -170,3 +173,46 @@ def used_by_django(pair: Pair) -> Iterator[None]:
         connections.close_all()
         del connections.settings[replica.ALIAS]
         default.update({name: given[name] for name in ("HOST", "PORT", "NAME", "USER", "PASSWORD")})
+
+
+#: What a statement about the catalogue has, but not those about its version.
+CATALOGUE = 'FROM "?catalog_(category|product|variant)\\b'
+
+
+class Readers:
+    """How many statements about the catalogue each server is sent while something is done."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self._primary, self._replica = pair.primary.log_size, pair.replica.log_size
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Those of the primary and those of the replica."""
+        return (
+            self._pair.primary.count_statements(CATALOGUE, since=self._primary),
+            self._pair.replica.count_statements(CATALOGUE, since=self._replica),
+        )
+
+
+def path_of(variant: Variant) -> str:
+    return f"/api/v1/products/{variant.product.public_id}"
+
+
+def warm_up(pair: Pair, client: Any, variant: Variant) -> None:
+    """
+    Read until the replica answers.
+
+    What the primary has written and not yet flushed, such as hints that a read leaves, is sent to it a moment later.
+    """
+    readers = Readers(pair)
+
+    def is_replica_read() -> bool:
+        assert client.get(path_of(variant)).status_code == 200
+        return readers.counts[1] > 0
+
+    wait_until(is_replica_read)
+
+
+def rename(variant: Variant, name: str) -> None:
+    update_product(product_id=variant.product_id, changes={"name": name}, actor=SYSTEM, now=clock.now())
