@@ -1,10 +1,16 @@
 """What operators see of a replica: audits of it, checks, readiness and metrics."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import quote
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import Error, connections
@@ -15,6 +21,8 @@ from apps.catalog.models import Variant
 from apps.core import audit, checks, clock, replica
 from tests.factories.accounts import make_user
 from tests.support.standby import Pair, Readers
+
+ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -103,3 +111,39 @@ class TestChecks:
         assert (without.status_code, without.json()["status"]) == (200, "degraded")
         assert without.json()["checks"]["replica"] == "unreachable"
         assert "bahi_replica_lag_bytes" not in Client().get("/metrics").content.decode()
+
+
+class TestSettings:
+    """A process that is given both URLs, with a role that owns nothing and reads all."""
+
+    def run(self, pair: Pair, *words: str) -> "subprocess.CompletedProcess[str]":
+        if not pair.primary.ask("SELECT 1 FROM pg_roles WHERE rolname = 'shop'"):
+            pair.primary.ask("CREATE ROLE shop LOGIN")
+            pair.primary.ask("GRANT pg_read_all_data TO shop")
+            pair.wait_until_replayed()
+        urls = {
+            name: f"postgres://shop@{quote(node.host, safe='')}/bahi"
+            for name, node in (("DATABASE_URL", pair.primary), ("DATABASE_REPLICA_URL", pair.replica))
+        }
+        env = {**os.environ, **urls, "REDIS_URL": settings.REDIS_URL, "WEB_CONCURRENCY": "2", "WEB_THREADS": "4"}
+        env |= {"DJANGO_SETTINGS_MODULE": "config.settings.test"}
+        return subprocess.run(
+            [sys.executable, "manage.py", *words], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+        )
+
+    def test_check_finds_the_replica_and_both_budgets(self, pair: Pair) -> None:
+        done = self.run(
+            pair, "check", "--deploy", "--tag", "database", "--database", "default", "--database", "replica"
+        )
+
+        assert (done.returncode, "bahi.W002" in done.stderr) == (0, False)
+        assert "Postgres allows 97 connections, and Bahi can open 17: 8 for the web process (2 x 4" in done.stderr
+        assert "The replica allows 97 connections, and Bahi can open 10: 8 for the web process (2 x 4" in done.stderr
+
+    def test_an_audit_reads_the_replica(self, pair: Pair) -> None:
+        size = pair.replica.log_size
+
+        done = self.run(pair, "audit", "--replica", "--only", "CAT-02")
+
+        assert (done.returncode, "The invariant holds" in done.stdout) == (0, True)
+        assert pair.replica.count_statements("catalog_product", since=size) > 0
