@@ -61,6 +61,7 @@ QUEUES: dict[str, tuple[Callable[..., object] | str, ...]] = {
         "core.delete_expired_idempotency_keys",
         "accounts.delete_expired",
         "backoffice.measure_explained_money",
+        "backoffice.refresh_projections",
         "ledger.checkpoint_balances",
         "orders.close_orders",
         "payments.poll_new_disputes",

@@ -23,6 +23,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "settlements.open_overdue_receivable_exceptions",
         "schedule": 6 * 3600.0,
     },
+    "refresh projections": {"task": "backoffice.refresh_projections", "schedule": 10.0},
     "measure explained money": {"task": "backoffice.measure_explained_money", "schedule": 600.0},
     "checkpoint balances": {"task": "ledger.checkpoint_balances", "schedule": 86_400.0},
     "render missing invoices": {"task": "invoicing.render_missing_documents", "schedule": 60.0},

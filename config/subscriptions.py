@@ -1,4 +1,8 @@
-"""Event -> handlers: which handlers run on which event. An event without a handler is named in UNSUBSCRIBED, so that none is forgotten."""
+"""
+Event -> handlers and projections: which handlers run on which event, and which events change projections.
+
+An event without a handler is named in UNSUBSCRIBED, so that none is forgotten.
+"""
 
 from collections.abc import Callable
 
@@ -154,5 +158,18 @@ UNSUBSCRIBED: frozenset[str] = frozenset(
         invoicing.CREDIT_NOTE_SKIPPED,
         notifications.NOTIFICATION_SENT,
         notifications.NOTIFICATION_FAILED,
+    }
+)
+
+#: The events that change what projections show of an order. They run no handler for it: the relay keeps the order as pending,
+#: and a task of the clock brings the projections up to date for all pending orders at once.
+PROJECTED: frozenset[str] = frozenset(
+    {
+        orders.ORDER_PLACED,
+        orders.ORDER_CONFIRMED,
+        orders.ORDER_CANCELLED,
+        orders.ORDER_EXPIRED,
+        payments.ATTEMPT_CAPTURED,
+        payments.REFUND_PROCESSED,
     }
 )

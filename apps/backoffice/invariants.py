@@ -1,6 +1,12 @@
 """Invariants across all apps."""
 
+from datetime import datetime
+from typing import Any
+
+from apps.backoffice.rules import days_of
 from apps.backoffice.sql.money_states import ALL_POSITIONS
+from apps.backoffice.sql.projections import CONTRIBUTIONS
+from apps.backoffice.states import Period
 from apps.core.audit import Invariant, Reads
 from apps.fulfilment.states import ShipmentStatus
 from apps.orders.states import OrderStatus
@@ -18,6 +24,45 @@ _STATUSES = {
 _STATUS_ROWS = ", ".join(
     f"('{kind}', '{status}')" for kind, statuses in _STATUSES.items() for status in statuses.values
 )
+
+#: The figures of an order on a day, and what is counted of them for one day of all orders.
+_FIGURES = "placed, confirmed, cancelled, expired, sold, sales_amount, captured_amount, refunded_amount"
+_DAILY = _FIGURES.replace("sold, ", "")
+_DAILY_SUMS = ", ".join(f"sum({name})::bigint AS {name}" for name in _DAILY.split(", "))
+
+
+def _wrong_rankings(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
+    """Return the periods whose rankings do not sum to the sales of their days."""
+    cursor.execute("SELECT day FROM backoffice_projectionstate WHERE day IS NOT NULL")
+    built = cursor.fetchone()
+    if built is None:
+        return []
+    found = []
+    for period in Period:
+        days = days_of(period, built[0])
+        cursor.execute(_SUMS_OF_RANKINGS, {"period": period.value, "first": days.first, "last": days.last})
+        ranked, sold = cursor.fetchall()
+        if ranked[1:] != sold[1:]:
+            found.append({"period": period.value, "ranked": list(ranked[1:]), "sold": list(sold[1:])})
+    return found
+
+
+_SUMS_OF_RANKINGS = """
+    SELECT 1 AS side, (SELECT count(*) FROM backoffice_variantrank WHERE period = %(period)s),
+        (SELECT coalesce(sum(quantity_milli), 0)::bigint FROM backoffice_variantrank WHERE period = %(period)s),
+        (SELECT coalesce(sum(sales_amount), 0)::bigint FROM backoffice_variantrank WHERE period = %(period)s),
+        count(*), coalesce(sum(orders), 0)::bigint, coalesce(sum(sales_amount), 0)::bigint
+    FROM backoffice_customerrank WHERE period = %(period)s
+    UNION ALL
+    SELECT 2, (SELECT count(DISTINCT variant_id) FROM backoffice_dailyvariantsales WHERE day BETWEEN %(first)s AND %(last)s),
+        (SELECT coalesce(sum(quantity_milli), 0)::bigint FROM backoffice_dailyvariantsales
+            WHERE day BETWEEN %(first)s AND %(last)s),
+        (SELECT coalesce(sum(sales_amount), 0)::bigint FROM backoffice_dailyvariantsales
+            WHERE day BETWEEN %(first)s AND %(last)s),
+        count(DISTINCT customer_id), coalesce(sum(sold), 0)::bigint, coalesce(sum(sales_amount), 0)::bigint
+    FROM backoffice_orderday WHERE sold = 1 AND day BETWEEN %(first)s AND %(last)s
+    ORDER BY side
+"""
 
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
@@ -110,5 +155,59 @@ INVARIANTS: tuple[Invariant, ...] = (
             SELECT state, expected.amount AS expected, booked.amount AS booked FROM expected FULL JOIN booked USING (state)
             WHERE coalesce(expected.amount, 0) <> coalesce(booked.amount, 0)
         """,  # noqa: S608 - only constants of the code are interpolated
+    ),
+    Invariant(
+        id="INV-69",
+        name="orders_are_counted",
+        statement="What is counted of each order on each day is what happened to it, as soon as none of its events is pending.",
+        sql=f"""
+            WITH chosen AS MATERIALIZED (
+                SELECT o.* FROM orders_order o
+                WHERE EXISTS (SELECT FROM backoffice_projectionstate WHERE day IS NOT NULL)
+                  AND o.id NOT IN (SELECT root_id FROM core_pendingprojection)
+                  AND o.id NOT IN (
+                      SELECT e.root_id FROM core_outbox x JOIN core_event e ON e.id = x.event_id WHERE e.root_id IS NOT NULL
+                  )
+            ), {CONTRIBUTIONS}, counted AS (
+                SELECT order_id, day, customer_id, {_FIGURES} FROM backoffice_orderday WHERE order_id IN (SELECT id FROM chosen)
+            )
+            SELECT 'not counted' AS fault, missing.* FROM (
+                SELECT order_id, day, customer_id, {_FIGURES} FROM contributions EXCEPT SELECT * FROM counted
+            ) missing
+            UNION ALL
+            SELECT 'counted wrongly', wrong.* FROM (
+                SELECT * FROM counted EXCEPT SELECT order_id, day, customer_id, {_FIGURES} FROM contributions
+            ) wrong
+        """,  # noqa: S608 - only constants of the code are interpolated
+        reads=Reads.ONE_ORDER,
+    ),
+    Invariant(
+        id="INV-69b",
+        name="daily_sales_sum_up_orders",
+        statement="The sales of each day are the sums of what is counted of its orders, and those of its variants of the lines sold.",
+        sql=f"""
+            SELECT coalesce(stored.day, summed.day) AS day, to_jsonb(stored) AS stored, to_jsonb(summed) AS summed
+            FROM (SELECT day, {_DAILY} FROM backoffice_dailysales) stored
+            FULL JOIN (SELECT day, {_DAILY_SUMS} FROM backoffice_orderday GROUP BY day) summed USING (day)
+            WHERE to_jsonb(stored) IS DISTINCT FROM to_jsonb(summed)
+            UNION ALL
+            SELECT coalesce(stored.day, summed.day), to_jsonb(stored), to_jsonb(summed)
+            FROM (
+                SELECT day, sum(quantity_milli)::bigint AS quantity_milli, sum(sales_amount)::bigint AS sales_amount
+                FROM backoffice_dailyvariantsales GROUP BY day
+            ) stored
+            FULL JOIN (
+                SELECT it.day, sum(line.quantity_milli)::bigint AS quantity_milli, sum(line.total_amount)::bigint AS sales_amount
+                FROM backoffice_orderday it JOIN orders_orderline line ON line.order_id = it.order_id
+                WHERE it.sold = 1 GROUP BY it.day
+            ) summed USING (day)
+            WHERE to_jsonb(stored) IS DISTINCT FROM to_jsonb(summed)
+        """,  # noqa: S608 - only constants of the code are interpolated
+    ),
+    Invariant(
+        id="INV-69c",
+        name="rankings_sum_up_days",
+        statement="The best-sellers and top customers of each period sum to the sales of its days, and name as many of them.",
+        sql=_wrong_rankings,
     ),
 )

@@ -177,6 +177,22 @@ class Outbox(models.Model):
         return f"outbox {self.pk}"
 
 
+class PendingProjection(models.Model):
+    """
+    An order of which an event is not in the projections yet.
+
+    The relay adds the row with the handler runs of the event, and the refresh of the projections deletes it.
+    `created_at` is the instant of the order's first event among those that were relayed together.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    root_id = models.UUIDField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"pending projection of {self.root_id}"
+
+
 def all_null(*names: str) -> models.Q:
     """
     Return the condition that all of these columns of a row are null, in words that a partial index on "is null" does not fit.

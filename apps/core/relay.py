@@ -136,6 +136,12 @@ _TAKE = f"""
         FOR UPDATE OF outbox SKIP LOCKED
     ), taken AS (
         DELETE FROM core_outbox AS outbox USING waiting WHERE outbox.id = waiting.id RETURNING outbox.id, outbox.event_id
+    ), pending AS (
+        INSERT INTO core_pendingprojection (root_id, created_at)
+        SELECT event.root_id, min(event.created_at)
+        FROM taken JOIN core_event AS event ON event.id = taken.event_id
+        WHERE event.type = ANY($5::text[]) AND event.root_id IS NOT NULL
+        GROUP BY event.root_id
     )
     SELECT taken.event_id, event.type, CASE WHEN event.type = ANY($3::text[]) THEN event.changes::text END
     FROM taken JOIN core_event AS event ON event.id = taken.event_id ORDER BY taken.id
@@ -153,6 +159,8 @@ def claim_outbox(*, now: datetime, limit: int = BATCH, budget: HintBudget | None
     """
     Turn each waiting Outbox row into handler runs once, and return those to be sent; several relays may do so in parallel.
 
+    The orders of events that projections count are kept as pending in the same transaction.
+
     What there is no room for is left to `claim_due`. An event of a type that this relay does not know is left to a relay that
     does: during a release, old relays read events of the new version.
     """
@@ -165,7 +173,8 @@ def claim_outbox(*, now: datetime, limit: int = BATCH, budget: HintBudget | None
 def _claim_waiting(*, now: datetime, limit: int, budget: HintBudget | None) -> list[HandlerRun]:
     known = [*get_subscriptions(), *import_string(settings.UNSUBSCRIBED)]
     ranks = to_array(map(_rank, known))
-    waiting = fetch_rows(_TAKE, [to_array(known), str(limit), _types_with_conditions(), ranks])
+    projected = to_array(import_string(settings.PROJECTED))
+    waiting = fetch_rows(_TAKE, [to_array(known), str(limit), _types_with_conditions(), ranks, projected])
     handler_runs = [
         HandlerRun(event_id=event_id, handler=subscription.name, queue=subscription.queue, created_at=now, sent_at=now)
         for event_id, event_type, values in waiting

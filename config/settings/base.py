@@ -114,6 +114,7 @@ TEMPLATES = [
 
 SUBSCRIPTIONS = "config.subscriptions.HANDLERS"
 UNSUBSCRIBED = "config.subscriptions.UNSUBSCRIBED"
+PROJECTED = "config.subscriptions.PROJECTED"
 INVARIANTS = "config.invariants.INVARIANTS"
 RECENT_ROWS = "config.invariants.RECENT_ROWS"
 GAUGES = "config.metrics.GAUGES"

@@ -18,7 +18,7 @@ from config.invariants import INVARIANTS
 from config.queues import QUEUES
 from config.reference_data import STEPS
 from config.schedule import SCHEDULE
-from config.subscriptions import HANDLERS, UNSUBSCRIBED
+from config.subscriptions import HANDLERS, PROJECTED, UNSUBSCRIBED
 from tests.support.capabilities import read_capabilities
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -55,6 +55,7 @@ def all_events() -> set[str]:
 def test_every_event_has_a_handler_or_is_listed_as_unsubscribed() -> None:
     assert set(HANDLERS) | UNSUBSCRIBED == all_events()
     assert set(HANDLERS) & UNSUBSCRIBED == set()
+    assert all_events() >= PROJECTED
 
 
 def test_events_are_named_app_object_verb() -> None:
