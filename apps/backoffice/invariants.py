@@ -48,11 +48,11 @@ def _wrong_rankings(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
 
 
 _SUMS_OF_RANKINGS = """
-    SELECT 1 AS side, (SELECT count(*) FROM backoffice_variantrank WHERE period = %(period)s),
-        (SELECT coalesce(sum(quantity_milli), 0)::bigint FROM backoffice_variantrank WHERE period = %(period)s),
-        (SELECT coalesce(sum(sales_amount), 0)::bigint FROM backoffice_variantrank WHERE period = %(period)s),
+    SELECT 1 AS side, (SELECT count(*) FROM backoffice_bestseller WHERE period = %(period)s),
+        (SELECT coalesce(sum(quantity_milli), 0)::bigint FROM backoffice_bestseller WHERE period = %(period)s),
+        (SELECT coalesce(sum(sales_amount), 0)::bigint FROM backoffice_bestseller WHERE period = %(period)s),
         count(*), coalesce(sum(orders), 0)::bigint, coalesce(sum(sales_amount), 0)::bigint
-    FROM backoffice_customerrank WHERE period = %(period)s
+    FROM backoffice_topcustomer WHERE period = %(period)s
     UNION ALL
     SELECT 2, (SELECT count(DISTINCT variant_id) FROM backoffice_dailyvariantsales WHERE day BETWEEN %(first)s AND %(last)s),
         (SELECT coalesce(sum(quantity_milli), 0)::bigint FROM backoffice_dailyvariantsales

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from apps.core.dates import format_day
-from apps.core.money import rupees
+from apps.core.money import group_digits, rupees
 
 #: The sentence that a customer reads per event type; other types are for staff. Other apps' events are listed by name.
 CUSTOMER_EVENT_TEXTS: Mapping[str, str] = {
@@ -93,3 +93,16 @@ def explained_three_ways(*, due: int, explained: int, count: int, per_million: i
         f"{rupees(explained)} of {rupees(due)} captured up to {format_day(day)} is explained three ways"
         f" ({per_million / 10_000:.4f} %); {rupees(due - explained)} of {_payments(count)} is not. {verdict}"
     )
+
+
+FIGURES_ARE_LATE = "The figures are late: what happened since is not counted yet. Check on the dashboard that the relay and a worker run."
+
+
+def sales_of_day(day: date, amount: int, orders: int) -> str:
+    """Return what was sold on a day (paise), in how many orders."""
+    return f"{format_day(day)}: {rupees(amount)} in {group_digits(orders)} order{'' if orders == 1 else 's'}"
+
+
+def sales_picture(highest: int) -> str:
+    """Return what the picture of sales by day shows, for who cannot see it."""
+    return f"Bars of the sales of each of the last 30 days; the highest is {rupees(highest)}."

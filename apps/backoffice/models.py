@@ -93,7 +93,7 @@ class DailyVariantSales(models.Model):
         return f"sales of {self.variant_id} on {self.day}"
 
 
-class VariantRank(models.Model):
+class BestSeller(models.Model):
     """What was sold of one variant in a period that ends with the day of `ProjectionState`, in the order of best-sellers."""
 
     pk = models.CompositePrimaryKey("period", "variant_id")
@@ -105,7 +105,7 @@ class VariantRank(models.Model):
     class Meta:
         indexes = [
             models.Index(
-                fields=["period", "-quantity_milli", "-sales_amount", "variant"], name="variant_rank_by_quantity"
+                fields=["period", "-quantity_milli", "-sales_amount", "variant"], name="best_seller_by_quantity"
             )
         ]
 
@@ -113,7 +113,7 @@ class VariantRank(models.Model):
         return f"{self.variant_id}, {self.period}"
 
 
-class CustomerRank(models.Model):
+class TopCustomer(models.Model):
     """What one customer bought in a period that ends with the day of `ProjectionState`, in the order of top customers."""
 
     pk = models.CompositePrimaryKey("period", "customer_id")
@@ -124,7 +124,7 @@ class CustomerRank(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["period", "-sales_amount", "-orders", "customer"], name="customer_rank_by_sales")
+            models.Index(fields=["period", "-sales_amount", "-orders", "customer"], name="top_customer_by_sales")
         ]
 
     def __str__(self) -> str:

@@ -1,9 +1,10 @@
-"""How the description of the API presents timelines, ledgers and evidence: summaries, errors and examples."""
+"""How the description of the API presents timelines, ledgers, evidence and sales: summaries, errors and examples."""
 
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_view
 
+from apps.backoffice.selectors.sales import ProjectionsNotBuilt
 from apps.backoffice.serializers import DisputeEvidenceResponse, EvidencePdfResponse
 from apps.core.api.pdf import PDF_RESPONSES
 from apps.core.api.schema import operation, page_example
@@ -192,5 +193,88 @@ describe_evidence_pdf = extend_schema_view(
             )
             for name, code, status in (("Already available", "200", "ready"), ("Requested", "202", "pending"))
         ],
+    ),
+)
+
+
+SALES_EXAMPLE: dict[str, Any] = {
+    "orders_placed": 31,
+    "orders_confirmed": 27,
+    "orders_cancelled": 1,
+    "orders_expired": 3,
+    "sales_amount": 3183300,
+    "average_order_amount": 117900,
+    "captured_amount": 3183300,
+    "refunded_amount": 99800,
+    "currency": "INR",
+}
+DAILY_SALES_EXAMPLE: dict[str, Any] = {**SALES_EXAMPLE, "object": "daily_sales", "day": "2026-11-21"}
+SALES_DASHBOARD_EXAMPLE: dict[str, Any] = {
+    "object": "sales_dashboard",
+    "as_of": "2026-11-21T08:35:10.000Z",
+    "periods": [{**SALES_EXAMPLE, "period": "today", "first_day": "2026-11-21", "last_day": "2026-11-21"}],
+    "days": [DAILY_SALES_EXAMPLE],
+    "attention": {"open_exceptions": 2, "payment_reviews": 1, "failed_refunds": 0},
+}
+BEST_SELLER_EXAMPLE: dict[str, Any] = {
+    "object": "best_seller",
+    "variant_id": "var_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "product_id": "prod_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "sku": "KURTA-RED-M",
+    "name": "Cotton kurta",
+    "title": "Red, M",
+    "quantity": 48,
+    "sales_amount": 2395200,
+    "currency": "INR",
+}
+TOP_CUSTOMER_EXAMPLE: dict[str, Any] = {
+    "object": "top_customer",
+    "customer_id": "cus_01jf3z8k4qe7tv2w9x0y1z2a3b",
+    "name": "Asha Rao",
+    "orders": 4,
+    "sales_amount": 471600,
+    "currency": "INR",
+}
+_NOT_BUILT = ProjectionsNotBuilt(retry_after=10)
+
+describe_sales_dashboard = extend_schema_view(
+    retrieve=operation(
+        "get_sales_dashboard",
+        "Read the sales dashboard",
+        description="Sales of today, the last 7 and 30 days and this month, by the calendar of India, the last 30 days one by one,"
+        " and how much needs a decision. It is a few seconds late; `as_of` says up to when all is counted. For finance.",
+        examples=[OpenApiExample("A day", response_only=True, value=SALES_DASHBOARD_EXAMPLE)],
+        raises=[_NOT_BUILT],
+    ),
+)
+
+describe_daily_sales = extend_schema_view(
+    list=operation(
+        "list_daily_sales",
+        "List sales by day",
+        description="The sales of each day in India, oldest first, at most 366. Days on which nothing happened are there as well. The"
+        " list is whole: it has no pages.",
+        examples=[page_example(DAILY_SALES_EXAMPLE, name="A day")],
+        raises=[_NOT_BUILT],
+    ),
+)
+
+describe_best_sellers = extend_schema_view(
+    list=operation(
+        "list_best_sellers",
+        "List best-sellers",
+        description="The 100 variants of which most units were sold in a period that ends today, then by amount. An order counts on the"
+        " day on which it was confirmed, and no longer once it is cancelled. Refunds do not change it.",
+        examples=[page_example(BEST_SELLER_EXAMPLE, name="The best-seller")],
+    ),
+)
+
+describe_top_customers = extend_schema_view(
+    list=operation(
+        "list_top_customers",
+        "List top customers",
+        description="The 100 customers who bought for most in a period that ends today, then in most orders. Orders count as in the list"
+        " of best-sellers.",
+        examples=[page_example(TOP_CUSTOMER_EXAMPLE, name="The top customer")],
     ),
 )

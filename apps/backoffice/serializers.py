@@ -1,4 +1,4 @@
-"""Request and response schemas of an order's timeline and ledger, and of the evidence for a dispute."""
+"""Request and response schemas of an order's timeline and ledger, of the evidence for a dispute, and of sales."""
 
 from typing import Any
 
@@ -6,7 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.backoffice.selectors.timeline import TimelineEntry
+from apps.backoffice.states import Period
 from apps.core.api import IdField, RequestSerializer, ResponseSerializer, StrictCharField
+from apps.core.quantities import to_units
 from apps.fulfilment.states import ShipmentStatus
 from apps.notifications.states import Channel, NotificationStatus
 from apps.payments.states import EvidenceKind
@@ -206,3 +208,86 @@ class EvidenceResponse(ResponseSerializer):
 
 
 _MONEY = {"pay": "payment", "att": "payment_attempt", "rfnd": "refund", "disp": "dispute"}
+
+
+class SalesFiguresResponse(ResponseSerializer):
+    """What happened in some days: each order, capture and refund counts on the day in India on which it happened."""
+
+    orders_placed = serializers.IntegerField(source="figures.placed")
+    orders_confirmed = serializers.IntegerField(source="figures.confirmed")
+    orders_cancelled = serializers.IntegerField(source="figures.cancelled")
+    orders_expired = serializers.IntegerField(source="figures.expired")
+    sales_amount = serializers.IntegerField(
+        source="figures.sales_amount", help_text="Paise: the totals of the orders that were confirmed."
+    )
+    average_order_amount = serializers.IntegerField(
+        source="figures.average_order_amount", help_text="Paise: sales by confirmed orders; 0 without one."
+    )
+    captured_amount = serializers.IntegerField(
+        source="figures.captured_amount", help_text="Paise: the money that was taken, for orders of any day."
+    )
+    refunded_amount = serializers.IntegerField(source="figures.refunded_amount", help_text="Paise: processed refunds.")
+    currency = serializers.CharField(default="INR")
+
+
+class DailySalesResponse(SalesFiguresResponse):
+    """The sales of one day in India."""
+
+    object = serializers.CharField(default="daily_sales")
+    day = serializers.DateField()
+
+
+class PeriodSalesResponse(SalesFiguresResponse):
+    """The sales of a period that ends today."""
+
+    period = serializers.ChoiceField(choices=Period.values)
+    first_day = serializers.DateField(source="days.first")
+    last_day = serializers.DateField(source="days.last")
+
+
+class AttentionResponse(ResponseSerializer):
+    """How much waits for a decision of staff, counted up to 1,001."""
+
+    open_exceptions = serializers.IntegerField(help_text="Reports and books that do not agree.")
+    payment_reviews = serializers.IntegerField(help_text="Captured payments that staff must accept or refund.")
+    failed_refunds = serializers.IntegerField(help_text="Refunds to retry or to pay by bank transfer.")
+
+
+class SalesDashboardResponse(ResponseSerializer):
+    """The sales of the shop at a glance."""
+
+    object = serializers.CharField(default="sales_dashboard")
+    as_of = serializers.DateTimeField(help_text="All that happened up to this instant is counted.")
+    periods = PeriodSalesResponse(many=True)
+    days = DailySalesResponse(many=True, help_text="The last 30 days, oldest first.")
+    attention = AttentionResponse()
+
+
+class BestSellerResponse(ResponseSerializer):
+    """A variant and what was sold of it, in orders that were confirmed in the period and not cancelled since."""
+
+    object = serializers.CharField(default="best_seller")
+    variant_id = IdField("var")
+    product_id = IdField("prod", source="variant.product_id")
+    sku = serializers.CharField(source="variant.sku")
+    name = serializers.CharField(source="variant.product.name")
+    title = serializers.CharField(
+        source="variant.title", help_text="What distinguishes it from other variants, or empty."
+    )
+    quantity = serializers.SerializerMethodField()
+    sales_amount = serializers.IntegerField(help_text="Paise, with tax.")
+    currency = serializers.CharField(default="INR")
+
+    def get_quantity(self, row: Any) -> int:
+        return to_units(int(row.quantity_milli))
+
+
+class TopCustomerResponse(ResponseSerializer):
+    """A customer and what they bought, in orders that were confirmed in the period and not cancelled since."""
+
+    object = serializers.CharField(default="top_customer")
+    customer_id = IdField("cus")
+    name = serializers.CharField(source="customer.name")
+    orders = serializers.IntegerField()
+    sales_amount = serializers.IntegerField(help_text="Paise.")
+    currency = serializers.CharField(default="INR")

@@ -1,26 +1,33 @@
-"""Views that read every app: the timeline and the ledger of an order, and the evidence for a dispute."""
+"""Views that read every app: the timeline and the ledger of an order, the evidence for a dispute, and the sales of the shop."""
 
 from io import BytesIO
 from typing import Any
 
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
+from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import services as accounts
 from apps.backoffice import openapi
+from apps.backoffice.filters import DailySalesQuery, RankingQuery
 from apps.backoffice.pagination import TimelinePagination
-from apps.backoffice.selectors import dispute_evidence, timeline
+from apps.backoffice.selectors import attention, dispute_evidence, sales, timeline
 from apps.backoffice.serializers import (
     AddDisputeEvidenceRequest,
+    BestSellerResponse,
+    DailySalesResponse,
     DisputeEvidenceResponse,
     EvidencePdfResponse,
     EvidenceResponse,
     LedgerEntryResponse,
+    SalesDashboardResponse,
     TimelineEntryResponse,
+    TopCustomerResponse,
 )
 from apps.backoffice.services import dispute_evidence as evidence_pdfs
+from apps.backoffice.states import Period
 from apps.core import clock, ids
 from apps.core.api import ApiViewSet, WholeListPagination, get_actor, idempotent
 from apps.core.api.contacts import sees_contacts_masked
@@ -124,3 +131,61 @@ class DisputeEvidencePdfViewSet(PdfMixin, ApiViewSet):
         }
         headers = {"Location": request.path} if is_ready else {"Location": request.path, "Retry-After": "2"}
         return Response(self.get_serializer(body).data, status=200 if is_ready else 202, headers=headers)
+
+
+class _SalesViewSet(ApiViewSet):
+    """What is read from the projections of sales."""
+
+    permission_classes = [requires("backoffice.view_dailysales")]
+    pagination_class = WholeListPagination
+
+
+@openapi.describe_sales_dashboard
+class SalesDashboardViewSet(_SalesViewSet):
+    """The sales of the shop at a glance."""
+
+    serializer_class = SalesDashboardResponse
+
+    def retrieve(self, request: Request) -> Response:
+        found = sales.get_sales(now=clock.now())
+        shown = {
+            "object": "sales_dashboard", "as_of": found.as_of, "periods": found.periods, "days": found.days,
+            "attention": attention.count_what_needs_attention(),
+        }  # fmt: skip
+        return self.answer(self.get_serializer(shown).data)
+
+
+@openapi.describe_daily_sales
+class DailySalesViewSet(ListModelMixin, _SalesViewSet):
+    """The sales of each day."""
+
+    serializer_class = DailySalesResponse
+    query_serializer_classes = {"list": DailySalesQuery}
+
+    def get_queryset(self) -> Any:
+        query = self.read_query()
+        return sales.list_daily_sales(sales.choose_days(query.get("day[gte]"), query.get("day[lte]")))
+
+
+@openapi.describe_best_sellers
+class BestSellerViewSet(ListModelMixin, _SalesViewSet):
+    """The variants that sell best."""
+
+    serializer_class = BestSellerResponse
+    query_serializer_classes = {"list": RankingQuery}
+
+    def get_queryset(self) -> Any:
+        period = self.read_query().get("period", Period.LAST_30_DAYS)
+        return sales.list_best_sellers(period)[: sales.RANKED]
+
+
+@openapi.describe_top_customers
+class TopCustomerViewSet(ListModelMixin, _SalesViewSet):
+    """The customers who buy for most."""
+
+    serializer_class = TopCustomerResponse
+    query_serializer_classes = {"list": RankingQuery}
+
+    def get_queryset(self) -> Any:
+        period = self.read_query().get("period", Period.LAST_30_DAYS)
+        return sales.list_top_customers(period)[: sales.RANKED]

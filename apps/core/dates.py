@@ -26,6 +26,12 @@ def format_instant(at: datetime) -> str:
     return f"{format_day(local)}, {hour}:{local:%M} {half} IST"
 
 
+def format_time(at: datetime) -> str:
+    """Return the time of an instant in words, to the second and in India's time: `2:05:10 pm IST`."""
+    local = at.astimezone(IST)
+    return f"{local.hour % 12 or 12}:{local:%M:%S} {'am' if local.hour < _NOON else 'pm'} IST"
+
+
 def working_days_between(since: date, until: date) -> int:
     """Return how many working days (Monday to Friday) lie after `since`, up to and including `until`."""
     weeks, rest = divmod((until - since).days, _DAYS_OF_A_WEEK)

@@ -16,6 +16,7 @@ from django.conf import settings
 
 from apps.core import clock, handler_runs, relay
 from apps.core.events import SYSTEM, user_actor
+from apps.core.models import PendingProjection
 from apps.fulfilment import services as fulfilment
 from apps.orders import services as orders
 from apps.orders.models import Order, OrderLine
@@ -259,7 +260,7 @@ class PlayFailed(RuntimeError):
 
 def run_handlers(clock: PlayedClock) -> None:
     """
-    Do what relay and workers do until nothing waits.
+    Do what relay and workers do until nothing waits. That the order is to be counted is forgotten: all orders will be at once.
 
     :raises PlayFailed: if a handler fails
     """
@@ -267,6 +268,7 @@ def run_handlers(clock: PlayedClock) -> None:
         done = handler_runs.run_handlers([run.pk for run in claimed], now=clock.now(), hint_sent_at=clock.now())
         if done != len(claimed):
             raise PlayFailed(f"{len(claimed) - done} of {[run.handler for run in claimed]} failed")
+    PendingProjection.objects.all().delete()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ _MAY_HAVE_ROWS: Final = frozenset(
     {
         "accounts_ratelimitcounter", "accounts_refreshtoken", "accounts_session", "accounts_user", "accounts_user_groups",
         "accounts_user_user_permissions", "accounts_challenge", "auth_group", "auth_group_permissions", "auth_permission",
+        "backoffice_projectionstate",
         "catalog_catalogversion", "catalog_location", "core_auditrun", "core_event", "core_handlerrun", "core_idempotencykey",
         "core_incident", "core_outbox", "django_admin_log", "django_content_type", "django_session", "ledger_account",
         "notifications_notification", "tax_registration", "tax_taxrate",
@@ -36,6 +37,8 @@ _CATALOG_VERSION: Final = """
     INSERT INTO catalog_catalogversion AS present (id, number) VALUES (1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
     ON CONFLICT (id) DO UPDATE SET number = greatest(present.number + 1, excluded.number)
 """
+#: The first refresh counts all orders, so that none of them has to be pending.
+_PROJECTIONS_NOT_BUILT: Final = "UPDATE backoffice_projectionstate SET day = NULL"
 OnStep = Callable[[str, int, int], None]
 
 
@@ -152,6 +155,7 @@ class _Run:
             self.on_step("rows", shop.done, self.plan.orders)
         bulk_load.restore(self.raw, dropped, names, report=self._report)
         self.raw.execute(_CATALOG_VERSION)
+        self.raw.execute(_PROJECTIONS_NOT_BUILT)
         self._end_step("end")
         return FillResult(self.seconds, self._count_bytes(names))
 

@@ -70,6 +70,10 @@ ACCESS: dict[str, Access] = {
     "POST orders/<order_id>/cancel": Access(OWNER, "orders.change_order", body={"reason": "no"}),
     "GET orders/<order_id>/timeline": Access(OWNER, "orders.view_order"),
     "GET orders/<order_id>/ledger": Access(STAFF, "ledger.view_ledgerentry"),
+    "GET dashboards/sales": Access(STAFF, "backoffice.view_dailysales"),
+    "GET reports/daily-sales": Access(STAFF, "backoffice.view_dailysales"),
+    "GET reports/best-sellers": Access(STAFF, "backoffice.view_dailysales"),
+    "GET reports/top-customers": Access(STAFF, "backoffice.view_dailysales"),
     "POST orders/<order_id>/hold": Access(STAFF, "orders.change_order", body={"reason": "wait"}),
     "POST orders/<order_id>/release": Access(STAFF, "orders.change_order", body={"reason": "go on"}),
     # payments

@@ -29,11 +29,14 @@ OURS = [entry for entry in PAGES if entry[0].__module__.startswith("apps.")]
 FACTS = [
     page for page in OURS if page[0]._meta.app_label in {"orders", "payments", "invoicing", "notifications", "core"}
 ]
-#: Bookkeeping of log-ins that nobody has to look at, secrets, and what the page of its order shows.
+#: Bookkeeping of log-ins that nobody has to look at, secrets, what the page of its order shows, and projections, which the
+#: page of sales shows.
 WITHOUT_PAGE = {
     "accounts.RateLimitCounter", "accounts.RefreshToken", "accounts.Challenge", "catalog.CatalogVersion", "catalog.StockLevel",
     "orders.OrderAddress",
-    "settlements.SettlementReportRow", "fulfilment.ShipmentLine",
+    "settlements.SettlementReportRow", "fulfilment.ShipmentLine", "core.PendingProjection",
+    "backoffice.OrderDay", "backoffice.DailySales", "backoffice.DailyVariantSales", "backoffice.BestSeller",
+    "backoffice.TopCustomer", "backoffice.ProjectionState",
 }  # fmt: skip
 ROLES = ("support", "finance", "catalogue_manager", "admin")
 

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.backoffice.models import CustomerRank, DailySales, DailyVariantSales, OrderDay, ProjectionState, VariantRank
+from apps.backoffice.models import BestSeller, DailySales, DailyVariantSales, OrderDay, ProjectionState, TopCustomer
 from apps.backoffice.rules import Days, Move, days_of, moves_between
 from apps.backoffice.selectors import sales
 from apps.backoffice.selectors.sales import Figures, ProjectionsNotBuilt
@@ -103,15 +103,15 @@ class TestRefresh:
         order = make_order(owner, now=LATE)
         pay(order, now=LATE)
         refresh(LATE)
-        assert CustomerRank.objects.filter(customer=owner).count() == 4
+        assert TopCustomer.objects.filter(customer=owner).count() == 4
 
         cancel_order(order, now=LATE + timedelta(minutes=1))
         refresh(LATE + timedelta(minutes=1))
 
         day = figures_of(MAY_31)
         assert (day.placed, day.confirmed, day.cancelled, day.sales_amount) == (1, 1, 1, order.total_amount)
-        assert not CustomerRank.objects.exists()
-        assert not VariantRank.objects.exists()
+        assert not TopCustomer.objects.exists()
+        assert not BestSeller.objects.exists()
         assert not DailyVariantSales.objects.exists()
 
     def test_an_order_that_expires(self, built: None, owner: Any) -> None:
@@ -227,7 +227,7 @@ class TestRebuild:
         before = dump_projections()
         assert all(before.values())
 
-        for model in (OrderDay, DailySales, DailyVariantSales, VariantRank, CustomerRank, ProjectionState):
+        for model in (OrderDay, DailySales, DailyVariantSales, BestSeller, TopCustomer, ProjectionState):
             model.objects.all().delete()
         orders = rebuild_projections(now=end)
 
@@ -239,7 +239,7 @@ class TestRebuild:
         end = busy()
         before = dump_projections()
         DailySales.objects.update(placed=7)
-        CustomerRank.objects.update(sales_amount=7)
+        TopCustomer.objects.update(sales_amount=7)
 
         rebuild_projections(now=end)
 
@@ -341,8 +341,8 @@ class TestInvariants:
             (OrderDay, {"captured_amount": 1}, ["INV-69", "INV-69b"]),
             (DailySales, {"placed": 9}, ["INV-69b"]),
             (DailyVariantSales, {"quantity_milli": 9_000}, ["INV-69b", "INV-69c"]),
-            (VariantRank, {"sales_amount": 9}, ["INV-69c"]),
-            (CustomerRank, {"orders": 9}, ["INV-69c"]),
+            (BestSeller, {"sales_amount": 9}, ["INV-69c"]),
+            (TopCustomer, {"orders": 9}, ["INV-69c"]),
         ],
         ids=lambda value: getattr(value, "__name__", ""),
     )
@@ -374,7 +374,7 @@ class TestRace:
     def test_the_day_changes_once(self, shop: Any, owner: Any, is_locked: bool) -> None:
         pay(make_order(owner, now=LATE), now=LATE)
         refresh(LATE)
-        assert CustomerRank.objects.get(period=Period.LAST_7_DAYS).orders == 1
+        assert TopCustomer.objects.get(period=Period.LAST_7_DAYS).orders == 1
         later = LATE + timedelta(days=8)
 
         def move() -> int:
@@ -382,5 +382,5 @@ class TestRace:
 
         run_amid("apps.backoffice.locks.lock_projections", move, move, is_locked=is_locked)
 
-        left = set(CustomerRank.objects.values_list("period", "orders"))
+        left = set(TopCustomer.objects.values_list("period", "orders"))
         assert (left == {("last_30_days", 1)}) is is_locked

@@ -8,7 +8,7 @@ from django.db import connection
 from apps.backoffice.services.projections import refresh_projections
 from apps.core import clock, relay
 
-TABLES = ("orderday", "dailysales", "dailyvariantsales", "variantrank", "customerrank", "projectionstate")
+TABLES = ("orderday", "dailysales", "dailyvariantsales", "bestseller", "topcustomer", "projectionstate")
 
 
 def relay_events(now: datetime | None = None) -> None:

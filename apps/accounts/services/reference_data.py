@@ -26,7 +26,7 @@ _MONEY: Final = (
     "settlements.feerate", "settlements.feecheck",
     "settlements.bankline", "settlements.bankstatementimport", "ledger.reconciliationexception",
     "ledger.balancecheckpoint", "invoicing.numberseries", "tax.registration", "tax.taxrate", "core.auditrun",
-    "core.incident",
+    "core.incident", "backoffice.dailysales",
 )  # fmt: skip
 _OPERATIONS: Final = (
     "accounts.session", "accounts.challenge", "auth.group", "core.event", "core.outbox", "core.handlerrun",

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from apps.backoffice.admin.money_states import PERMISSION, explained_tile
+from apps.backoffice.admin.sales import PERMISSION as SALES_PERMISSION
 from apps.core import audit, backlog, clock, handler_runs, incidents
 from apps.core.admin_site import age, ago
 from apps.core.dates import format_instant
@@ -124,7 +125,7 @@ def environment(_: HttpRequest) -> tuple[str, str]:
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the menu, with what this member of staff may look at."""
     shown = {model._meta.label_lower: model for model, page in admin.site._registry.items() if _can_view(page, request)}
-    groups = [_home()]
+    groups = [_home(request)]
     for title, entries in _MENU:
         items = [item for label, icon in entries if label in shown for item in _entries(shown.pop(label), icon)]
         if items:
@@ -136,10 +137,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return groups
 
 
-def _home() -> dict[str, Any]:
+def _home(request: HttpRequest) -> dict[str, Any]:
+    sales = {"title": "Sales figures", "icon": "monitoring", "link": reverse("admin:sales")}
     return {
         "items": [
             {"title": "Dashboard", "icon": "space_dashboard", "link": reverse("admin:index")},
+            *([sales] if request.user.has_perm(SALES_PERMISSION) else []),
             {"title": "API documentation", "icon": "api", "link": reverse("api-docs"), "active": lambda _: False},
         ]
     }

@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='CustomerRank',
+            name='TopCustomer',
             fields=[
                 ('pk', models.CompositePrimaryKey('period', 'customer_id', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('period', models.CharField(choices=[('today', 'Today'), ('last_7_days', '7 days'), ('last_30_days', '30 days'), ('this_month', 'This month')], max_length=12)),
@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('customer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'indexes': [models.Index(fields=['period', '-sales_amount', '-orders', 'customer'], name='customer_rank_by_sales')],
+                'indexes': [models.Index(fields=['period', '-sales_amount', '-orders', 'customer'], name='top_customer_by_sales')],
             },
         ),
         migrations.CreateModel(
@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='VariantRank',
+            name='BestSeller',
             fields=[
                 ('pk', models.CompositePrimaryKey('period', 'variant_id', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('period', models.CharField(choices=[('today', 'Today'), ('last_7_days', '7 days'), ('last_30_days', '30 days'), ('this_month', 'This month')], max_length=12)),
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                 ('variant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.variant')),
             ],
             options={
-                'indexes': [models.Index(fields=['period', '-quantity_milli', '-sales_amount', 'variant'], name='variant_rank_by_quantity')],
+                'indexes': [models.Index(fields=['period', '-quantity_milli', '-sales_amount', 'variant'], name='best_seller_by_quantity')],
             },
         ),
     ]

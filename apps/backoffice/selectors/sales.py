@@ -6,16 +6,32 @@ from datetime import date, datetime, time, timedelta
 
 from django.db.models import QuerySet
 
-from apps.backoffice.models import CustomerRank, DailySales, ProjectionState, VariantRank
+from apps.backoffice.models import BestSeller, DailySales, ProjectionState, TopCustomer
 from apps.backoffice.rules import Days, days_of
 from apps.backoffice.sql import projections as sql
 from apps.backoffice.states import Period
 from apps.core import clock
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, Invalid
 from apps.core.money import half_up
 
 #: The days of the picture and of a report that names none.
 SHOWN_DAYS = 30
+#: The days of one report, at most.
+MAX_DAYS = 366
+#: The places of a ranking that a report names.
+RANKED = 100
+
+
+class DaysReversed(Invalid):
+    """The first day of a report is after its last. Exchange them."""
+
+    message = "day[gte] is after day[lte]."
+
+
+class ReportTooLong(Invalid):
+    """A report has 366 days at most. Request it in parts."""
+
+    message = "A report has 366 days at most; you requested {0}."
 
 
 class ProjectionsNotBuilt(Conflict):
@@ -97,14 +113,23 @@ def get_sales(*, now: datetime) -> Sales:
     )
 
 
-def get_shown_days() -> Days:
+def choose_days(first: date | None, last: date | None) -> Days:
     """
-    Return the last 30 days that are counted.
+    Return the days of a report: up to today if `last` is None, and 30 days if `first` is None.
 
     :raises ProjectionsNotBuilt: before the first refresh has ended
+    :raises DaysReversed: if the first is after the last
+    :raises ReportTooLong: if there are more than 366
     """
     today = _get_day()
-    return Days(today - timedelta(days=SHOWN_DAYS - 1), today)
+    last = last or max(first or today, today)
+    days = Days(first or last - timedelta(days=SHOWN_DAYS - 1), last)
+    if days.first > days.last:
+        raise DaysReversed(param="day[gte]")
+    count = (days.last - days.first).days + 1
+    if count > MAX_DAYS:
+        raise ReportTooLong(count, param="day[gte]")
+    return days
 
 
 def list_daily_sales(days: Days) -> list[DaySales]:
@@ -116,15 +141,16 @@ def list_daily_sales(days: Days) -> list[DaySales]:
     return [DaySales(day, found.get(day, Figures())) for day in days]
 
 
-def list_best_sellers(period: Period) -> "QuerySet[VariantRank]":
+def list_best_sellers(period: Period) -> "QuerySet[BestSeller]":
     """Return the variants that sold best in a period, by units and then by amount, with their products."""
-    ranked = VariantRank.objects.filter(period=period).select_related("variant__product")
+    ranked = BestSeller.objects.filter(period=period).select_related("variant__product")
     return ranked.order_by("-quantity_milli", "-sales_amount", "variant_id")
 
 
-def list_top_customers(period: Period) -> "QuerySet[CustomerRank]":
+def list_top_customers(period: Period) -> "QuerySet[TopCustomer]":
     """Return the customers who bought for most in a period, then in most orders."""
-    ranked = CustomerRank.objects.filter(period=period).select_related("customer")
+    ranked = TopCustomer.objects.filter(period=period).select_related("customer")
+    ranked = ranked.only("period", "customer_id", "orders", "sales_amount", "customer__name")
     return ranked.order_by("-sales_amount", "-orders", "customer_id")
 
 

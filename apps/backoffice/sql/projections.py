@@ -101,15 +101,15 @@ _COUNT: Final = f"""
             sales_amount = it.sales_amount + excluded.sales_amount
     ), periods AS (
         SELECT * FROM json_to_recordset($2::json) AS period (name text, first date, last date)
-    ), variant_ranks AS (
-        INSERT INTO backoffice_variantrank AS it (period, variant_id, quantity_milli, sales_amount)
+    ), best_sellers AS (
+        INSERT INTO backoffice_bestseller AS it (period, variant_id, quantity_milli, sales_amount)
         SELECT periods.name, sold.variant_id, sum(sold.quantity_milli), sum(sold.sales_amount)
         FROM sold_variants sold JOIN periods ON sold.day BETWEEN periods.first AND periods.last
         GROUP BY periods.name, sold.variant_id
         ON CONFLICT (period, variant_id) DO UPDATE SET quantity_milli = it.quantity_milli + excluded.quantity_milli,
             sales_amount = it.sales_amount + excluded.sales_amount
-    ), customer_ranks AS (
-        INSERT INTO backoffice_customerrank AS it (period, customer_id, orders, sales_amount)
+    ), top_customers AS (
+        INSERT INTO backoffice_topcustomer AS it (period, customer_id, orders, sales_amount)
         SELECT periods.name, changed.customer_id, sum(changed.added_sold),
             sum(changed.sold * changed.sales_amount
                 - (changed.sold - changed.added_sold) * (changed.sales_amount - changed.added_sales_amount))
@@ -128,7 +128,7 @@ _MOVES: Final = """
 """
 _MOVE_VARIANTS: Final = f"""
     WITH {_MOVES}
-    INSERT INTO backoffice_variantrank AS it (period, variant_id, quantity_milli, sales_amount)
+    INSERT INTO backoffice_bestseller AS it (period, variant_id, quantity_milli, sales_amount)
     SELECT moves.period, sold.variant_id, sum(moves.sign * sold.quantity_milli), sum(moves.sign * sold.sales_amount)
     FROM moves JOIN backoffice_dailyvariantsales sold ON sold.day BETWEEN moves.first AND moves.last
     GROUP BY moves.period, sold.variant_id
@@ -137,7 +137,7 @@ _MOVE_VARIANTS: Final = f"""
 """  # noqa: S608 - only constants of the code are interpolated
 _MOVE_CUSTOMERS: Final = f"""
     WITH {_MOVES}
-    INSERT INTO backoffice_customerrank AS it (period, customer_id, orders, sales_amount)
+    INSERT INTO backoffice_topcustomer AS it (period, customer_id, orders, sales_amount)
     SELECT moves.period, sold.customer_id, sum(moves.sign), sum(moves.sign * sold.sales_amount)
     FROM moves JOIN backoffice_orderday sold ON sold.day BETWEEN moves.first AND moves.last AND sold.sold = 1
     GROUP BY moves.period, sold.customer_id
@@ -146,12 +146,12 @@ _MOVE_CUSTOMERS: Final = f"""
 """  # noqa: S608 - only constants of the code are interpolated
 
 # Each is found by an index that begins with its period or day: without a row to delete they read next to nothing.
-_DELETE_EMPTY_RANKS: Final = (
+_DELETE_EMPTY_PLACES: Final = (
     """
-    DELETE FROM backoffice_variantrank
+    DELETE FROM backoffice_bestseller
     WHERE period = ANY($1::text[]) AND quantity_milli = 0 AND sales_amount = 0
     """,
-    "DELETE FROM backoffice_customerrank WHERE period = ANY($1::text[]) AND sales_amount = 0 AND orders = 0",
+    "DELETE FROM backoffice_topcustomer WHERE period = ANY($1::text[]) AND sales_amount = 0 AND orders = 0",
 )
 _DELETE_EMPTY_DAYS: Final = (
     f"""
@@ -164,7 +164,7 @@ _DELETE_EMPTY_DAYS: Final = (
     """,
 )
 
-_TABLES: Final = ("orderday", "dailysales", "dailyvariantsales", "variantrank", "customerrank")
+_TABLES: Final = ("orderday", "dailysales", "dailyvariantsales", "bestseller", "topcustomer")
 _ADD_ORDERS: Final = f"""
     WITH chosen AS MATERIALIZED (SELECT * FROM orders_order WHERE id > $1::uuid ORDER BY id LIMIT $2::int),
     {CONTRIBUTIONS}, added AS (
@@ -219,7 +219,7 @@ def count_orders(order_ids: Iterable[UUID], *, today: date) -> int:
     periods = [{"name": period, "first": days.first, "last": days.last} for period, days in ends]
     ((changed, days_with_less),) = fetch_rows(_COUNT, [to_array(order_ids), orjson.dumps(periods).decode()])
     if days_with_less:
-        _delete_empty_ranks()
+        _delete_empty_places()
         for statement in _DELETE_EMPTY_DAYS:
             execute(statement, [to_array(days_with_less)])
     return int(changed)
@@ -232,11 +232,11 @@ def move_periods(moves: Iterable[Move]) -> None:
     ]
     for statement in (_MOVE_VARIANTS, _MOVE_CUSTOMERS):
         execute(statement, [orjson.dumps(rows).decode()])
-    _delete_empty_ranks()
+    _delete_empty_places()
 
 
-def _delete_empty_ranks() -> None:
-    for statement in _DELETE_EMPTY_RANKS:
+def _delete_empty_places() -> None:
+    for statement in _DELETE_EMPTY_PLACES:
         execute(statement, [to_array(Period)])
 
 
