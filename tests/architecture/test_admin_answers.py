@@ -167,4 +167,5 @@ def test_every_app_has_its_pages() -> None:
         config.label for config in apps.get_app_configs() if config.name.startswith("apps.") and config.models
     }
 
-    assert {model._meta.app_label for model in LABELS.values()} >= with_models
+    # The models of the back office are projections, which the page of sales figures shows.
+    assert {model._meta.app_label for model in LABELS.values()} >= with_models - {"backoffice"}

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.backoffice.services.dispute_evidence import render_evidence_pdf
+from apps.backoffice.services.projections import rebuild_projections
 from apps.core import clock, ids
 from apps.core.models import Event, IdempotencyKey
 from apps.orders.states import OrderStatus
@@ -76,6 +77,7 @@ def things(buyer: User) -> dict[str, str]:
     refund = make_refund(make_order(buyer, address=home))
     Refund.objects.filter(pk=refund.pk).update(note=TYPED)
     variant = order.lines.get().variant
+    rebuild_projections(now=clock.now())
     return {
         "customer_id": buyer.public_id,
         "order_id": order.public_id,

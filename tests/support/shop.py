@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from apps.backoffice.services.projections import rebuild_projections
 from apps.catalog.models import Location
 from apps.core import audit, clock
 from apps.core.audit import Report
@@ -54,6 +55,7 @@ def make_busy_shop() -> Shop:
     make_session(buyer)
     make_challenge("+919876543210")
     _make_machinery(message.event)
+    rebuild_projections(now=clock.now())
     return Shop(buyer=buyer, order=order, invoiced=invoice.order)
 
 
