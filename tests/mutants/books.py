@@ -25,7 +25,8 @@ _LONG_CODE: Final = re.compile(r"\b(?=[0-9a-zA-Z]*\d)[0-9a-zA-Z_-]{16,}\b")
 _SEQUENCES: Final = frozenset({"id", "last_entry_id"})
 #: What says how the work was done, and not what was done.
 _NOT_BOOKS: Final = frozenset({
-    "core_auditrun", "core_outbox", "core_handlerrun", "django_session", "django_admin_log", "invoicing_invoicefile",
+    "core_auditrun", "core_outbox", "core_handlerrun", "core_pendingprojection",
+    "django_session", "django_admin_log", "invoicing_invoicefile",
 })  # fmt: skip
 
 

@@ -17,9 +17,12 @@ from django.db.models import Model
 #: Tables that stay small however much is sold, and why.
 SMALL = {
     "accounts.RateLimitCounter": "counters of a day",
+    "backoffice.DailySales": "one a day",
+    "backoffice.ProjectionState": "one row",
     "catalog.CatalogVersion": "one row",
     "catalog.Category": "as many as a menu shows",
     "catalog.Location": "warehouses",
+    "core.PendingProjection": "what changed in the last seconds",
     "invoicing.NumberSeries": "a few each year",
     "ledger.Account": "the chart of accounts",
     "ledger.BalanceCheckpoint": "one a night for each account",
