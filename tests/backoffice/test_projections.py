@@ -27,7 +27,7 @@ from config.subscriptions import PROJECTED
 from tests.factories.accounts import make_user
 from tests.factories.catalog import make_variant
 from tests.factories.orders import make_order
-from tests.factories.payments import apply_refund, make_refund, pay
+from tests.factories.payments import apply_refund, make_payment, make_refund, pay
 from tests.support.lock_controls import run_amid, with_control
 from tests.support.projections import dump_projections, refresh, relay_events
 from tests.support.settlements import violated
@@ -145,6 +145,26 @@ class TestRefresh:
 
         assert (first, rest) == (2, 3)
         assert figures_of(MAY_31).placed == 5
+
+    def test_an_order_is_pending_once_for_all_its_events_that_are_relayed_together(
+        self, built: None, owner: Any
+    ) -> None:
+        order = make_order(owner, now=LATE)
+        pay(order, now=LATE + timedelta(minutes=1))
+
+        relay_events(LATE)
+
+        assert list(PendingProjection.objects.values_list("root_id", "created_at")) == [(order.pk, LATE)]
+
+    def test_events_that_projections_do_not_count_leave_nothing_pending(self, built: None, owner: Any) -> None:
+        order = make_order(owner, now=LATE)
+        refresh(LATE)
+        make_payment(order, now=LATE)
+        assert Outbox.objects.exists()
+
+        relay_events(LATE)
+
+        assert not PendingProjection.objects.exists()
 
     def test_without_changes_it_is_one_statement(self, built: None) -> None:
         with CaptureQueriesContext(
@@ -334,6 +354,7 @@ class TestRankings:
         )
 
 
+@pytest.mark.usefixtures("recent_audits_find_the_same")
 class TestInvariants:
     @pytest.mark.parametrize(
         ("model", "change", "found"),
