@@ -1,4 +1,4 @@
-"""Audit -> checks: everything that must always hold, and which rows an audit of recent changes reads."""
+"""Audit -> checks: everything that must always hold, which rows an audit of recent changes reads, and which fields of events."""
 
 from apps.accounts import invariants as accounts
 from apps.backoffice import invariants as backoffice
@@ -36,4 +36,8 @@ RECENT_ROWS: dict[str, str] = {
     **payments.RECENT_ROWS,
     **invoicing.RECENT_ROWS,
     **fulfilment.RECENT_ROWS,
+    **settlements.RECENT_ROWS,
 }
+
+#: By kind of row, what invariants read of its events besides the status.
+RECORDED_FIELDS: dict[str, tuple[str, ...]] = {**orders.RECORDED_FIELDS}

@@ -8,6 +8,7 @@ from apps.backoffice.sql.money_states import ALL_POSITIONS
 from apps.backoffice.sql.projections import CONTRIBUTIONS
 from apps.backoffice.states import Period
 from apps.core.audit import Invariant, Reads
+from apps.core.event_histories import event_histories
 from apps.fulfilment.states import ShipmentStatus
 from apps.orders.states import OrderStatus
 from apps.payments.states import AttemptStatus, DisputeStatus, PaymentStatus, RefundStatus
@@ -64,6 +65,11 @@ _SUMS_OF_RANKINGS = """
     ORDER BY side
 """
 
+
+def _positions() -> str:
+    return f"positions AS MATERIALIZED ({ALL_POSITIONS} SELECT * FROM positions)"  # noqa: S608 - only constants of the code are interpolated
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-22b",
@@ -88,12 +94,12 @@ INVARIANTS: tuple[Invariant, ...] = (
         name="events_name_the_status_they_record",
         statement="An event whose name ends in a status, such as `orders.order.cancelled`, records no other status.",
         sql=f"""
-            SELECT e.subject_type, e.subject_id, e.version, e.type, e.changes ->> 'status' AS status FROM core_event e
-            JOIN (VALUES {_STATUS_ROWS}) named (kind, status)
-                 ON named.kind = e.subject_type AND named.status = split_part(e.type, '.', 3)
-            WHERE e.changes ? 'status' AND e.changes ->> 'status' <> named.status
+            SELECT e.subject_type, e.subject_id, e.version, e.action, e.status FROM recorded e
+            JOIN (VALUES {_STATUS_ROWS}) named (kind, status) ON named.kind = e.subject_type AND named.status = e.action
+            WHERE e.status <> named.status
         """,  # noqa: S608 - only constants of the code are interpolated
         reads=Reads.ONE_ROW,
+        reading=event_histories,
     ),
     Invariant(
         id="INV-25e",
@@ -127,22 +133,23 @@ INVARIANTS: tuple[Invariant, ...] = (
         name="captured_money_is_in_its_states",
         statement="The captured amount of each payment is, to the paisa, the sum of its money in all states: captured, settled, banked,"
         " deducted, refunded, disputed and in suspense.",
-        sql=f"""
-            {ALL_POSITIONS}, whole AS (SELECT attempt_id, sum(amount) AS amount FROM positions GROUP BY attempt_id)
+        sql="""
+            WITH whole AS (SELECT attempt_id, sum(amount) AS amount FROM positions GROUP BY attempt_id)
             SELECT coalesce(a.id, w.attempt_id) AS attempt, a.amount AS captured, w.amount AS in_states
             FROM (SELECT id, amount FROM payments_paymentattempt WHERE status = 'captured') a
             FULL JOIN whole w ON w.attempt_id = a.id
             WHERE coalesce(a.amount, 0) <> coalesce(w.amount, 0)
-        """,  # noqa: S608 - only constants of the code are interpolated
+        """,
         reads=Reads.ONE_ORDER,
+        reading=_positions,
     ),
     Invariant(
         id="INV-26q",
         name="states_of_money_match_the_books",
         statement="The money in each of three states is a balance of the books: captured what gateways owe, settled what is in transit,"
         " and disputed what disputes took and lost.",
-        sql=f"""
-            {ALL_POSITIONS}, expected AS (
+        sql="""
+            WITH expected AS (
                 SELECT state, sum(amount) AS amount FROM positions WHERE state IN ('captured', 'settled', 'disputed')
                 GROUP BY state
             ), booked AS (
@@ -154,7 +161,8 @@ INVARIANTS: tuple[Invariant, ...] = (
             )
             SELECT state, expected.amount AS expected, booked.amount AS booked FROM expected FULL JOIN booked USING (state)
             WHERE coalesce(expected.amount, 0) <> coalesce(booked.amount, 0)
-        """,  # noqa: S608 - only constants of the code are interpolated
+        """,
+        reading=_positions,
     ),
     Invariant(
         id="INV-69",

@@ -43,12 +43,18 @@ def hide_other_orders(cursor: Any, *, since: datetime) -> None:
 
 
 def hide_other_rows(cursor: Any) -> None:
-    """Hide, in the other tables whose rows record events, the rows without an event since; call `hide_other_orders` first."""
+    """
+    Hide, in the other tables whose rows record events, the rows without an event among those that are left.
+
+    Call `hide_other_orders` first. Of an order that has changed all events are left, and so are all rows that they are about.
+    """
     hidden = import_string(settings.RECENT_ROWS)
     for model in apps.get_models():
         table = model._meta.db_table
         if issubclass(model, Subject) and table not in hidden:
-            _hide(cursor, table, f"SELECT * FROM {table} WHERE id IN (SELECT id FROM recent_subject)")  # noqa: S608
+            kind = model._meta.label_lower
+            condition = f"id IN (SELECT subject_id FROM core_event WHERE subject_type = '{kind}')"  # noqa: S608
+            _hide(cursor, table, f"SELECT * FROM {table} WHERE {condition}")  # noqa: S608 - our own names
 
 
 def _make_table(cursor: Any, name: str, query: str, params: Mapping[str, Any] | None = None) -> None:
@@ -57,6 +63,9 @@ def _make_table(cursor: Any, name: str, query: str, params: Mapping[str, Any] | 
 
 
 def _hide(cursor: Any, table: str, query: str) -> None:
-    _make_table(cursor, table, query)
-    # A statement that groups by the key of a table may name its other columns.
-    cursor.execute(f"ALTER TABLE pg_temp.{table} ADD PRIMARY KEY (id)")
+    # With the indexes of the table: what looks up rows for each order would else read all of them each time, and a statement
+    # that groups by the key may name other columns. Its own rows are found before it has the table's name.
+    cursor.execute(f"CREATE TEMPORARY TABLE hiding_{table} (LIKE {table} INCLUDING INDEXES) ON COMMIT DROP")
+    cursor.execute(f"INSERT INTO hiding_{table} {query}")
+    cursor.execute(f"ALTER TABLE hiding_{table} RENAME TO {table}")
+    cursor.execute(f"ANALYZE pg_temp.{table}")

@@ -10,7 +10,7 @@ import orjson
 import structlog
 from celery import current_app, shared_task
 
-from apps.core import audit, clock, handler_runs, idempotency
+from apps.core import audit, audit_runs, clock, handler_runs, idempotency
 from apps.core.backlog import QueueBacklog
 from apps.core.models import HandlerRun
 from apps.core.queues import list_queues
@@ -39,24 +39,24 @@ def run_audit(**_: object) -> None:
     Of large books it checks what has changed lately. Whatever it checks ends in time to be kept.
     """
     now = clock.now()
-    _audit(now, since=audit.choose_since(now=now), max_seconds=200)
+    _audit(now, since=audit_runs.choose_since(now=now), max_seconds=200)
 
 
 @shared_task(name="core.audit_everything", expires=600, soft_time_limit=6 * 3600, time_limit=6 * 3600 + 600)
 def audit_everything(**_: object) -> None:
     """Check all invariants if that is due: at night, and each hour while anything is violated, once it takes long."""
     now = clock.now()
-    if audit.is_whole_audit_due(now=now):
+    if audit_runs.is_whole_audit_due(now=now):
         _audit(now, since=None, max_seconds=5 * 3600)
 
 
 def _audit(now: datetime, *, since: datetime | None, max_seconds: float) -> None:
     try:
-        report = audit.run(now=now, since=since, is_alone=True, max_seconds=max_seconds)
+        report = audit.run(now=now, since=since, is_alone=True, max_seconds=max_seconds, connections=audit.CONNECTIONS)
     except audit.AuditInProgress:
         log.info("audit_in_progress")
         return
-    audit.store_report(report)
+    audit_runs.store_report(report)
 
 
 def send_hints(groups: Sequence[Sequence[HandlerRun]]) -> None:

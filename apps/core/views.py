@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import audit, backlog, clock, incidents, relay, replica
+from apps.core import audit_runs, backlog, clock, incidents, relay, replica
 from apps.core.api.schema import describe_api
 from apps.core.security_log import log_security_event
 
@@ -101,7 +101,7 @@ class MetricsCollector:
     """Metrics read on each scrape: the last audit, open incidents, the apps' gauges and the backlog of the relay."""
 
     def collect(self) -> Any:
-        state = audit.find_state()
+        state = audit_runs.find_state()
         if state is not None:
             yield from _audit_metrics(state)
         yield _incident_metrics()
@@ -163,7 +163,7 @@ def _queue_metrics() -> Any:
     yield from (hints, waits, refused)
 
 
-def _audit_metrics(state: audit.State) -> Any:
+def _audit_metrics(state: audit_runs.State) -> Any:
     violated = GaugeMetricFamily(
         "bahi_audit_violated_rows",
         "Rows that break an invariant, in the last audit that read it.",

@@ -1,6 +1,7 @@
 """What must always hold of shipments, and between them and orders, stock, documents and refunds."""
 
 from apps.core.audit import Invariant, Reads
+from apps.core.event_histories import event_histories
 
 _LEFT_STOCK = "('dispatched', 'delivered', 'lost', 'damaged')"
 _RESERVING = "('requires_approval', 'pending', 'unknown', 'awaiting_transfer', 'processed')"
@@ -28,12 +29,11 @@ _NOT_INVOICED = f"""
     ) sent
     JOIN orders_orderline ordered ON ordered.id = sent.order_line_id
     JOIN orders_order orders ON orders.id = ordered.order_id
-    CROSS JOIN LATERAL (
-        SELECT sum(line.quantity_milli) AS units
+    LEFT JOIN (
+        SELECT invoice.order_id, line.order_line_id, sum(line.quantity_milli) AS units
         FROM invoicing_invoice invoice JOIN invoicing_invoiceline line ON line.invoice_id = invoice.id
-        WHERE invoice.order_id = orders.id AND invoice.type <> 'credit_note' AND invoice.status <> 'cancelled'
-          AND line.order_line_id = ordered.id
-    ) invoiced
+        WHERE invoice.type <> 'credit_note' AND invoice.status <> 'cancelled' GROUP BY 1, 2
+    ) invoiced ON invoiced.order_id = orders.id AND invoiced.order_line_id = ordered.id
     WHERE sent.units > coalesce(invoiced.units, 0)
 """  # noqa: S608 - our own names
 
@@ -59,34 +59,30 @@ _TWICE_SHIPPED = """
 
 # Ids grow with time, and those of a refund and of an event are made under the lock of their order: so they say which came first.
 # A refund that failed, and was processed by the gateway all the same, reserved nothing meanwhile.
-# The two lists are looked into once for each parcel: whole, each would be read from end to end that often.
+# Sums along the time of each line, and joins by equality: a list that is searched for each parcel may be read whole that often.
 _SHIPPED_AND_REFUNDED = f"""
-    WITH sent AS NOT MATERIALIZED (
-        SELECT shipment.number, shipment.refund_override_reason, line.order_line_id, line.quantity_milli, event.id AS event_id
+    WITH sent AS (
+        SELECT shipment.number, shipment.refund_override_reason, line.id, line.order_line_id, line.quantity_milli, event.id AS event_id,
+               coalesce(sum(line.quantity_milli) OVER (
+                   PARTITION BY line.order_line_id ORDER BY event.id RANGE UNBOUNDED PRECEDING EXCLUDE GROUP), 0) AS earlier
         FROM fulfilment_shipment shipment
         JOIN fulfilment_shipmentline line ON line.shipment_id = shipment.id
-        JOIN core_event event ON event.subject_type = 'fulfilment.shipment' AND event.subject_id = shipment.id
-            AND event.type = 'fulfilment.shipment.dispatched'
-    ), refunded AS NOT MATERIALIZED (
+        JOIN recorded event ON event.subject_type = 'fulfilment.shipment' AND event.subject_id = shipment.id
+            AND event.action = 'dispatched'
+    ), refunded AS (
         SELECT refund.id, line.order_line_id, line.quantity_milli - line.sent_milli AS unsent
         FROM payments_refundline line JOIN payments_refund refund ON refund.id = line.refund_id
-        WHERE refund.status IN {_RESERVING}
-          AND NOT EXISTS (SELECT FROM core_event WHERE subject_type = 'payments.refund' AND subject_id = refund.id
-                          AND type IN ('payments.refund.failed', 'payments.refund.cancelled'))
+        WHERE refund.status IN {_RESERVING} AND refund.id NOT IN (
+            SELECT subject_id FROM recorded WHERE subject_type = 'payments.refund' AND action IN ('failed', 'cancelled'))
     )
-    SELECT sent.number, ordered.position, ordered.quantity_milli, earlier.sent, sent.quantity_milli AS sent_now, before.unsent AS refunded
+    SELECT sent.number, ordered.position, ordered.quantity_milli, sent.earlier AS sent, sent.quantity_milli AS sent_now,
+           coalesce(sum(refunded.unsent), 0) AS refunded
     FROM sent
     JOIN orders_orderline ordered ON ordered.id = sent.order_line_id
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(other.quantity_milli), 0) AS sent FROM sent other
-        WHERE other.order_line_id = sent.order_line_id AND other.event_id < sent.event_id
-    ) earlier
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(one.unsent), 0) AS unsent
-        FROM refunded one WHERE one.order_line_id = sent.order_line_id AND one.id < sent.event_id
-    ) before
+    LEFT JOIN refunded ON refunded.order_line_id = sent.order_line_id AND refunded.id < sent.event_id
     WHERE sent.refund_override_reason = ''
-      AND earlier.sent + sent.quantity_milli + before.unsent > ordered.quantity_milli
+    GROUP BY sent.id, sent.event_id, sent.number, sent.earlier, sent.quantity_milli, ordered.id
+    HAVING sent.earlier + sent.quantity_milli + coalesce(sum(refunded.unsent), 0) > ordered.quantity_milli
 """  # noqa: S608 - our own names
 
 _COUNTERS = f"""
@@ -193,15 +189,11 @@ _REFUNDED_UNITS = f"""
 """  # noqa: S608 - our own names
 
 _SHIPMENT_EVENTS = """
-    SELECT shipment.number, shipment.version, recorded.latest, shipment.status, recorded.status AS event_status
+    SELECT shipment.number, shipment.version, last.version AS latest, shipment.status, last.status AS event_status
     FROM fulfilment_shipment shipment
-    LEFT JOIN (
-        SELECT subject_id, max(version) AS latest,
-               (array_agg(changes ->> 'status' ORDER BY version DESC) FILTER (WHERE changes ? 'status'))[1] AS status,
-               bool_and(root_id IS NOT NULL) AS has_root
-        FROM core_event WHERE subject_type = 'fulfilment.shipment' GROUP BY subject_id
-    ) recorded ON recorded.subject_id = shipment.id
-    WHERE (shipment.version, shipment.status::text) IS DISTINCT FROM (recorded.latest, recorded.status) OR NOT recorded.has_root
+    LEFT JOIN (SELECT * FROM history WHERE subject_type = 'fulfilment.shipment') last ON last.subject_id = shipment.id
+    WHERE (shipment.version, shipment.status::text) IS DISTINCT FROM (last.version, last.status)
+       OR shipment.id IN (SELECT subject_id FROM recorded WHERE subject_type = 'fulfilment.shipment' AND NOT has_root)
 """
 
 #: The rows of orders that changed lately.
@@ -239,6 +231,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         "No refunded unit leaves unless its shipment records the reason; units that are refunded after they left do not count.",
         _SHIPPED_AND_REFUNDED,
         reads=Reads.ONE_ORDER,
+        reading=event_histories,
     ),
     Invariant(
         "INV-64",
@@ -277,6 +270,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         "The version and status of a shipment are those of its latest events, and each of its events belongs to an order.",
         _SHIPMENT_EVENTS,
         reads=Reads.ONE_ORDER,
+        reading=event_histories,
     ),
     Invariant(
         "INV-68",

@@ -31,20 +31,22 @@ INVARIANTS: tuple[Invariant, ...] = (
         id="INV-24",
         name="checkpoints_match_entries",
         statement="Every checkpoint is the sum of its account's entries up to it.",
+        # Each entry is found its place among the checkpoints, so that the ledger is read once and nothing as long as it is sorted.
         sql="""
-            WITH run AS (
-                SELECT account_id, currency, id AS last_entry_id, amount, NULL::bigint AS checkpoint, NULL::bigint AS balance
-                FROM ledger_ledgerentry
-                UNION ALL
-                SELECT account_id, currency, last_entry_id, NULL, id, balance FROM ledger_balancecheckpoint
+            WITH checkpoint AS MATERIALIZED (
+                SELECT *, row_number() OVER (PARTITION BY account_id, currency ORDER BY last_entry_id, id) AS place
+                FROM ledger_balancecheckpoint
+            ), of_account AS MATERIALIZED (
+                SELECT account_id, currency, array_agg(last_entry_id ORDER BY place) AS last_entry_ids FROM checkpoint
+                GROUP BY account_id, currency
+            ), moved AS (
+                SELECT account_id, currency, width_bucket(entry.id - 1, last_entry_ids) + 1 AS place, sum(amount) AS amount
+                FROM ledger_ledgerentry entry JOIN of_account USING (account_id, currency) GROUP BY 1, 2, 3
             ), summed AS (
-                SELECT run.*, sum(amount) OVER (
-                    PARTITION BY account_id, currency ORDER BY last_entry_id, checkpoint NULLS FIRST ROWS UNBOUNDED PRECEDING
-                ) AS entries
-                FROM run
+                SELECT checkpoint.*, sum(moved.amount) OVER (PARTITION BY account_id, currency ORDER BY place) AS entries
+                FROM checkpoint LEFT JOIN moved USING (account_id, currency, place)
             )
-            SELECT checkpoint AS id, account_id, last_entry_id, balance, entries FROM summed
-            WHERE checkpoint IS NOT NULL AND balance IS DISTINCT FROM entries
+            SELECT id, account_id, last_entry_id, balance, entries FROM summed WHERE balance IS DISTINCT FROM entries
         """,
     ),
     Invariant(

@@ -6,17 +6,11 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.audit import Invariant, Reads
+from apps.core.event_histories import event_histories
 from apps.core.states import InvalidTransition
 from apps.orders import states
 from apps.orders.states import OrderStatus
 from apps.tax.rules import STATES_OF_PIN_PREFIX
-
-_STATUS_HISTORY = """
-    SELECT subject_id, version, changes ->> 'status' AS status,
-           lag(changes ->> 'status') OVER (PARTITION BY subject_id ORDER BY version) AS previous
-    FROM core_event WHERE subject_type = 'orders.order' AND changes ? 'status'
-"""
-
 
 _PIN_PREFIXES = ", ".join(
     f"('{prefix}', '{state}')" for prefix, states in STATES_OF_PIN_PREFIX.items() for state in states
@@ -33,19 +27,6 @@ _PINS = f"""
         WHEN (left(address.pin, 3), address.state) IN (SELECT prefix, state FROM of_state) THEN 'lies_in_state'
         WHEN left(address.pin, 3) NOT IN (SELECT prefix FROM of_state) THEN 'unknown_prefix' END
 """  # noqa: S608 - our own tables
-
-
-def _find_invalid_transitions(cursor: Any, _now: datetime) -> list[dict[str, Any]]:
-    cursor.execute(f"SELECT DISTINCT previous, status FROM ({_STATUS_HISTORY}) AS history")  # noqa: S608 - a constant
-    invalid = [(before, after) for before, after in cursor.fetchall() if not _is_allowed(before, after)]
-    if not invalid:
-        return []
-    cursor.execute(f"SELECT subject_id, version, previous, status FROM ({_STATUS_HISTORY}) AS history")  # noqa: S608 - a constant
-    return [
-        {"order_id": order_id, "version": version, "before": before, "after": after}
-        for order_id, version, before, after in cursor.fetchall()
-        if (before, after) in invalid
-    ]
 
 
 def _find_orders_to_close(cursor: Any, now: datetime) -> list[dict[str, Any]]:
@@ -66,6 +47,16 @@ def _is_allowed(before: str | None, after: str) -> bool:
         return False
     return True
 
+
+_ALLOWED_TRANSITIONS = ", ".join(
+    f"('{before or ''}', '{after}')"
+    for before in (None, *OrderStatus.values)
+    for after in OrderStatus.values
+    if _is_allowed(before, after)
+)
+
+#: What the events of an order record of its money.
+RECORDED_FIELDS = {"orders.order": ("paid_amount", "refunded_amount")}
 
 #: The rows of orders that changed lately.
 RECENT_ROWS = {
@@ -180,29 +171,33 @@ INVARIANTS = (
         name="orders_match_their_events",
         statement="The version, status, paid and refunded amounts of an order are those that its events give.",
         sql="""
-            SELECT o.number, o.version, e.latest, o.status, e.status AS event_status, o.paid_amount, e.paid AS event_paid,
-                   o.refunded_amount, e.refunded AS event_refunded
+            WITH sums AS (
+                SELECT subject_id, substr(max((lpad(version::text, 10, '0') || paid_amount) COLLATE "C"), 11)::bigint AS paid,
+                       substr(max((lpad(version::text, 10, '0') || refunded_amount) COLLATE "C"), 11)::bigint AS refunded
+                FROM recorded WHERE subject_type = 'orders.order' AND coalesce(paid_amount, refunded_amount) IS NOT NULL
+                GROUP BY subject_id
+            )
+            SELECT o.number, o.version, e.version AS latest, o.status, e.status AS event_status, o.paid_amount,
+                   sums.paid AS event_paid, o.refunded_amount, sums.refunded AS event_refunded
             FROM orders_order o
-            LEFT JOIN (
-                SELECT subject_id, max(version) AS latest,
-                       (array_agg(changes ->> 'status' ORDER BY version DESC) FILTER (WHERE changes ? 'status'))[1] AS status,
-                       (array_agg((changes ->> 'paid_amount')::bigint ORDER BY version DESC)
-                            FILTER (WHERE changes ? 'paid_amount'))[1] AS paid,
-                       (array_agg((changes ->> 'refunded_amount')::bigint ORDER BY version DESC)
-                            FILTER (WHERE changes ? 'refunded_amount'))[1] AS refunded
-                FROM core_event WHERE subject_type = 'orders.order' GROUP BY subject_id
-            ) e ON e.subject_id = o.id
-            WHERE (o.version, o.status, o.paid_amount) IS DISTINCT FROM (e.latest, e.status, e.paid)
-               OR o.refunded_amount <> coalesce(e.refunded, 0)
+            LEFT JOIN (SELECT * FROM history WHERE subject_type = 'orders.order') e ON e.subject_id = o.id
+            LEFT JOIN sums ON sums.subject_id = o.id
+            WHERE (o.version, o.status::text, o.paid_amount) IS DISTINCT FROM (e.version, e.status, sums.paid)
+               OR o.refunded_amount <> coalesce(sums.refunded, 0)
         """,
         reads=Reads.ONE_ORDER,
+        reading=event_histories,
     ),
     Invariant(
         id="INV-09b",
         name="order_transitions_are_allowed",
         statement="Every order began as pending_payment, and every later transition is one that the transition table allows.",
-        sql=_find_invalid_transitions,
+        sql=f"""
+            SELECT subject_id AS order_id, version, previous AS before, status AS after FROM moves
+            WHERE subject_type = 'orders.order' AND (coalesce(previous, ''), status) NOT IN (VALUES {_ALLOWED_TRANSITIONS})
+        """,  # noqa: S608 - only constants of the code are interpolated
         reads=Reads.ONE_ORDER,
+        reading=event_histories,
     ),
     Invariant(
         id="INV-10",

@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from apps.backoffice.admin import dashboard
-from apps.core import audit, clock
+from apps.core import audit_runs, clock
 from apps.core.admin_site import BahiAdmin
 from apps.core.audit import Report
 from apps.core.models import HandlerRun
@@ -73,7 +73,7 @@ def make_shop() -> Any:
         send_after=NOON,
         parked_at=NOON,
     )
-    audit.store_report(Report(started_at=clock.now(), results=[]))
+    audit_runs.store_report(Report(started_at=clock.now(), results=[]))
     return order
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pgtrigger
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
-from apps.core import audit, clock
+from apps.accounts.models import User
+from apps.core import audit, clock, shared_snapshots
 from apps.core.management.commands.audit import Command
 from apps.core.models import AuditRun, Event, HandlerRun, IdempotencyKey, Outbox
 from apps.core.tasks import run_audit
@@ -320,6 +321,30 @@ def test_a_check_that_cannot_run_hinders_none_after_it(monkeypatch: pytest.Monke
     ]  # fmt: skip
 
 
+def planted() -> str:
+    return "planted AS MATERIALIZED (SELECT 7 AS one)"
+
+
+@pytest.mark.parametrize("broken", ["", "SELECT no_such_column FROM planted"])
+def test_checks_with_one_reading_are_each_judged_by_themselves(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    sql = [
+        broken or "SELECT one FROM planted WHERE one < 0",
+        "WITH own AS (SELECT one FROM planted) SELECT one FROM own",
+    ]
+    chosen = [
+        audit.Invariant(id=f"X-{n}", name=f"x{n}", statement="", sql=text, reading=planted)
+        for n, text in enumerate(sql)
+    ]
+    monkeypatch.setattr(audit, "list_invariants", lambda only: chosen)
+
+    report = audit.run(now=clock.now())
+
+    assert [(result.rows, bool(result.error)) for result in report.results] == [
+        ([], bool(broken)),
+        ([{"one": 7}], False),
+    ]
+
+
 class TestScheduledAudit:
     def test_a_violation_is_an_error_in_the_log_and_a_metric(self, caplog: pytest.LogCaptureFixture) -> None:
         make_event()
@@ -373,6 +398,91 @@ def test_all_checks_read_one_snapshot_and_may_take_their_time(monkeypatch: pytes
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("15s",)
+
+
+class TestConnections:
+    @pytest.mark.django_db(transaction=True)
+    def test_share_one_snapshot(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        both_check = threading.Barrier(2, timeout=60)
+        seen = []
+
+        def look(cursor: Any, _now: datetime) -> list[dict[str, object]]:
+            both_check.wait()
+            cursor.execute(
+                "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only'), count(*)"
+                " FROM accounts_user"
+            )
+            seen.append((threading.current_thread().name, *cursor.fetchone()))
+            return []
+
+        self.check_twice(monkeypatch, look)
+
+        assert audit.run(now=clock.now(), connections=2).failing == []
+
+        assert len({name for name, *_ in seen}) == 2
+        assert [values for _, *values in seen] == [["repeatable read", "on", 0]] * 2
+        assert User.objects.count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_one_does_all_if_there_is_no_other(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        names = []
+
+        def look(_cursor: Any, _now: datetime) -> list[dict[str, object]]:
+            names.append(threading.current_thread().name)
+            return []
+
+        def refuse(self: Any) -> None:
+            self._snapshot = "00000000-00000000-1"
+            return join_snapshot(self)
+
+        join_snapshot = shared_snapshots._Reader._join_snapshot
+        monkeypatch.setattr(shared_snapshots._Reader, "_join_snapshot", refuse)
+        self.check_twice(monkeypatch, look)
+
+        report = audit.run(now=clock.now(), connections=2)
+
+        assert (len(report.results), report.failing) == (2, [])
+        assert names == [threading.current_thread().name] * 2
+        assert "snapshot_not_shared" in caplog.text
+
+    @pytest.mark.django_db(transaction=True)
+    def test_an_error_of_one_ends_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        main = threading.current_thread()
+        is_gone = threading.Event()
+
+        def look(cursor: Any, _now: datetime) -> list[dict[str, object]]:
+            if threading.current_thread() is main:
+                is_gone.wait(60)
+                return []
+            is_gone.set()
+            cursor.connection.close()
+            raise AssertionError
+
+        self.check_twice(monkeypatch, look)
+
+        with pytest.raises(DatabaseError):
+            audit.run(now=clock.now(), connections=2)
+
+    @staticmethod
+    def check_twice(monkeypatch: pytest.MonkeyPatch, look: Any) -> None:
+        """Have an audit check the same twice, while a user is made after its snapshot."""
+        checks = [audit.Invariant(id=f"X-{number}", name="x", statement="x", sql=look) for number in range(2)]
+        group = audit._group
+
+        def make_user_first(invariants: Any) -> Any:
+            other = threading.Thread(target=make_user_elsewhere)
+            other.start()
+            other.join()
+            return group(invariants)
+
+        def make_user_elsewhere() -> None:
+            make_user()
+            connection.close()
+
+        monkeypatch.setattr(audit, "list_invariants", lambda _only: checks)
+        monkeypatch.setattr(audit, "_group", make_user_first)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,21 +3,26 @@
 import itertools
 from datetime import datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.test import Client
 
-from apps.core import audit, clock, tasks
-from apps.core.audit import QUICK_MILLISECONDS, RECENT, Reads
+from apps.core import audit, audit_runs, clock, tasks
+from apps.core.audit import RECENT, Reads
+from apps.core.audit_runs import QUICK_MILLISECONDS
 from apps.core.dates import format_instant
+from apps.core.event_histories import event_histories
 from apps.core.models import AuditRun
 from apps.orders.models import Order
 from config.invariants import RECENT_ROWS
 from tests.factories.accounts import make_user
 from tests.factories.catalog import make_registration
+from tests.factories.notifications import make_queued_sms
 from tests.factories.orders import make_order
+from tests.support.events import record_event
 from tests.support.recent_audits import EVER, NEVER
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +76,36 @@ class TestRecentAudit:
             cursor.execute("SELECT count(*) FROM pg_class WHERE relpersistence = 't'")
             assert cursor.fetchall() == [(0,)]
 
+    def test_what_is_left_has_the_indexes_of_the_whole(
+        self, orders: list[Order], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counts = []
+
+        def look(cursor: Any, _now: datetime) -> list[dict[str, object]]:
+            cursor.execute("SELECT count(*) FROM pg_index WHERE indrelid = 'orders_orderline'::regclass")
+            counts.append(cursor.fetchone()[0])
+            return []
+
+        check = audit.Invariant(id="X-1", name="x", statement="x", sql=look, reads=Reads.ONE_ORDER)
+        monkeypatch.setattr(audit, "list_invariants", lambda _only: [check])
+
+        audit.run(now=clock.now(), since=EVER)
+        audit.run(now=clock.now(), since=None)
+
+        assert counts[0] == counts[1] > 1
+
+    def test_an_old_message_of_an_order_that_has_changed_is_left_with_its_events(self, reference_data: None) -> None:
+        make_registration()
+        order = make_order(make_user(), now=clock.now() - timedelta(hours=5))
+        message = make_queued_sms(make_user())
+        long_ago = clock.now() - timedelta(hours=4)
+        record_event("test.message.queued", subject=message, root_id=order.pk, now=long_ago)
+        record_event("test.order.noted", subject=order, root_id=order.pk)
+
+        report = audit.run(now=clock.now(), only=["INV-37b"], since=clock.now() - timedelta(hours=2))
+
+        assert report.failing == []
+
     def test_hides_nothing_once_it_has_failed(self, orders: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object) -> None:
             raise KeyboardInterrupt
@@ -121,7 +156,7 @@ def keep_all(kept: Kept) -> None:
 def test_each_minute_is_audited(kept: Kept, hours: float | None) -> None:
     keep_all(kept)
 
-    assert audit.choose_since(now=NOON) == (None if hours is None else NOON - timedelta(hours=hours))
+    assert audit_runs.choose_since(now=NOON) == (None if hours is None else NOON - timedelta(hours=hours))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +174,7 @@ def test_each_minute_is_audited(kept: Kept, hours: float | None) -> None:
 def test_everything_is_audited_by_itself(kept: Kept, is_due: bool) -> None:
     keep_all(kept)
 
-    assert audit.is_whole_audit_due(now=NOON) is is_due
+    assert audit_runs.is_whole_audit_due(now=NOON) is is_due
 
 
 def test_audit_that_takes_too_long_is_kept_and_followed_by_one_of_changes(
@@ -151,21 +186,22 @@ def test_audit_that_takes_too_long_is_kept_and_followed_by_one_of_changes(
     tasks.run_audit()
 
     [run] = AuditRun.objects.all()
-    assert (run.since, len(run.violated), run.duration_ms > QUICK_MILLISECONDS) == (None, run.checked - 1, True)
+    at_once = sum(each.reading is event_histories for each in audit.list_invariants())
+    assert (run.since, len(run.violated), run.duration_ms > QUICK_MILLISECONDS) == (None, run.checked - at_once, True)
     assert set(run.violated.values()) == {"There was no time left to check it."}
-    assert audit.choose_since(now=clock.now()) == run.started_at - RECENT
-    assert audit.is_whole_audit_due(now=run.started_at + timedelta(minutes=61))
+    assert audit_runs.choose_since(now=clock.now()) == run.started_at - RECENT
+    assert audit_runs.is_whole_audit_due(now=run.started_at + timedelta(minutes=61))
 
 
 class TestState:
     def test_is_unknown_before_the_first_audit(self) -> None:
-        assert audit.find_state() is None
+        assert audit_runs.find_state() is None
 
     def test_of_a_whole_audit_is_what_it_found(self) -> None:
         keep(NOON - timedelta(hours=1), **{"INV-02": 1})
         keep(NOON, **{"INV-08": 2})
 
-        assert audit.find_state() == audit.State({"INV-08": 2}, 150, NOON, NOON)
+        assert audit_runs.find_state() == audit_runs.State({"INV-08": 2}, 150, NOON, NOON)
 
     def test_of_changes_renews_what_it_can_see(self) -> None:
         night = NOON - timedelta(hours=9)
@@ -173,14 +209,14 @@ class TestState:
         keep(NOON, since=NOON - RECENT, **{"INV-25": 1})
 
         # INV-38 reads what waits and was renewed; that INV-08 found nothing among the changes mends no older order.
-        assert audit.find_state() == audit.State({"INV-02": 1, "INV-08": 3, "INV-25": 1}, 150, NOON, night)
+        assert audit_runs.find_state() == audit_runs.State({"INV-02": 1, "INV-08": 3, "INV-25": 1}, 150, NOON, night)
 
     def test_of_changes_forgets_nothing_that_one_of_them_found(self) -> None:
         keep(NOON - timedelta(minutes=50))
         keep(NOON - timedelta(minutes=2), since=NOON - RECENT, **{"INV-08": 1, "INV-38": 1})
         keep(NOON, since=NOON - RECENT)
 
-        assert audit.find_state() == audit.State({"INV-08": 1}, 150, NOON, NOON - timedelta(minutes=50))
+        assert audit_runs.find_state() == audit_runs.State({"INV-08": 1}, 150, NOON, NOON - timedelta(minutes=50))
 
     def test_is_what_operators_see(self) -> None:
         keep(clock.now() - timedelta(hours=9), **{"INV-02": 1})

@@ -6,7 +6,6 @@ from typing import Any
 from unittest import mock
 
 from apps.core import audit, prepared
-from apps.core.audit import Invariant
 
 #: More than invariants and the product's own prepared statements together, so that none is dropped for another.
 _MAX_PREPARED = 600
@@ -14,7 +13,7 @@ _MAX_PREPARED = 600
 
 def install() -> None:
     """Have every audit of this process run prepared, with plans that are kept."""
-    take_snapshot, violations = audit._take_snapshot, audit._violations
+    take_snapshot, execute = audit._take_snapshot, audit._execute
     is_prepared = False
 
     def take_snapshot_and_keep_plans(cursor: Any, *, is_read_only: bool) -> None:
@@ -24,14 +23,12 @@ def install() -> None:
         is_prepared = is_read_only
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
 
-    def prepared_violations(invariant: Invariant, cursor: Any, now: datetime) -> Sequence[dict[str, Any]]:
-        if callable(invariant.sql) or not is_prepared:
-            return violations(invariant, cursor, now)
-        return prepared.fetch_all(invariant.sql, {"now": now})
+    def execute_prepared(sql: str, cursor: Any, now: datetime) -> Sequence[dict[str, Any]]:
+        return prepared.fetch_all(sql, {"now": now}) if is_prepared else execute(sql, cursor, now)
 
     for module, name, value in (
         (prepared, "_MAX_PREPARED", _MAX_PREPARED),
         (audit, "_take_snapshot", take_snapshot_and_keep_plans),
-        (audit, "_violations", prepared_violations),
+        (audit, "_execute", execute_prepared),
     ):
         mock.patch.object(module, name, value).start()

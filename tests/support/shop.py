@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.backoffice.services.projections import rebuild_projections
 from apps.catalog.models import Location
-from apps.core import audit, clock
+from apps.core import audit_runs, clock
 from apps.core.audit import Report
 from apps.core.models import Event, HandlerRun, IdempotencyKey, Incident, Outbox
 from apps.fulfilment.models import Shipment
@@ -105,4 +105,4 @@ def _make_machinery(event: Event) -> None:
     BalanceCheckpoint.objects.create(
         account=Account.objects.order_by("code")[0], last_entry_id=1, balance=56_789, taken_at=NOON
     )
-    audit.store_report(Report(started_at=clock.now(), results=[]))
+    audit_runs.store_report(Report(started_at=clock.now(), results=[]))

@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, reverse
 
 from apps.backoffice.admin.money_states import PERMISSION, explained_tile
 from apps.backoffice.admin.sales import PERMISSION as SALES_PERMISSION
-from apps.core import audit, backlog, clock, handler_runs, incidents
+from apps.core import audit_runs, backlog, clock, handler_runs, incidents
 from apps.core.admin_site import age, ago
 from apps.core.dates import format_instant
 from apps.core.models import HandlerRun, Incident
@@ -363,7 +363,7 @@ def _alert_tile(figure: str, *, good: str, bad: str, tone: str = "bad") -> tuple
 
 
 def _audit(now: datetime) -> tuple[str, str, str]:
-    state = audit.find_state()
+    state = audit_runs.find_state()
     if state is None:
         return ("none", "no audit has run yet", "")
     at = ago(state.started_at, now)

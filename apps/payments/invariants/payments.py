@@ -1,6 +1,7 @@
 """Invariants of payments and webhooks."""
 
 from apps.core.audit import Invariant, Reads
+from apps.core.event_histories import event_histories
 from apps.payments.invariants.refunds import LOST_OF_ATTEMPT, SMALLEST_REFUND
 
 PAYMENTS = (
@@ -125,17 +126,18 @@ PAYMENTS = (
         sql="""
             WITH rank(status, height) AS (
                 VALUES ('created', 0), ('failed', 1), ('authorized', 2), ('auto_refunded', 3), ('captured', 4)
-            ), recorded AS (
-                SELECT e.subject_id, max(r.height) AS height FROM core_event e
-                JOIN rank r ON r.status = e.changes ->> 'status'
+            ), highest AS (
+                SELECT e.subject_id, max(r.height) AS height FROM recorded e
+                JOIN rank r ON r.status = e.status
                 WHERE e.subject_type = 'payments.paymentattempt' GROUP BY e.subject_id
             )
-            SELECT a.id, a.gateway_payment_id, a.status, recorded.height AS recorded FROM payments_paymentattempt a
+            SELECT a.id, a.gateway_payment_id, a.status, highest.height AS recorded FROM payments_paymentattempt a
             JOIN rank r ON r.status = a.status
-            LEFT JOIN recorded ON recorded.subject_id = a.id
-            WHERE recorded.height IS DISTINCT FROM r.height
+            LEFT JOIN highest ON highest.subject_id = a.id
+            WHERE highest.height IS DISTINCT FROM r.height
         """,
         reads=Reads.ONE_ORDER,
+        reading=event_histories,
     ),
     Invariant(
         id="INV-17b",
