@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
+
+from apps.core.transactions import atomic
 
 Item = TypeVar("Item")
 log = structlog.get_logger(__name__)
@@ -65,7 +67,7 @@ class _Reader(threading.Thread, Generic[Item]):
 
     def run(self) -> None:
         try:
-            with transaction.atomic():
+            with atomic():
                 read = self._join_snapshot()
                 if read:
                     _read(read, self._waiting)

@@ -14,15 +14,6 @@ def _receivables() -> str:
     return f"receivable AS MATERIALIZED ({RECEIVABLES})"
 
 
-#: The lines of payments and refunds of orders that changed lately. In two parts, so that each is found by its index.
-RECENT_ROWS = {
-    "settlements_settlementline": """
-        id IN (SELECT id FROM settlements_settlementline WHERE attempt_id IN (SELECT id FROM payments_paymentattempt)
-               UNION ALL
-               SELECT id FROM settlements_settlementline WHERE refund_id IN (SELECT id FROM payments_refund))
-    """,
-}
-
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV-15c",
