@@ -321,7 +321,7 @@ def _check_together(group: Sequence[Invariant], cursor: Any, now: datetime, befo
         found = {row["id"]: row["rows"] for row in _execute(_with_reading(group[0], counts), cursor, now)}
         allow_long_queries(cursor)
     except Exception:  # noqa: BLE001 - which of them it was is seen one by one
-        transaction.savepoint_rollback(before_checks)
+        transaction.savepoint_rollback(before_checks, using=_database())
         return [_check(each, cursor, now, before_checks) for each in group]
     share = (time.monotonic() - started) * 1000 / len(group)
     return [
