@@ -49,8 +49,10 @@ _REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0')::bigint WHERE pg_is_in_re
 class ReplicaUnavailable(RuntimeError):
     """There is no replica, it does not answer, or it lags too far. The database itself is to be used."""
 
-    def __init__(self) -> None:
-        super().__init__("There is no replica that answers and has replayed what the database has written.")
+    def __init__(
+        self, why: str = "There is no replica that answers and has replayed what the database has written."
+    ) -> None:
+        super().__init__(why)
 
 
 class ReplicaUnusable(Error):
@@ -175,7 +177,7 @@ def all_reads_there(*, patience_seconds: float) -> Iterator[None]:
     """
     position = read_position()
     if position is None:
-        raise ReplicaUnavailable
+        raise ReplicaUnavailable("There is no replica: DATABASE_REPLICA_URL is not set.")
     deadline = time.monotonic() + patience_seconds
     while (known := _replica.ask()) is None or known.replayed < position.written:
         if known is None or time.monotonic() > deadline:

@@ -19,7 +19,7 @@ class Command(OperatorCommand):
     help = (
         "Check every invariant against one snapshot of the database and print each with its result and time as its check ends."
         " Exits 0 if all hold, 1 if one is violated, with the rows that break it, and 2 if the audit could not run, or if one of its"
-        " checks could not and none is violated. Safe to run at any time; it only reads."
+        " checks could not and none is violated. Safe to run at any time; it only reads, and --keep stores the result."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
