@@ -44,7 +44,7 @@ def run_handlers(
     3. If that fails, keep the error and set when to try again.
     """
     started = _start(handler_run_ids, hint_sent_at=hint_sent_at, now=now or clock.now())
-    return sum(_carry_out(handler_run, now=now or clock.now()) for handler_run in relay.sort_for_calls(started))
+    return sum(_carry_out(handler_run, now=now or clock.now()) for handler_run in started)
 
 
 def _carry_out(handler_run: HandlerRun, *, now: datetime) -> bool:
@@ -76,7 +76,7 @@ _START = """
           AND (starts = 0 OR $6::boolean)
         RETURNING *
     )
-    SELECT {run}, {event} FROM started JOIN core_event AS event ON event.id = started.event_id ORDER BY event.id, started.id
+    SELECT {run}, {event} FROM started JOIN core_event AS event ON event.id = started.event_id ORDER BY started.id
 """
 
 

@@ -48,7 +48,6 @@ class Subscription:
     queue: str
     call: Callable[..., object]
     calls_external: bool
-    is_latest_first: bool = False
     if_values: Mapping[str, Any] = field(default_factory=dict)
 
     def concerns(self, values: Mapping[str, Any]) -> bool:
@@ -74,16 +73,6 @@ def calls_external(handler: Callable[..., object]) -> Callable[..., object]:
     return handler
 
 
-def latest_first(handler: Callable[..., object]) -> Callable[..., object]:
-    """
-    Mark a handler that has little left to do for an event once it has been called for a later one.
-
-    Of the events of one hint it is called for the latest first. No handler may rely on an order.
-    """
-    handler.is_latest_first = True  # type: ignore[attr-defined]
-    return handler
-
-
 @cache
 def get_subscriptions() -> dict[str, tuple[Subscription, ...]]:
     """Return the subscriptions of `config` by event type."""
@@ -97,13 +86,9 @@ def get_subscriptions() -> dict[str, tuple[Subscription, ...]]:
 def _make_subscription(subscribed: Callable[..., object] | OnlyIf) -> Subscription:
     handler, if_values = (subscribed.call, subscribed.if_values) if isinstance(subscribed, OnlyIf) else (subscribed, {})
     name = handler_name(handler)
+    calls_external = getattr(handler, "calls_external", False)
     return Subscription(
-        name=name,
-        queue=find_queue(name),
-        call=handler,
-        calls_external=getattr(handler, "calls_external", False),
-        is_latest_first=getattr(handler, "is_latest_first", False),
-        if_values=if_values,
+        name=name, queue=find_queue(name), call=handler, calls_external=calls_external, if_values=if_values
     )
 
 
@@ -285,22 +270,6 @@ def group_by_hint(handler_runs: Iterable[HandlerRun]) -> list[list[HandlerRun]]:
             groups.append(group)
         group.append(handler_run)
     return groups
-
-
-def sort_for_calls(handler_runs: Sequence[HandlerRun]) -> list[HandlerRun]:
-    """Return handler runs, given in the order of their events, as they are called: those of each `latest_first` handler backwards."""
-    backwards: dict[str, list[HandlerRun]] = {}
-    for run in handler_runs:
-        if _is_latest_first(run.handler):
-            backwards.setdefault(run.handler, []).append(run)
-    return [backwards[run.handler].pop() if run.handler in backwards else run for run in handler_runs]
-
-
-def _is_latest_first(handler: str) -> bool:
-    try:
-        return get_subscription(handler).is_latest_first
-    except LookupError:  # a handler of another release
-        return False
 
 
 def _calls_external(handler: str) -> bool:

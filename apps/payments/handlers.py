@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from apps.core.models import Event
-from apps.core.relay import calls_external, latest_first
+from apps.core.relay import calls_external
 from apps.payments.services import erasure, gateway_orders, polling, webhooks
 from apps.payments.services.refunds import submission
 
@@ -26,9 +26,8 @@ def sync_payment(*, event: Event, now: datetime) -> None:
     polling.sync_payment(payment_id=event.subject_id, now=now)
 
 
-@latest_first
 def process_webhook(*, event: Event, now: datetime) -> None:
-    """Process a stored webhook. A gateway reports each step of a payment, and a later step says what the ones before it said."""
+    """Process a stored webhook."""
     webhooks.process_webhook(webhook_id=event.subject_id, now=now)
 
 

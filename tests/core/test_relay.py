@@ -31,13 +31,11 @@ class RecordingHandler:
         *,
         failures: int = 0,
         calls_external: bool = False,
-        is_latest_first: bool = False,
         waits_for: Callable[[], object] = lambda: None,
     ) -> None:
         self.__qualname__ = name
         self.failures = failures
         self.calls_external = calls_external
-        self.is_latest_first = is_latest_first
         self.waits_for = waits_for
         self.handled: list[Event] = []
         self.was_in_transaction: list[bool] = []
@@ -276,18 +274,6 @@ class TestRunHandlers:
 
         assert (effects("one"), effects("two")) == (0, 1)
         assert handler_runs.run_handlers([first.pk]) == 1
-
-    def test_calls_each_in_the_order_of_events_and_latest_first_backwards(self, subscribe: Callable[..., None]) -> None:
-        usual, backwards = RecordingHandler("usual"), RecordingHandler("backwards", is_latest_first=True)
-        subscribe(usual, backwards)
-        for _ in range(3):
-            make_event()
-        made = list(Event.objects.order_by("id").values_list("pk", flat=True))
-
-        assert handler_runs.run_handlers([run.pk for run in relay.claim_outbox(now=clock.now())]) == 6
-
-        assert [event.pk for event in usual.handled] == made
-        assert [event.pk for event in backwards.handled] == made[::-1]
 
     def test_one_that_kills_its_worker_parks_alone(self, runs: Callable[..., list[HandlerRun]]) -> None:
         names = ["one", "two", "three", "four", "five"]
