@@ -234,6 +234,42 @@ class TestAsOf:
 
         assert sales.get_sales(now=LATE + timedelta(minutes=3)).as_of == LATE
 
+    @pytest.mark.parametrize("is_relayed", [False, True])
+    def test_the_oldest_counts_though_it_was_relayed_last(self, built: None, owner: Any, is_relayed: bool) -> None:
+        make_order(owner, now=LATE)
+        relay_events(LATE)
+        make_order(owner, now=LATE - timedelta(minutes=2))
+        if is_relayed:
+            relay_events(LATE)
+
+        assert sales.get_sales(now=LATE + timedelta(minutes=3)).as_of == LATE - timedelta(minutes=2)
+
+    def test_what_a_refresh_counts_meanwhile_is_not_claimed(
+        self, built: None, owner: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make_order(owner, now=LATE)
+        relay_events(LATE)
+        list_before_refresh = sales.list_daily_sales
+
+        def refresh_after(days: Days) -> Any:
+            found = list_before_refresh(days)
+            refresh(LATE)
+            return found
+
+        monkeypatch.setattr(sales, "list_daily_sales", refresh_after)
+        found = sales.get_sales(now=LATE + timedelta(minutes=3))
+
+        assert (found.periods[0].figures.placed, found.as_of) == (0, LATE)
+
+    def test_a_clock_that_was_ahead_spoils_nothing_for_longer_than_itself(self, built: None, owner: Any) -> None:
+        refresh(LATE + timedelta(days=365))
+        make_order(owner, now=LATE)
+
+        refresh(LATE)
+
+        found = sales.get_sales(now=LATE)
+        assert (found.today, found.periods[0].figures.placed) == (MAY_31, 1)
+
     def test_after_midnight_they_end_with_yesterday_until_the_next_refresh(self, built: None) -> None:
         found = sales.get_sales(now=LATE + timedelta(hours=1))
 

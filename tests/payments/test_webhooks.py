@@ -10,9 +10,10 @@ from django.core.cache import cache
 from django.db import DataError
 from structlog.testing import capture_logs
 
-from apps.core import clock
+from apps.core import clock, handler_runs, relay
 from apps.core.models import Event, Outbox
 from apps.ledger.models import LedgerTransaction, ReconciliationException
+from apps.notifications.services import create_notifications
 from apps.orders.states import OrderStatus
 from apps.payments.models import PaymentAttempt, Webhook
 from apps.payments.services import webhooks
@@ -73,6 +74,20 @@ def test_a_webhook_is_accepted_under_either_secret_during_rotation(anonymous: An
     first, second = body_of(payment), body_of(payment, "payment.authorized")
     assert post(anonymous, first).status_code == 200
     assert post(anonymous, second, signature=sign(second, "the new secret"), event_id="evt_2").status_code == 200
+
+
+def test_a_failure_and_the_attempt_after_it_that_come_together_tell_the_buyer_nothing(order: Any) -> None:
+    payment = make_payment(order)
+    receive(body_of(payment, "payment.failed", id="pay_First"))
+    receive(body_of(payment, "payment.authorized", id="pay_Second"))
+    together = [run.pk for run in relay.claim_outbox(now=clock.now()) if run.handler.endswith("process_webhook")]
+
+    assert handler_runs.run_handlers(together) == 2
+
+    attempts = PaymentAttempt.objects.order_by("pk").values_list("gateway_payment_id", "status")
+    assert list(attempts) == [("pay_First", "failed"), ("pay_Second", "authorized")]
+    failed = Event.objects.get(type="payments.attempt.failed")
+    assert create_notifications(template="payment_failed", event=failed, now=clock.now()) == []
 
 
 def forgeries(raw: bytes) -> list[tuple[bytes, str]]:

@@ -81,7 +81,7 @@ def _tiles(chosen: PeriodSales) -> list[dict[str, str]]:
         _tile("Sales", rupees(figures.sales_amount), "totals of the orders confirmed"),
         _tile("Money taken", rupees(figures.captured_amount), "captured, for orders of any day"),
         _tile("Refunds", rupees(figures.refunded_amount), "processed, for orders of any day"),
-        _tile("Orders placed", group_digits(figures.placed), f"{group_digits(figures.expired)} expired unpaid"),
+        _tile("Orders placed", group_digits(figures.placed), f"{group_digits(figures.expired)} expired"),
         _tile(
             "Orders confirmed",
             group_digits(figures.confirmed),

@@ -100,6 +100,7 @@ def get_sales(*, now: datetime) -> Sales:
     :raises ProjectionsNotBuilt: before the first refresh has ended
     """
     today = _get_day()
+    as_of = _find_as_of(today, now=now)  # before the figures, which a refresh may bring further meanwhile
     first = min(days_of(period, today).first for period in Period)
     by_day = {each.day: each for each in list_daily_sales(Days(first, today))}
     periods = []
@@ -107,7 +108,7 @@ def get_sales(*, now: datetime) -> Sales:
         days = days_of(period, today)
         periods.append(PeriodSales(period, days, _sum(by_day[day].figures for day in days)))
     return Sales(
-        as_of=_find_as_of(today, now=now),
+        as_of=as_of,
         periods=tuple(periods),
         days=tuple(by_day[day] for day in Days(today - timedelta(days=SHOWN_DAYS - 1), today)),
     )

@@ -187,8 +187,8 @@ _ADD_VARIANTS: Final = """
 
 _OLDEST: Final = """
     SELECT least(
-        (SELECT created_at FROM core_pendingprojection ORDER BY id LIMIT 1),
-        (SELECT created_at FROM core_outbox ORDER BY id LIMIT 1)
+        (SELECT min(created_at) FROM core_pendingprojection),
+        (SELECT min(created_at) FROM core_outbox)
     )
 """
 
