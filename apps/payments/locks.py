@@ -30,7 +30,7 @@ from apps.payments.states import LIVE, NOT_AWAITING_APPROVAL, AttemptStatus, Ref
 _TRANSFER_REFERENCES_LOCK = 7_204
 
 _LIVE_STATUSES = ", ".join(f"'{status}'" for status in LIVE)
-_LIVE_OF_ORDER = f"WHERE it.order_id = $1 AND it.status IN ({_LIVE_STATUSES}) ORDER BY it.id FOR NO KEY UPDATE"
+_LIVE_OF_ORDER = f"WHERE it.order_id = $1 AND it.status IN ({_LIVE_STATUSES}) ORDER BY it.id"
 
 
 def lock_transfer_references() -> None:
@@ -54,7 +54,7 @@ def lock_payment(payment_id: UUID) -> Payment:
 
 def lock_live_payments(order_id: UUID) -> list[Payment]:
     """Lock the live payments of an order, which the caller holds; oldest first."""
-    return find_rows(Payment, _LIVE_OF_ORDER, [str(order_id)])
+    return find_rows(Payment, _LIVE_OF_ORDER + " FOR NO KEY UPDATE", [str(order_id)])
 
 
 def lock_attempt(*, gateway: str, gateway_payment_id: str) -> PaymentAttempt | None:

@@ -645,8 +645,12 @@ _VIOLATIONS: dict[str, tuple[Callable[[Any], None], set[str]]] = {
 }  # fmt: skip
 
 
+#: What is counted for the sales figures is no money: `tests/backoffice/test_projections.py` violates these.
+_OF_PROJECTIONS = {"INV-69", "INV-69b", "INV-69c"}
+
+
 def test_every_invariant_has_its_violation() -> None:
-    assert {invariant.id for invariant in INVARIANTS} == set(_VIOLATIONS)
+    assert {invariant.id for invariant in INVARIANTS} - _OF_PROJECTIONS == set(_VIOLATIONS)
     assert len({invariant.name for invariant in INVARIANTS}) == len(INVARIANTS)
 
 
