@@ -2,9 +2,11 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.test import Client
 
 from apps.core import admin_lists
@@ -46,6 +48,27 @@ def numbers_of(page: Any) -> list[str]:
 def follow(client: Client, page: Any, to: str) -> Any:
     query = getattr(page.context["cl"].pages, f"{to}_query")
     return client.get(f"{ORDERS}{query}")
+
+
+def test_the_script_of_the_actions_finds_the_table_and_its_frame(desk: Client) -> None:
+    """Otherwise it fails before it counts what is chosen."""
+    make_orders(1)
+    script = Path(finders.find("admin/js/actions.js") or "").read_text()
+    sought = re.findall(r'querySelector(?:All)?\("\.(result[a-z-]*)"\)', script)
+
+    page = desk.get(ORDERS).content.decode()
+
+    assert set(sought) == {"result-list", "result-list-wrapper"}
+    found = {name for text in re.findall(r'class="([^"]*)"', page) for name in text.split()}
+    assert set(sought) <= found
+
+
+def test_what_pages_and_their_parts_are_styled_by_is_in_the_style_sheet(desk: Client) -> None:
+    make_orders(4)
+    styles = Path(finders.find("unfold/css/styles.css") or "").read_text()
+    [bar] = re.findall(r'<nav aria-label="Pages of the list" class="([^"]*)"', desk.get(ORDERS).content.decode())
+
+    assert [name for name in bar.split() if f".{name}{{" not in styles] == []
 
 
 class TestPages:
