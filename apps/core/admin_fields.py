@@ -1,5 +1,5 @@
 """
-Amounts, rates and quantities of the back office.
+Amounts, rates and quantities of the back office, and its forms whose values were refused.
 
 Staff read and type rupees, percent and units; the database keeps paise, basis points and thousandths of units.
 """
@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from apps.core.errors import BahiError
 from apps.core.money import parse_rupees, rupees
 from apps.core.quantities import to_units
 
@@ -149,3 +150,15 @@ def show_json(value: Any) -> SafeString:
     """Return JSON for people to read, with its amounts in rupees."""
     text = json.dumps(amounts_in_rupees(value), indent=2, sort_keys=True, ensure_ascii=False, cls=DjangoJSONEncoder)
     return format_html('<pre class="text-xs" style="white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>', text)
+
+
+def refused_form(form: Any, refusal: BahiError) -> Any:
+    """Return a form that says why its values were refused, at the field that the refusal is about if it has that."""
+
+    class Refused(form):
+        def clean(self) -> Any:
+            cleaned = super().clean()
+            self.add_error(refusal.param if refusal.param in self.fields else None, refusal.text)
+            return cleaned
+
+    return Refused

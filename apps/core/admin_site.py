@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin import AdminSite
 from django.contrib.admin.options import ShowFacets
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Field, IntegerField, Model, QuerySet, TextChoices
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -42,6 +42,7 @@ from apps.core.admin_fields import (
     is_money,
     money_fields,
     quantity_fields,
+    refused_form,
 )
 from apps.core.admin_lists import UncountedChangeList, UncountedPaginator
 from apps.core.admin_panels import find_headline, panels_for
@@ -291,11 +292,7 @@ class BahiAdmin(ObjectActionsMixin, ModelAdmin):
 
 
 class ServiceAdmin(BahiAdmin):
-    """
-    A page whose forms write through services, so that staff meet the rules that the API has.
-
-    What a service refuses is shown above the form, and nothing is written.
-    """
+    """A page whose forms write through services, whose refusals they show; then nothing is written, and what was typed is kept."""
 
     def add_through_service(self, request: HttpRequest, values: dict[str, Any]) -> Any:
         """Make a new object of the form's values and return it."""
@@ -320,7 +317,7 @@ class ServiceAdmin(BahiAdmin):
             require_confirmation(request, confirmation)
         else:
             saved = self.add_through_service(request, dict(form.cleaned_data))
-        # The rest of Django's page goes on with this instance: the log, the message, the address it leads to.
+        # Django's page goes on with this instance: the log, the message, the address it leads to.
         obj.__dict__.update(saved.__dict__)
 
     def changeform_view(
@@ -335,8 +332,13 @@ class ServiceAdmin(BahiAdmin):
         except ConfirmationRequired as unconfirmed:
             return self._render_save_confirmation(request, unconfirmed.confirmation)
         except BahiError as error:
-            self.message_user(request, error.text, messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
+            request.refusal = error  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Return the class of the form; after a refusal one that says it and keeps what was typed."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return refused_form(form, request.refusal) if hasattr(request, "refusal") else form
 
     def _render_save_confirmation(self, request: HttpRequest, confirmation: Confirmation) -> HttpResponse:
         context = {

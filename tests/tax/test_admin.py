@@ -33,8 +33,25 @@ def test_the_first_registration_becomes_the_default(desk: Client) -> None:
 def test_a_refusal_of_the_service_is_shown_and_writes_nothing(desk: Client) -> None:
     response = desk.post("/admin/tax/registration/add/", {**FORM, "gstin": "27AAPFU0939F1ZW"}, follow=True)
 
-    assert "is not a GSTIN" in response.content.decode()
+    page = response.content.decode()
+    assert "is not a GSTIN" in page
+    assert all(f'value="{FORM[name]}"' in page for name in ("legal_name", "address_line1", "city", "pin"))
     assert not Registration.objects.exists()
+
+
+def test_a_refusal_stands_beside_the_field_that_it_is_about(desk: Client) -> None:
+    before = list(TaxRate.objects.order_by("pk").values())
+    form = {"tax_class": "gst_5", "rate": "7", "valid_from": "2026-12-02", "notification": "No. 9/2026"}
+
+    response = desk.post("/admin/tax/taxrate/add/", form)
+
+    errors = response.context["adminform"].form.errors
+    assert response.status_code == 200
+    assert {name: list(texts) for name, texts in errors.items()} == {
+        "rate": ["GST has no rate of 7 % for goods of the tax class gst_5 on 2 Dec 2026."]
+    }
+    assert 'value="No. 9/2026"' in response.content.decode()
+    assert list(TaxRate.objects.order_by("pk").values()) == before
 
 
 @pytest.mark.parametrize(
