@@ -5,6 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
+from apps.core import audit
+
 #: For `migrate`, `audit`, other commands and people with psql.
 OPERATORS = 5
 #: For a whole audit of the replica, and people with psql.
@@ -47,6 +49,7 @@ def read_budget(cursor: Any) -> ConnectionBudget:
     needed = {
         f"the web process ({settings.WEB_PROCESSES} x {settings.WEB_THREADS} threads)": threads,
         "the children of a worker": settings.WORKER_CONCURRENCY,
+        "the second reader of the scheduled audit": audit.CONNECTIONS - 1,
         "a relay": 1,
         "operators": OPERATORS,
     }

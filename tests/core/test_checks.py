@@ -51,26 +51,26 @@ class TestConnections:
 
         assert (shown.id, shown.is_serious()) == ("bahi.I001", False)
         assert shown.msg == (
-            f"Postgres allows {allowed} connections, and Bahi can open 41: 32 for the web process (4 x 8 threads), "
-            "3 for the children of a worker, 1 for a relay and 5 for operators."
+            f"Postgres allows {allowed} connections, and Bahi can open 42: 32 for the web process (4 x 8 threads), "
+            "3 for the children of a worker, 1 for the second reader of the scheduled audit, 1 for a relay and 5 for operators."
         )
         assert check_connections(databases=["default"]) == []
 
     def test_it_stands_in_the_output_of_check(self, capsys: pytest.CaptureFixture[str]) -> None:
         call_command("check", "--deploy", "--database", "default", "--tag", "database")
 
-        assert "and Bahi can open 41: 32 for the web process (4 x 8 threads)" in capsys.readouterr().err
+        assert "and Bahi can open 42: 32 for the web process (4 x 8 threads)" in capsys.readouterr().err
 
     def test_without_a_database_nothing_is_asked(self) -> None:
         assert check_connections() == show_connections() == check_replica() == []
 
     def test_what_just_fits_is_allowed(self, allowed: int, settings: Any) -> None:
-        settings.WEB_PROCESSES, settings.WEB_THREADS = allowed - 9, 1
+        settings.WEB_PROCESSES, settings.WEB_THREADS = allowed - 10, 1
 
         assert check_connections(databases=["default"]) == []
 
     def test_one_more_is_an_error(self, allowed: int, settings: Any) -> None:
-        settings.WEB_PROCESSES, settings.WEB_THREADS = allowed - 8, 1
+        settings.WEB_PROCESSES, settings.WEB_THREADS = allowed - 9, 1
 
         [error] = check_connections(databases=["default"])
 
@@ -80,11 +80,11 @@ class TestConnections:
 
     def test_a_limit_of_the_database_counts(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" CONNECTION LIMIT 40')
+            cursor.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" CONNECTION LIMIT 41')
 
             [error] = check_connections(databases=["default"])
 
-        assert error.msg.startswith("Postgres allows 40 connections, and Bahi can open 41: ")
+        assert error.msg.startswith("Postgres allows 41 connections, and Bahi can open 42: ")
 
     def test_the_sum_is_that_of_its_parts(self) -> None:
         budget = ConnectionBudget({"a": 3, "b": 4}, allowed=7)

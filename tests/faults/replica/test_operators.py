@@ -137,7 +137,7 @@ class TestSettings:
         )
 
         assert (done.returncode, "bahi.W002" in done.stderr) == (0, False)
-        assert "Postgres allows 97 connections, and Bahi can open 17: 8 for the web process (2 x 4" in done.stderr
+        assert "Postgres allows 97 connections, and Bahi can open 18: 8 for the web process (2 x 4" in done.stderr
         assert "The replica allows 97 connections, and Bahi can open 10: 8 for the web process (2 x 4" in done.stderr
 
     def test_an_audit_reads_the_replica(self, pair: Pair) -> None:
