@@ -42,7 +42,7 @@ class OutboxWatch:
 
     def wait(self, *, stop: threading.Event, has_found: bool) -> None:
         """
-        Wait until it is time to look again, hardly after a look that has found events, or until `stop` is set.
+        Wait until it is time to look again, or until `stop` is set; after a look that has found events that is at once, nearly.
 
         :raises OperationalError, InterfaceError: if the database does not answer
         """

@@ -76,7 +76,7 @@ def create_notifications(*, template: str, event: Event, now: datetime) -> list[
     ]
     if spec.once_per_order:
         rows = [row for row in rows if not has_duplicate(row)]
-    return store_all([_schedule(row, now=now) for row in rows], ignore_conflicts=True)
+    return store_all([_prepare_message(row, now=now) for row in rows], ignore_conflicts=True)
 
 
 def is_still_valid(notification: Notification) -> bool:
@@ -147,7 +147,8 @@ def _build_notification(
     return row
 
 
-def _schedule(row: Notification, *, now: datetime) -> Creation[Notification]:
+def _prepare_message(row: Notification, *, now: datetime) -> Creation[Notification]:
+    """Say when a message is sent, and return what is stored of it with its event."""
     if row.channel == Channel.IN_APP:
         # It is where the person reads it as soon as we commit.
         row.status = NotificationStatus.SENT
